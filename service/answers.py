@@ -1,0 +1,112 @@
+"""From the outputs of a network to the body of a native answer."""
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from predictor import ClassOutputs, Fault
+from service.batching import Work
+from service.explaining import Explainer
+from service.instances import Instances
+from service.messages import JSON, Response
+from service.problems import one_fault
+from service.registry import Served
+
+if TYPE_CHECKING:
+    from service.runtime import Runtime
+
+__all__ = ["NotFiniteError", "work_for"]
+
+Matrix = NDArray[Any]
+
+
+class NotFiniteError(ArithmeticError):
+    """A model answered with something that is not a finite number."""
+
+    def __init__(self, model: str, version: int) -> None:
+        self.model = model
+        super().__init__(f"version {version} of model {model} gave an output that is not finite")
+
+
+def work_for(served: Served, instances: Instances, runtime: "Runtime") -> Work:
+    """Say what is to be computed for a request, and how its outputs become the answer."""
+    if instances.options.interval:
+        raise one_fault(422, "/interval", "interval", f"model '{served.name}' was trained without intervals")
+    warnings, count = _warnings(served, instances, runtime)
+    rows = len(instances.X)
+    extra: dict[str, Any] = {}
+    if instances.options.warnings:
+        extra = {"warnings": _by_row(warnings, instances.layout, rows), "warning_count": count}
+    if not instances.options.explain:
+        return Work(served, instances.X, partial(_answer, served, extra, None))
+    explainer = Explainer(served.predictor, rows)
+    if explainer.rows > runtime.settings.max_rows:
+        most = max(1, runtime.settings.max_rows // (served.width + 1))
+        detail = f"an explanation needs one more row for each feature: expected at most {most} rows, found {rows}"
+        raise one_fault(422, "/explain", "rows", detail)
+    return Work(served, explainer.occluded(instances.X), partial(_answer, served, extra, explainer))
+
+
+def _answer(served: Served, extra: Mapping[str, Any], explainer: Explainer | None, A: Matrix) -> Response:
+    # One product tells whether all are finite; it can only err towards the closer look.
+    if not math.isfinite(np.vdot(A, A)) and not np.isfinite(A).all():
+        raise NotFiniteError(served.name, served.version)
+    outputs = A if explainer is None else A[: explainer.given]
+    body: dict[str, Any] = {"model": served.name, "version": served.version}
+    body.update(_predictions(served, outputs))
+    if extra:
+        body.update(extra)
+    if explainer is not None:
+        body["explanations"] = explainer.contributions(A)
+    return Response(
+        200,
+        orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY),
+        JSON,
+        model=served.name,
+        version=served.version,
+        rows=len(outputs),
+    )
+
+
+def _predictions(served: Served, A: Matrix) -> dict[str, Any]:
+    outputs = served.predictor.outputs
+    if isinstance(outputs, ClassOutputs):
+        labels, probabilities = outputs.decode(A)
+        if probabilities is None:
+            return {"predictions": labels, "classes": outputs.labels}
+        return {"predictions": labels, "probabilities": probabilities, "classes": outputs.labels}
+    values = np.ascontiguousarray(outputs.decode(A), dtype=np.float32)
+    if not np.isfinite(values).all():
+        raise NotFiniteError(served.name, served.version)
+    return {"predictions": values.ravel() if values.ndim == 1 or values.shape[1] == 1 else values}
+
+
+def _warnings(served: Served, instances: Instances, runtime: "Runtime") -> tuple[tuple[Fault, ...], int]:
+    """Count what is unusual about the rows; return the first of it with how much there is."""
+    outside = served.predictor.schema.out_of_range(instances.X, instances.layout)
+    if outside.total:
+        runtime.observer.noted("out_of_range", outside.total, model=served.name)
+    if instances.warning_count:
+        runtime.observer.noted("unknown_category", instances.warning_count, model=served.name)
+    place = "/inputs" if instances.layout == "columns" else "/instances"
+    shifted = tuple(Fault(place + fault.pointer, fault.code, fault.detail) for fault in outside)
+    return instances.warnings + shifted, instances.warning_count + outside.total
+
+
+def _by_row(warnings: tuple[Fault, ...], layout: str, rows: int) -> list[list[dict[str, str]]]:
+    """Put the warnings that are kept at the rows they are about."""
+    position: Callable[[str], str] = (lambda p: p.rpartition("/")[2]) if layout == "columns" else _second
+    found: list[list[dict[str, str]]] = [[] for _ in range(rows)]
+    for fault in warnings:
+        entry = {"pointer": fault.pointer, "code": fault.code, "detail": fault.detail}
+        found[int(position(fault.pointer))].append(entry)
+    return found
+
+
+def _second(pointer: str) -> str:
+    return pointer.split("/", 3)[2]

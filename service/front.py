@@ -1,0 +1,210 @@
+"""The ASGI front: reads each body to its end, predicts directly, hands every other request to the Flask app."""
+
+import asyncio
+import io
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from service.messages import Request, Response, request_id, response_headers
+from service.problems import Problem
+from service.runtime import Runtime
+
+__all__ = ["Front"]
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Wsgi = Callable[..., Iterable[bytes]]
+
+WITH_BODY = ("POST", "PUT", "PATCH")
+CLOSE = (b"connection", b"close")
+FLASK_THREADS = 4
+
+
+class Front:
+    """The door that an event-loop server calls."""
+
+    def __init__(self, runtime: Runtime, wsgi: Wsgi) -> None:
+        self._runtime = runtime
+        self._pipeline = runtime.pipeline
+        self._wsgi = wsgi
+        self._limit = runtime.settings.max_body_bytes
+        self._timeout_s = runtime.settings.body_timeout_s
+        self._thread_bytes = runtime.settings.thread_bytes
+        self._match = runtime.router.match
+        self._pool: ThreadPoolExecutor | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection's request, or follow the server's start and end."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._runtime.start()
+        request = self._request(scope)
+        extra: tuple[tuple[bytes, bytes], ...] = ()
+        try:
+            request.body = await self._body(request, receive)
+        except Problem as problem:
+            extra = (CLOSE,)  # what is left of the body would be read as the next request
+            response = self._pipeline.refuse(request, problem)
+        else:
+            match = request.match
+            route = match and match.routes.get(request.method)
+            if not route or not route.is_prediction:
+                await self._hand_over(scope, request, send)
+                return
+            if len(request.body) > self._thread_bytes:
+                response = await self._pipeline.respond_in_thread(request)
+            else:
+                response = await self._pipeline.respond_in_loop(request)
+        await _send(send, request, response, extra)
+
+    def _request(self, scope: Scope) -> Request:
+        pairs: list[tuple[bytes, bytes]] = scope["headers"]
+        headers: dict[str, str] = {}
+        for name, value in pairs:
+            key, text = name.decode("latin-1"), value.decode("latin-1")
+            headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        raw: bytes | None = scope.get("raw_path")
+        path = scope["path"] if raw is None else raw.decode("latin-1").partition("?")[0]
+        return Request(
+            method=scope["method"],
+            path=path,
+            query=scope["query_string"].decode("latin-1"),
+            headers=headers,
+            body=b"",
+            id=request_id(headers.get("x-request-id"), self._runtime.ids),
+            received=time.monotonic(),
+            match=self._match(path),
+        )
+
+    async def _body(self, request: Request, receive: Receive) -> bytes:
+        """Read the body to its end: 411 without any length, 413 beyond the limit, 408 when it takes too long."""
+        length = request.headers.get("content-length")
+        if length is None:
+            if "transfer-encoding" not in request.headers:
+                if request.method in WITH_BODY:
+                    raise Problem(411, "A body needs a Content-Length, or the chunked transfer coding.")
+                return b""
+        elif not (length.isascii() and length.isdigit()):
+            raise Problem(400, "The Content-Length is not a number.")
+        elif int(length) > self._limit:
+            raise Problem(413, f"The body is longer than {self._limit} bytes.")
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                body = await self._pieces(receive)
+        except TimeoutError as error:
+            raise Problem(408, "The body did not arrive in time.") from error
+        if length is not None and len(body) != int(length):
+            raise Problem(400, "The body is shorter than its Content-Length.")
+        return body
+
+    async def _pieces(self, receive: Receive) -> bytes:
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body", False) and message["type"] == "http.request":
+            if len(body) > self._limit:
+                raise Problem(413, f"The body is longer than {self._limit} bytes.")
+            return body
+        pieces = [body]
+        total = len(body)
+        while message["type"] == "http.request" and message.get("more_body", False):
+            if total > self._limit:
+                raise Problem(413, f"The body is longer than {self._limit} bytes.")
+            message = await receive()
+            piece = message.get("body", b"")
+            pieces.append(piece)
+            total += len(piece)
+        if message["type"] != "http.request":
+            raise Problem(400, "The body is shorter than its Content-Length.")
+        if total > self._limit:
+            raise Problem(413, f"The body is longer than {self._limit} bytes.")
+        return b"".join(pieces)
+
+    async def _hand_over(self, scope: Scope, request: Request, send: Send) -> None:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(FLASK_THREADS, thread_name_prefix="flask")
+        loop = asyncio.get_running_loop()
+        status, headers, body = await loop.run_in_executor(
+            self._pool, call_wsgi, self._wsgi, environ_of(scope, request)
+        )
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self._runtime.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._runtime.stop()
+        if self._pool is not None:
+            self._pool.shutdown(wait=True)
+            self._pool = None
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _send(send: Send, request: Request, response: Response, extra: Iterable[tuple[bytes, bytes]]) -> None:
+    headers = response_headers(request, response)
+    headers.extend(extra)
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
+
+
+def environ_of(scope: Scope, request: Request) -> dict[str, Any]:
+    """Build the WSGI environment of a request whose body is read."""
+    server = scope.get("server") or ("localhost", 80)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope["path"].encode("utf-8", "surrogateescape").decode("latin-1"),
+        "RAW_URI": request.path,
+        "QUERY_STRING": request.query,
+        "SERVER_NAME": str(server[0]),
+        "SERVER_PORT": str(server[1] or 80),
+        "SERVER_PROTOCOL": f"HTTP/{scope.get('http_version', '1.1')}",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.get("scheme", "http"),
+        "wsgi.input": io.BytesIO(request.body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in request.headers.items():
+        environ["HTTP_" + name.upper().replace("-", "_")] = value
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
+    environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
+    environ["HTTP_X_REQUEST_ID"] = request.id
+    if environ.pop("HTTP_CONTENT_LENGTH", None) is not None or request.body:
+        environ["CONTENT_LENGTH"] = str(len(request.body))
+    elif request.method in WITH_BODY:
+        environ["CONTENT_LENGTH"] = "0"  # an empty chunked body
+    return environ
+
+
+def call_wsgi(wsgi: Wsgi, environ: dict[str, Any]) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Call a WSGI application to its end; return the status, the headers and the body."""
+    started: list[Any] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], _error: object = None) -> None:
+        started[:] = [int(status[:3]), headers]
+
+    answer = wsgi(environ, start_response)
+    try:
+        body = b"".join(answer)
+    finally:
+        close = getattr(answer, "close", None)
+        if close is not None:
+            close()
+    status, headers = started
+    return status, [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers], body

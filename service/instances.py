@@ -1,0 +1,139 @@
+"""From the body of a native prediction request to the matrix the network takes, or to what is wrong with it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, Literal, cast
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from predictor import Fault, InputError, Schema
+from predictor.wording import SHOWN_LIMIT, hint, kind_of, pointer, shown
+from service.documents import check_size, read_document
+from service.problems import Problem, not_fitting, one_fault
+
+__all__ = ["Instances", "Options", "read_instances"]
+
+Layout = Literal["rows", "records", "columns"]
+FORMS = ("instances", "inputs")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a request may ask for beyond the predictions."""
+
+    warnings: bool = False
+    interval: bool = False
+    explain: bool = False
+
+
+NO_OPTIONS = Options()
+KNOWN_KEYS = (*FORMS, *(option.name for option in fields(Options)))
+
+
+@dataclass(frozen=True, slots=True)
+class Instances:
+    """X, float32 (rows, width), how the rows were written, and the warnings met while encoding them."""
+
+    X: NDArray[np.float32]
+    layout: Layout = "rows"
+    options: Options = NO_OPTIONS
+    warnings: tuple[Fault, ...] = ()
+    warning_count: int = 0
+
+
+def read_instances(body: bytes, schema: Schema, max_rows: int) -> Instances:
+    """Read a native prediction body; Problem 400, 413 or 422 says what is wrong and where."""
+    check_size(body, 2 * max_rows * (len(schema.names) + 1))
+    if schema.is_numeric:
+        values = _plain_numbers(body, len(schema.names), max_rows)
+        if values is not None:
+            try:
+                return Instances(schema.encode_numbers(values))
+            except InputError as error:
+                raise not_fitting(error, "/instances") from error
+    return _read_precisely(body, schema, max_rows)
+
+
+def _plain_numbers(body: bytes, width: int, max_rows: int) -> NDArray[np.float64] | None:
+    """Return the rows of the commonest body as (rows, width) numbers, None for any other or doubtful body.
+
+    Two quotes mean one key and no string, so no key can stand twice; neither true, false nor null can be
+    written without a "u" or an "f".
+    """
+    if body.count(b'"') != 2 or b"u" in body or b"f" in body:  # noqa: PLR2004 - a pair
+        return None
+    try:
+        document = orjson.loads(body)
+        rows = document["instances"]
+        values = np.array(rows, dtype=np.float64)
+    except (ValueError, TypeError, LookupError, OverflowError):
+        return None  # the precise way says what is wrong
+    if type(document) is not dict or values.ndim != 2 or values.shape[1] != width:  # noqa: PLR2004 - a matrix
+        return None
+    return values if 0 < len(values) <= max_rows else None
+
+
+def _read_precisely(body: bytes, schema: Schema, max_rows: int) -> Instances:
+    document = read_document(body)
+    form = _checked_form(document)
+    options = _options(document)
+    value = document[form]
+    layout, encode = _reader(form, value, schema)
+    _check_rows(form, value, layout, max_rows)
+    try:
+        encoded = encode(value)
+    except InputError as error:
+        raise not_fitting(error, f"/{form}") from error
+    warnings = [Fault(f"/{form}{w.pointer}", w.code, w.detail) for w in encoded.warnings]
+    return Instances(encoded.X, layout, options, tuple(warnings), encoded.warnings.total)
+
+
+def _checked_form(document: object) -> str:
+    """Return which of the two forms the document uses, having checked its top level."""
+    if not isinstance(document, dict):
+        raise one_fault(422, "", "type", f"expected an object with 'instances' or 'inputs', found {kind_of(document)}")
+    unknown = [key for key in document if key not in KNOWN_KEYS]
+    if unknown:
+        raise Problem(
+            422, "The body has keys that this route does not know.", errors=map(_unknown, unknown[:10]),
+            count=len(unknown),
+        )  # fmt: skip
+    given = [form for form in FORMS if form in document]
+    if len(given) != 1:
+        found = "both" if given else "neither"
+        raise one_fault(422, "", "form", f"expected 'instances' (rows) or 'inputs' (columns), found {found}")
+    return given[0]
+
+
+def _unknown(key: str) -> Fault:
+    is_short = len(key) <= SHOWN_LIMIT and key.isprintable()
+    detail = f"{shown(key)} is not a key of this route{hint(key, KNOWN_KEYS)}"
+    return Fault(pointer(key) if is_short else "", "unknown_key", detail)
+
+
+def _options(document: dict[str, Any]) -> Options:
+    given = {option.name: document[option.name] for option in fields(Options) if option.name in document}
+    if not given:
+        return NO_OPTIONS
+    wrong = {name: value for name, value in given.items() if not isinstance(value, bool)}
+    if wrong:
+        faults = [Fault(f"/{name}", "type", f"expected true or false, found {kind_of(v)}") for name, v in wrong.items()]
+        raise Problem(422, "The options do not fit.", errors=faults)
+    return Options(**given)
+
+
+def _reader(form: str, value: object, schema: Schema) -> tuple[Layout, Callable[[object], Any]]:
+    if form == "inputs":
+        return "columns", schema.encode_named_columns
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "records", schema.encode_records
+    return "rows", schema.encode_rows
+
+
+def _check_rows(form: str, value: object, layout: Layout, max_rows: int) -> None:
+    columns = cast("dict[str, Any]", value).values() if layout == "columns" and isinstance(value, dict) else [value]
+    rows = max((len(column) for column in columns if isinstance(column, list)), default=0)
+    if rows > max_rows:
+        raise one_fault(422, f"/{form}", "rows", f"expected at most {max_rows} rows, found {rows}")

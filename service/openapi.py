@@ -1,0 +1,147 @@
+"""OpenAPI 3.1 from the table of routes and the schemas of the loaded models."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from predictor import CategoricalFeature, ClassOutputs, NumericFeature
+from service.describing import example_row
+from service.problems import PROBLEM_TYPE
+from service.registry import Catalog, Served
+from service.router import Route
+
+__all__ = ["describe"]
+
+Schema = dict[str, Any]
+PROBLEMS = {"400": "Not HTTP or not JSON", "404": "No such thing", "413": "Too large", "415": "Another type of body",
+            "422": "JSON that does not fit the model", "429": "Busy", "503": "No proven model",
+            "504": "Not in time"}  # fmt: skip
+
+
+def describe(routes: Iterable[Route], catalog: Catalog, *, needs_key: bool) -> Schema:
+    """Return the whole document: the routes as they are, and each loaded model's own path with its schema."""
+    paths: dict[str, Any] = {}
+    for route in routes:
+        place = paths.setdefault(re.sub(r"<(\w+)>", r"{\1}", route.template), {})
+        place[route.method.lower()] = _operation(route, needs_key=needs_key)
+    schemas: dict[str, Any] = {"Problem": _problem()}
+    for entry in catalog.models.values():
+        served = entry.serving.get("champion")
+        if served is not None:
+            schemas[f"{entry.name}.request"] = _request(served)
+            schemas[f"{entry.name}.answer"] = _answer(served)
+            paths[f"/models/{entry.name}/predict"] = {"post": _model_operation(entry.name, needs_key=needs_key)}
+    default = catalog.default
+    if f"{default}.request" in schemas:
+        _attach(paths["/predict"]["post"], str(default))
+    security = {"apiKey": {"type": "http", "scheme": "bearer"}, "admin": {"type": "http", "scheme": "bearer"}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Ganglion", "version": "1", "description": "Predictions of the loaded models."},
+        "paths": paths,
+        "components": {"schemas": schemas, "securitySchemes": security},
+    }
+
+
+def _operation(route: Route, *, needs_key: bool) -> Schema:
+    operation: Schema = {"summary": route.summary, "operationId": _identifier(route.method, route.template)}
+    names = re.findall(r"<(\w+)>", route.template)
+    if names:
+        operation["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
+        ]
+    if route.method == "POST":
+        operation["requestBody"] = {"content": {"application/json": {"schema": {"type": "object"}}}}
+    answer = {"description": "The answer", "content": {kind.partition(";")[0]: {} for kind in route.produces}}
+    operation["responses"] = {"200": answer} | _problems()
+    if route.access == "admin":
+        operation["security"] = [{"admin": []}]
+    elif route.access == "predict" and needs_key:
+        operation["security"] = [{"apiKey": []}]
+    return operation
+
+
+def _model_operation(name: str, *, needs_key: bool) -> Schema:
+    operation: Schema = {
+        "summary": f"Predict with the champion of {name}",
+        "operationId": f"predict_{name}",
+        "responses": {"200": {"description": "The answer"}} | _problems(),
+    }
+    if needs_key:
+        operation["security"] = [{"apiKey": []}]
+    _attach(operation, name)
+    return operation
+
+
+def _attach(operation: Schema, name: str) -> None:
+    def content(part: str) -> Schema:
+        return {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}.{part}"}}}
+
+    operation["requestBody"] = {"required": True, "content": content("request")}
+    operation["responses"]["200"]["content"] = content("answer")
+
+
+def _problems() -> Schema:
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    return {status: {"description": text, "content": {PROBLEM_TYPE: schema}} for status, text in PROBLEMS.items()}
+
+
+def _request(served: Served) -> Schema:
+    features = served.predictor.schema.features
+    cells = [_cell(feature) for feature in features]
+    row = {"type": "array", "prefixItems": cells, "items": False, "minItems": len(cells)}
+    names = [feature.name for feature in features]
+    record = {"type": "object", "properties": dict(zip(names, cells, strict=True)), "required": names}
+    columns = {name: {"type": "array", "items": cell, "minItems": 1} for name, cell in zip(names, cells, strict=True)}
+    options = {name: {"type": "boolean"} for name in ("warnings", "interval", "explain")}
+    either = {"oneOf": [{"type": "array", "items": item, "minItems": 1} for item in (row, _closed(record))]}
+    inputs = _closed({"type": "object", "properties": columns, "required": names})
+    return _closed(
+        {
+            "type": "object",
+            "properties": {"instances": either, "inputs": inputs} | options,
+            "oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
+            "examples": [{"instances": [example_row(served)]}],
+        }
+    )
+
+
+def _closed(schema: Schema) -> Schema:
+    return schema | {"additionalProperties": False}
+
+
+def _cell(feature: NumericFeature | CategoricalFeature) -> Schema:
+    if isinstance(feature, NumericFeature):
+        kind: Schema = {"type": "number" if feature.missing is None else ["number", "null"]}
+        return kind | {"description": f"Training range {feature.low:g} to {feature.high:g}"}
+    kind = {"type": "string" if feature.missing is None else ["string", "null"]}
+    if feature.unknown == "bucket":
+        return kind
+    return kind | {"enum": [*feature.categories, *([] if feature.missing is None else [None])]}
+
+
+def _answer(served: Served) -> Schema:
+    outputs = served.predictor.outputs
+    properties: Schema = {"model": {"const": served.name}, "version": {"type": "integer"}}
+    if isinstance(outputs, ClassOutputs):
+        numbers = {"type": "array", "items": {"type": "number"}}
+        properties["predictions"] = {"type": "array", "items": {"enum": list(outputs.labels)}}
+        properties["probabilities"] = {"type": "array", "items": numbers}
+        properties["classes"] = {"const": list(outputs.labels)}
+    else:
+        number: Schema = {"type": "number"}
+        item = number if len(outputs.targets) == 1 else {"type": "array", "items": number}
+        properties["predictions"] = {"type": "array", "items": item}
+    return {"type": "object", "properties": properties, "required": ["model", "version", "predictions"]}
+
+
+def _problem() -> Schema:
+    text = {"type": "string"}
+    fault = {"type": "object", "properties": {"pointer": text, "code": text, "detail": text}}
+    properties: Schema = {name: text for name in ("type", "title", "detail", "instance")}
+    properties |= {"status": {"type": "integer"}, "errors": {"type": "array", "items": fault, "maxItems": 10}}
+    return {"type": "object", "properties": properties | {"count": {"type": "integer"}}}
+
+
+def _identifier(method: str, template: str) -> str:
+    return re.sub(r"\W+", "_", f"{method.lower()}{template}").strip("_")

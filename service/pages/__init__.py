@@ -1,0 +1,1 @@
+"""The pages that the service answers to browsers, as they are."""

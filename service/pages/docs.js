@@ -1,0 +1,28 @@
+"use strict";
+
+function element(tag, text) {
+  const made = document.createElement(tag);
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+function row(method, path, operation) {
+  const line = element("tr");
+  line.append(element("td", method.toUpperCase()), element("td", path), element("td", operation.summary));
+  line.append(element("td", operation.security ? "needs a token" : ""));
+  return line;
+}
+
+async function start() {
+  const place = document.getElementById("routes");
+  const answer = await fetch("/openapi.json");
+  const description = await answer.json();
+  const table = element("table");
+  for (const [path, operations] of Object.entries(description.paths)) {
+    for (const [method, operation] of Object.entries(operations)) table.append(row(method, path, operation));
+  }
+  place.replaceChildren(table, element("h2", "Schemas"));
+  place.append(element("pre", JSON.stringify(description.components.schemas, null, 2)));
+}
+
+start();

@@ -1,0 +1,91 @@
+"use strict";
+
+function element(tag, text, attributes) {
+  const made = Object.assign(document.createElement(tag), attributes || {});
+  if (text !== undefined && text !== null) made.textContent = text;
+  return made;
+}
+
+async function read(path) {
+  const answer = await fetch(path, { headers: { Accept: "application/json" } });
+  if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
+  return answer.json();
+}
+
+function field(feature, usual) {
+  const label = element("label");
+  label.append(element("span", feature.name));
+  let control;
+  if (feature.type === "category") {
+    control = element("select");
+    for (const category of feature.categories) control.append(element("option", category, { value: category }));
+    control.value = usual;
+  } else {
+    control = element("input", null, { type: "number", step: "any", value: usual });
+  }
+  control.dataset.kind = feature.type;
+  label.append(control);
+  label.append(element("small", feature.type === "number" ? `${feature.low} to ${feature.high} in training` : ""));
+  return label;
+}
+
+function cell(control) {
+  if (control.value === "") return null;
+  return control.dataset.kind === "number" ? Number(control.value) : control.value;
+}
+
+async function send(form, name, output) {
+  const row = Array.from(form.querySelectorAll("[data-kind]"), cell);
+  const path = `/models/${name}/predict`;
+  const body = JSON.stringify({ instances: [row], warnings: true });
+  const headers = { "Content-Type": "application/json" };
+  const key = form.querySelector("[data-key]").value;
+  if (key) headers.Authorization = `Bearer ${key}`;
+  const answer = await fetch(path, { method: "POST", headers, body });
+  const value = await answer.json();
+  output.className = answer.ok ? "" : "fault";
+  output.textContent = `POST ${path}\n${body}\n\n${answer.status}\n${JSON.stringify(value, null, 2)}`;
+}
+
+function playground(model) {
+  const { champion, name } = model;
+  const form = element("form");
+  champion.features.forEach((feature, i) => form.append(field(feature, champion.example[i])));
+  const key = element("label");
+  key.append(element("span", "API key"), element("input", null, { type: "password", autocomplete: "off" }));
+  key.lastChild.dataset.key = "";
+  key.append(element("small", "only where the service asks for one"));
+  form.append(key);
+  const output = element("pre", "The answer appears here.");
+  form.append(element("button", "Predict", { type: "submit" }));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send(form, name, output).catch((error) => { output.textContent = String(error); });
+  });
+  return [form, output];
+}
+
+async function show(summary, place) {
+  const section = element("section");
+  place.append(section);
+  section.append(element("h2", summary.name + (summary.is_default ? " (default)" : "")));
+  const serving = Object.entries(summary.serving).map(([alias, version]) => `${alias}: version ${version}`);
+  section.append(element("p", serving.join(", ") || "no version serves"));
+  for (const reason of summary.reasons) section.append(element("p", reason, { className: "fault" }));
+  const model = await read(`/models/${summary.name}`);
+  if (model.champion) section.append(...playground(model));
+}
+
+async function start() {
+  const place = document.getElementById("models");
+  try {
+    const { models } = await read("/models");
+    place.replaceChildren();
+    if (!models.length) place.append(element("p", "No model is loaded yet."));
+    for (const summary of models) await show(summary, place);
+  } catch (error) {
+    place.append(element("p", String(error), { className: "fault" }));
+  }
+}
+
+start();

@@ -1,0 +1,168 @@
+"""What surrounds every route, once: finding it, access, limits, negotiation, errors, metrics, the log line."""
+
+import hmac
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from service.answers import NotFiniteError
+from service.batching import FullError, LateError, Work
+from service.messages import Request, Response
+from service.negotiation import check_accept, check_content_type, decoded
+from service.problems import Problem, problem_response
+from service.registry import NotReadyError, NotServedError, Served
+from service.router import Match, Route
+
+if TYPE_CHECKING:
+    from service.runtime import Runtime
+
+__all__ = ["Pipeline"]
+
+METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"})
+UNMATCHED = "unmatched"
+BUSY_S = "1"
+
+Infer = Callable[[Served, NDArray[Any], float], NDArray[Any]]
+
+
+class Pipeline:
+    """Turns requests into responses; it never raises for anything that a request can cause."""
+
+    def __init__(self, runtime: "Runtime") -> None:
+        self._runtime = runtime
+        self._observer = runtime.observer
+        self._deadline_s = runtime.settings.deadline_s
+        self._limit = runtime.settings.max_body_bytes
+        self._api_keys = runtime.settings.api_keys()
+        self._admin_token = runtime.settings.admin_token()
+
+    def respond(self, request: Request, infer: Infer | None = None, deadline: float | None = None) -> Response:
+        """Answer on the calling thread; `infer` computes, by default with admission."""
+        end = time.monotonic() + self._deadline_s if deadline is None else deadline
+        try:
+            outcome = self._begin(request)
+            if type(outcome) is Work:
+                outcome = outcome.finish((infer or self._runtime.batcher.compute)(outcome.served, outcome.X, end))
+        except Exception as error:  # noqa: BLE001 - the last line of defence: any fault becomes an answer
+            outcome = self._failed(request, error)
+        return self._finished(request, outcome)
+
+    async def respond_in_loop(self, request: Request) -> Response:
+        """Answer on the event loop, sharing the computation with the requests of the same turn."""
+        end = time.monotonic() + self._deadline_s
+        try:
+            outcome = self._begin(request)
+            if type(outcome) is Work:
+                outcome = outcome.finish(await self._runtime.batcher.submit(outcome.served, outcome.X, end))
+        except Exception as error:  # noqa: BLE001 - the last line of defence: any fault becomes an answer
+            outcome = self._failed(request, error)
+        return self._finished(request, outcome)
+
+    async def respond_in_thread(self, request: Request) -> Response:
+        """Answer a large body from a thread, so that small requests do not queue behind its reading."""
+        end = time.monotonic() + self._deadline_s
+        batcher = self._runtime.batcher
+        rows = max(1, request.body.count(b"],") + request.body.count(b"},"))
+        try:
+            return await batcher.offload(lambda: self.respond(request, batcher.infer, end), rows, end)
+        except (FullError, LateError) as error:
+            return self._finished(request, self._failed(request, error))
+
+    def refuse(self, request: Request, problem: Problem) -> Response:
+        """Answer a request that went wrong before its body was read."""
+        if request.match is None:
+            request.match = self._runtime.router.match(request.path)
+        return self._finished(request, self._failed(request, problem))
+
+    def _begin(self, request: Request) -> Response | Work:
+        match = request.match or self._runtime.router.match(request.path)
+        if match is None:
+            raise Problem(404, "There is nothing at this path.")
+        request.match = match
+        request.parameters = match.parameters
+        route = match.routes.get(request.method)
+        if route is None:
+            if request.method == "OPTIONS":
+                return Response(204, b"", "", [("allow", match.allow)])
+            route = match.routes.get("GET") if request.method == "HEAD" else None
+        if route is None:
+            raise Problem(405, "This method is not allowed here.", headers=[("allow", match.allow)])
+        self._check(request, route)
+        return route.handler(request, self._runtime)
+
+    def _check(self, request: Request, route: Route) -> None:
+        headers = request.headers
+        if route.access != "public":
+            self._authorize(route.access, headers.get("authorization", ""), headers.get("x-api-key", ""))
+        encoding = headers.get("content-encoding")
+        if encoding is not None:
+            request.body = decoded(request.body, encoding.strip().lower(), self._limit)
+        kind = headers.get("content-type")
+        if kind and kind != "application/json" and route.method == "POST" and route.consumes is not None:
+            check_content_type(kind, route.consumes)
+        accept = headers.get("accept")
+        if accept is not None and accept not in ("*/*", "application/json", ""):
+            check_accept(accept, route.produces)
+        elif accept == "application/json":
+            check_accept(accept, route.produces)
+
+    def _authorize(self, access: str, authorization: str, api_key: str) -> None:
+        """Compare in constant time; every key is compared, so that its position does not show."""
+        scheme, _, token = authorization.partition(" ")
+        bearer = token.strip() if scheme.lower() == "bearer" else ""
+        if access == "admin":
+            if not bearer:
+                raise _unauthorized("This route needs the administrator's token.")
+            if self._admin_token is None or not hmac.compare_digest(bearer.encode("latin-1"), self._admin_token):
+                raise Problem(403, "The token is not the administrator's.")
+        elif self._api_keys:
+            given = (bearer or api_key).encode("latin-1")
+            if not sum([hmac.compare_digest(given, key) for key in self._api_keys]):
+                raise _unauthorized("Predictions need an API key.")
+
+    def _failed(self, request: Request, error: Exception) -> Response:
+        problem = self._problem(request, error)
+        match: Match | None = request.match
+        route = match and (match.routes.get(request.method) or next(iter(match.routes.values())))
+        return (route.render if route else problem_response)(problem, request)
+
+    def _problem(self, request: Request, error: Exception) -> Problem:
+        if isinstance(error, Problem):
+            return error
+        if isinstance(error, NotServedError):
+            return Problem(404, str(error))
+        if isinstance(error, NotReadyError):
+            return Problem(503, str(error), headers=[("retry-after", BUSY_S)])
+        if isinstance(error, FullError):
+            self._observer.noted("refused_full")
+            return Problem(429, str(error), headers=[("retry-after", str(error.retry_after_s))])
+        if isinstance(error, LateError):
+            self._observer.noted("refused_late")
+            return Problem(504, str(error), headers=[("retry-after", str(error.retry_after_s))])
+        if isinstance(error, NotFiniteError):
+            self._observer.noted("not_finite", model=error.model)
+        self._observer.reported("error", "a request failed", error=error, request_id=request.id)
+        return Problem(500, "The request failed. Its id, in 'instance', finds the reason in the log.")
+
+    def _finished(self, request: Request, response: Response) -> Response:
+        match: Match | None = request.match
+        self._observer.answered(
+            request_id=request.id,
+            method=request.method if request.method in METHODS else "other",
+            route=UNMATCHED if match is None else match.template,
+            path=request.path,
+            status=response.status,
+            seconds=time.monotonic() - request.received,
+            received=len(request.body),
+            sent=len(response.body),
+            model=response.model,
+            version=response.version,
+            rows=response.rows,
+        )
+        return response
+
+
+def _unauthorized(detail: str) -> Problem:
+    return Problem(401, detail, headers=[("www-authenticate", "Bearer")])

@@ -1,0 +1,204 @@
+"""Which models are loaded, in which state and why; readers take one immutable catalog, reloads swap it."""
+
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from predictor import ArtifactError, Predictor, Repository, RepositoryError, load_bytes, prove
+from predictor.wording import shown
+from service.observing import Observer
+
+__all__ = ["Catalog", "ModelEntry", "NotReadyError", "NotServedError", "Registry", "Served", "VersionState"]
+
+CHAMPION = "champion"
+VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
+
+
+class NotServedError(LookupError):
+    """No loaded model, version or alias has the name that was asked for."""
+
+
+class NotReadyError(LookupError):
+    """The model is known, but no proven version of it can answer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """One proven version of a model: compared by identity, shared by every request that it answers."""
+
+    name: str
+    version: int
+    predictor: Predictor
+
+    @cached_property
+    def width(self) -> int:
+        """How many features a row has."""
+        return len(self.predictor.schema.names)
+
+
+@dataclass(frozen=True)
+class VersionState:
+    """What became of one version: "ready" with the model, or "failed" with the reason."""
+
+    state: Literal["ready", "failed"]
+    reason: str | None = None
+    served: Served | None = None
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One model: the aliases its repository names, the version that answers for each, the state of each version."""
+
+    name: str
+    aliases: Mapping[str, int] = field(default_factory=dict)
+    serving: Mapping[str, Served] = field(default_factory=dict)
+    versions: Mapping[int, VersionState] = field(default_factory=dict)
+    trouble: str | None = None
+
+    def faults(self) -> list[str]:
+        """Say which aliases point at a version that does not serve."""
+        found = [self.trouble] if self.trouble else []
+        for alias, version in self.aliases.items():
+            state = self.versions.get(version)
+            if state is not None and state.reason:
+                found.append(f"alias {alias} of model {self.name}: version {version} failed: {state.reason}")
+        return found
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a proven version answers for every alias, and there is one."""
+        return bool(self.serving) and self.aliases.keys() <= self.serving.keys()
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All models at one moment."""
+
+    models: Mapping[str, ModelEntry] = field(default_factory=dict)
+    default: str | None = None
+    trouble: str | None = None
+
+    def current(self, name: str | None, *, version: str | None = None, alias: str | None = None) -> Served:
+        """Find the version that answers for `name`, None meaning the default model.
+
+        Raises NotServedError for a name that nothing has, NotReadyError while nothing proven stands behind it.
+        """
+        entry = self.entry(name)
+        if version is not None:
+            return self.version(entry, version)
+        alias = alias or CHAMPION
+        served = entry.serving.get(alias)
+        if served is not None:
+            return served
+        if alias in entry.aliases or (alias == CHAMPION and not entry.aliases):
+            raise NotReadyError(f"No proven version of model {shown(entry.name)} is loaded for alias {shown(alias)}.")
+        raise NotServedError(f"Model {shown(entry.name)} has no alias {shown(alias)}.")
+
+    def entry(self, name: str | None) -> ModelEntry:
+        """Find a model by name, None meaning the default one; NotServedError when there is none."""
+        if name is None and self.default is None:
+            if not self.models:
+                raise NotReadyError("No model is loaded.")
+            raise NotServedError("Several models are loaded and none is the default: name one in the path.")
+        entry = self.models.get(name or self.default or "")
+        if entry is None:
+            raise NotServedError(f"No model is called {shown(name or self.default or '')}.")
+        return entry
+
+    @staticmethod
+    def version(entry: ModelEntry, version: str) -> Served:
+        """Find a loaded version of a model by its number as text."""
+        state = entry.versions.get(int(version)) if VERSION.fullmatch(version) else None
+        if state is None:
+            raise NotServedError(f"No version {shown(version)} of model {shown(entry.name)} is loaded.")
+        if state.served is None:
+            raise NotReadyError(f"Version {version} of model {shown(entry.name)} failed to load.")
+        return state.served
+
+    def faults(self) -> list[str]:
+        """Say what keeps an alias from serving what it should; empty when all is well."""
+        found = [self.trouble] if self.trouble else []
+        return found + [fault for entry in self.models.values() for fault in entry.faults()]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every alias that should serve is answered for by a proven version, and there is a model."""
+        entries = self.models.values()
+        known = self.default is None or self.default in self.models
+        return bool(entries) and known and all(entry.is_ready for entry in entries)
+
+
+class Registry:
+    """Loads what the repository's aliases name, proves it, and swaps one reference."""
+
+    def __init__(self, repository: Repository, observer: Observer, default_model: str | None = None) -> None:
+        self.repository = repository
+        self.catalog = Catalog(default=default_model)
+        self._observer = observer
+        self._default = default_model
+        self._lock = threading.Lock()
+
+    def refresh(self) -> Catalog:
+        """Bring the catalog to what the repository says now; what cannot be loaded is reported and left out."""
+        with self._lock:
+            old = self.catalog
+            try:
+                names = sorted(self.repository.names())
+            except (RepositoryError, OSError) as error:
+                self._report("the model repository cannot be read", error)
+                trouble = "the model repository cannot be read"
+                self.catalog = Catalog(old.models, old.default, trouble)
+                return self.catalog
+            models = {name: self._entry(name, old.models.get(name)) for name in names}
+            default = self._default or (names[0] if len(names) == 1 else None)
+            self.catalog = Catalog(models, default)
+            return self.catalog
+
+    def _entry(self, name: str, old: ModelEntry | None) -> ModelEntry:
+        try:
+            aliases = dict(self.repository.aliases(name))
+            versions = self.repository.versions(name)
+        except (RepositoryError, OSError) as error:
+            self._report(f"the aliases of model {name} cannot be read", error, model=name)
+            kept = old or ModelEntry(name)
+            trouble = f"the aliases of model {name} cannot be read"
+            return ModelEntry(name, kept.aliases, kept.serving, kept.versions, trouble)
+        wanted = aliases or ({CHAMPION: max(versions)} if versions else {})
+        states = {version: self._state(name, version, old) for version in sorted(set(wanted.values()))}
+        serving: dict[str, Served] = {}
+        for alias, version in wanted.items():
+            served = states[version].served or (old.serving.get(alias) if old else None)
+            if served is not None:
+                serving[alias] = served
+                states.setdefault(served.version, VersionState("ready", served=served))
+        return ModelEntry(name, wanted, serving, states)
+
+    def _state(self, name: str, version: int, old: ModelEntry | None) -> VersionState:
+        known = old.versions.get(version) if old else None
+        if known is not None and known.served is not None:
+            return known
+        state = self._load(name, version)
+        if state.served is not None:
+            self._observer.noted("reload_ok", model=name)
+            self._observer.reported("info", "model loaded", model=name, version=version)
+        return state
+
+    def _load(self, name: str, version: int) -> VersionState:
+        try:
+            predictor = load_bytes(self.repository.read(name, version), source=f"{name}/{version}")
+            prove(predictor)
+        except ArtifactError as error:
+            reason = f"{error.member}: {error.reason}" if error.member else error.reason
+            self._report("a model failed to load", error, model=name, version=version)
+            return VersionState("failed", reason)
+        except (RepositoryError, OSError, MemoryError) as error:
+            self._report("a model failed to load", error, model=name, version=version)
+            return VersionState("failed", "its file cannot be read from the repository")
+        return VersionState("ready", served=Served(name, version, predictor))
+
+    def _report(self, message: str, error: BaseException, **fields: object) -> None:
+        self._observer.noted("reload_failed", model=str(fields.get("model", "")))
+        self._observer.reported("error", message, reason=str(error), **fields)

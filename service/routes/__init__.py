@@ -1,0 +1,22 @@
+"""The table of routes."""
+
+from service.router import Route
+from service.routes import admin, health, metrics, models, openapi, pages, predict
+
+__all__ = ["all_routes", "routes_table"]
+
+
+def all_routes(*, is_admin: bool) -> tuple[Route, ...]:
+    """Return every route; the administrative ones only when they are switched on."""
+    found = (
+        *predict.ROUTES, *models.ROUTES, *health.ROUTES, *metrics.ROUTES, *openapi.ROUTES, *pages.ROUTES,
+    )  # fmt: skip
+    return (*found, *admin.ROUTES) if is_admin else found
+
+
+def routes_table() -> str:
+    """Return the Markdown table of all routes."""
+    lines = ["| route | what | access |", "|---|---|---|"]
+    for route in all_routes(is_admin=True):
+        lines.append(f"| `{route.method} {route.template}` | {route.summary} | {route.access} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,25 @@
+"""The metrics page."""
+
+from typing import TYPE_CHECKING
+
+from service.messages import Request, Response
+from service.router import Route
+
+if TYPE_CHECKING:
+    from service.runtime import Runtime
+
+__all__ = ["ROUTES", "metrics"]
+
+
+def metrics(_request: Request, runtime: "Runtime") -> Response:
+    """Answer the counters of all workers in Prometheus' text format."""
+    content_type, text = runtime.observer.exposition()
+    return Response(200, text, content_type)
+
+
+ROUTES = (
+    Route(
+        "GET", "/metrics", metrics, "Prometheus metrics, summed over the workers",
+        produces=("text/plain", "application/openmetrics-text"),
+    ),
+)  # fmt: skip

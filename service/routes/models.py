@@ -1,0 +1,62 @@
+"""What is loaded: models, versions, schemas, metrics, lineage, states and reasons."""
+
+from typing import TYPE_CHECKING, Any
+
+from service.describing import version_details
+from service.messages import Request, Response, json_response
+from service.registry import VERSION, Catalog, ModelEntry, NotServedError
+from service.router import Route
+
+if TYPE_CHECKING:
+    from service.runtime import Runtime
+
+__all__ = ["ROUTES"]
+
+
+def list_models(_request: Request, runtime: "Runtime") -> Response:
+    """Answer every model with the states of its versions."""
+    catalog = runtime.registry.catalog
+    return json_response(
+        {"models": [_summary(entry, catalog) for entry in catalog.models.values()], "default": catalog.default}
+    )
+
+
+def show_model(request: Request, runtime: "Runtime") -> Response:
+    """Answer one model, with the details of the version that answers for it."""
+    catalog = runtime.registry.catalog
+    entry = catalog.entry(request.parameters["name"])
+    served = entry.serving.get("champion")
+    return json_response(_summary(entry, catalog) | {"champion": version_details(served) if served else None})
+
+
+def show_version(request: Request, runtime: "Runtime") -> Response:
+    """Answer one version that is loaded, or that failed to load."""
+    entry = runtime.registry.catalog.entry(request.parameters["name"])
+    version = request.parameters["version"]
+    state = entry.versions.get(int(version)) if VERSION.fullmatch(version) else None
+    if state is None:
+        raise NotServedError(f"No version '{version[:64]}' of model '{entry.name}' is loaded.")
+    known = {"model": entry.name, "version": int(version), "state": state.state, "reason": state.reason}
+    return json_response(known | (version_details(state.served) if state.served else {}))
+
+
+def _summary(entry: ModelEntry, catalog: Catalog) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "is_default": entry.name == catalog.default,
+        "ready": entry.is_ready,
+        "aliases": dict(entry.aliases),
+        "serving": {alias: served.version for alias, served in entry.serving.items()},
+        "versions": [
+            {"version": version, "state": state.state, "reason": state.reason}
+            for version, state in sorted(entry.versions.items())
+        ],
+        "reasons": entry.faults(),
+    }
+
+
+ROUTES = (
+    Route("GET", "/models", list_models, "The models, their aliases and the state of each version"),
+    Route("GET", "/models/<name>", show_model, "One model, with the schema and metrics of its champion"),
+    Route("GET", "/models/<name>/versions/<version>", show_version, "One version: state, schema, metrics, lineage"),
+)

@@ -1,0 +1,48 @@
+"""What one process serves with: settings, models, the batcher, the observer, the routes."""
+
+import os
+from collections.abc import Iterator
+
+from predictor import FolderRepository, Repository
+from service.batching import Batcher
+from service.messages import generated_ids
+from service.observing import Observer, QuietObserver
+from service.pipeline import Pipeline
+from service.registry import Registry
+from service.router import Router
+from service.routes import all_routes
+from service.settings import Settings
+from service.watcher import Watcher
+
+__all__ = ["Runtime"]
+
+
+class Runtime:
+    """Made once, before the process forks: holds no thread until `start`."""
+
+    def __init__(
+        self, settings: Settings, observer: Observer | None = None, repository: Repository | None = None
+    ) -> None:
+        self.settings = settings
+        self.observer: Observer = observer or QuietObserver()
+        self.registry = Registry(repository or FolderRepository(settings.models), self.observer, settings.default_model)
+        self.batcher = Batcher(thread_rows=settings.thread_rows, max_rows_waiting=settings.max_rows_waiting)
+        self.router = Router(all_routes(is_admin=settings.admin))
+        self.pipeline = Pipeline(self)
+        self.ids: Iterator[str] = generated_ids()
+        self._watcher = Watcher(self.registry, self.observer, settings.reload_interval_s)
+        self._started_in: int | None = None
+
+    def start(self) -> None:
+        """Begin in this process, after any fork: ids of its own, and the watcher; once is enough."""
+        if self._started_in != os.getpid():
+            self._started_in = os.getpid()
+            self.ids = generated_ids()
+            self._watcher.start()
+
+    def stop(self) -> None:
+        """End the watcher and let running work end."""
+        if self._started_in == os.getpid():
+            self._started_in = None
+            self._watcher.stop()
+            self.batcher.close()

@@ -1,0 +1,140 @@
+"""What can be configured, from the environment with the prefix GANGLION_, read once and typed."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+__all__ = ["PREFIX", "Settings", "SettingsError", "load_settings", "settings_table"]
+
+PREFIX = "GANGLION_"
+TOKEN_BYTES = 32
+SECRET_LIMIT = 4096
+
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the message is one sentence for each, for the person who starts the service."""
+
+
+class Settings(BaseSettings):
+    """Every setting of the service. Secrets are named by file, never by value."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
+
+    models: Path = Field(default=Path("models"), description="Folder of the model repository")
+    default_model: str | None = Field(
+        default=None, description="Model that `POST /predict` means; unset: the only one there is"
+    )
+    bind: str = Field(default="127.0.0.1:8000", description="Address and port to listen on")
+    workers: Count = Field(default=2, description="Worker processes")
+    max_body_bytes: Annotated[int, Field(ge=1024, le=2**30)] = Field(
+        default=8 * 2**20, description="Largest request body, before and after decompression; beyond it 413"
+    )
+    max_rows: Count = Field(default=10_000, description="Most rows in one request; beyond it 422")
+    max_rows_waiting: Count = Field(
+        default=50_000, description="Rows a worker holds unanswered; beyond it 429 with `Retry-After`"
+    )
+    thread_rows: Count = Field(default=2048, description="Batches of more rows than this are computed in a thread")
+    thread_bytes: Count = Field(default=65536, description="Bodies longer than this are read and answered in a thread")
+    deadline_s: Seconds = Field(default=10.0, description="Time to answer once a request is read; beyond it 504")
+    body_timeout_s: Seconds = Field(default=30.0, description="Time for a body to arrive; beyond it 408")
+    header_timeout_s: Seconds = Field(default=10.0, description="Time for a header section to arrive; beyond it 408")
+    keep_alive_s: Seconds = Field(default=65.0, description="Idle time before a kept connection is closed")
+    graceful_timeout_s: Seconds = Field(default=25.0, description="Time for running requests to end after SIGTERM")
+    max_header_bytes: Annotated[int, Field(ge=1024)] = Field(
+        default=16384, description="Largest header section; beyond it 431"
+    )
+    max_uri_bytes: Annotated[int, Field(ge=256)] = Field(default=8192, description="Longest URI; beyond it 414")
+    max_connections: Count = Field(default=4096, description="Connections a worker keeps open")
+    backlog: Count = Field(default=2048, description="Connections that may wait to be accepted")
+    reload_interval_s: Seconds = Field(default=1.0, description="How often the repository is looked at for changes")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Addresses, by comma, whose `X-Forwarded-*` headers are believed"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged")
+    log_format: Literal["json", "text"] = Field(default="json", description="Shape of a log line")
+    admin: bool = Field(default=False, description="Whether the administrative routes exist; needs a token")
+    admin_token_file: Path | None = Field(
+        default=None, description=f"File that holds the administrator's token, at least {TOKEN_BYTES} bytes"
+    )
+    api_key_file: Path | None = Field(
+        default=None, description="File with one API key a line that predictions then need; unset: none needed"
+    )
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _admin_has_a_token(self) -> Self:
+        if self.admin and self.admin_token_file is None:
+            raise ValueError(
+                f"{PREFIX}ADMIN is on but {PREFIX}ADMIN_TOKEN_FILE names no file: "
+                f"administrative routes need a token of at least {TOKEN_BYTES} bytes"
+            )
+        if self.admin:
+            self.admin_token()
+        self.api_keys()
+        return self
+
+    def admin_token(self) -> bytes | None:
+        """Read the administrator's token, None while the administrative routes are off; ValueError when too short."""
+        if not self.admin or self.admin_token_file is None:
+            return None
+        token = _secret(self.admin_token_file, "ADMIN_TOKEN_FILE").strip()
+        if len(token) < TOKEN_BYTES:
+            raise ValueError(
+                f"{PREFIX}ADMIN_TOKEN_FILE holds {len(token)} bytes: a token needs at least {TOKEN_BYTES}, "
+                "for example from `openssl rand -hex 32`"
+            )
+        return token
+
+    def api_keys(self) -> tuple[bytes, ...]:
+        """Read the API keys, one a line; empty when predictions need none. ValueError when the file holds none."""
+        if self.api_key_file is None:
+            return ()
+        keys = tuple(filter(None, map(bytes.strip, _secret(self.api_key_file, "API_KEY_FILE").splitlines())))
+        if not keys:
+            raise ValueError(f"{PREFIX}API_KEY_FILE holds no key: write one a line, or unset it to need none")
+        return keys
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings from the environment, with `overrides` on top; SettingsError says what cannot be used."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError("\n".join(map(_sentence, error.errors()))) from error
+
+
+def settings_table() -> str:
+    """Return the Markdown table of all settings."""
+    lines = ["| variable | default | what |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        lines.append(f"| `{PREFIX}{name.upper()}` | {_default(field.default)} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _secret(path: Path, name: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(SECRET_LIMIT)
+    except OSError as error:
+        raise ValueError(f"{PREFIX}{name} names a file that cannot be read: {error.strerror}") from error
+
+
+def _sentence(fault: Any) -> str:
+    place = ".".join(map(str, fault["loc"])).upper()
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{PREFIX}{place}: {message}" if place else message
+
+
+def _default(value: object) -> str:
+    if value is None or value == ():
+        return "-"
+    return f"`{str(value).lower()}`" if isinstance(value, bool) else f"`{value}`"
