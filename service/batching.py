@@ -81,7 +81,7 @@ class Batcher:
         started = time.monotonic()
         if started > deadline:
             raise LateError(self.retry_after_s)
-        A = served.predictor.network.infer(X)
+        A: Matrix = served.predictor.network.infer(X)
         self._measure(len(X), time.monotonic() - started)
         return A
 

@@ -42,10 +42,8 @@ class Explainer:
         scores = self._scores(A).reshape(len(names) + 1, self.given, -1)
         differences = scores[0] - scores[1:]  # (features, given, targets)
         single = differences.shape[2] == 1
-        return [
-            {name: (by_feature[row, 0] if single else by_feature[row]) for name, by_feature in zip(names, differences)}
-            for row in range(self.given)
-        ]  # fmt: skip
+        values = differences[:, :, 0] if single else differences
+        return [dict(zip(names, values[:, row], strict=True)) for row in range(self.given)]
 
     def _scores(self, A: Matrix) -> Matrix:
         """Return what is explained, (self.rows, 1) or (self.rows, targets)."""

@@ -93,7 +93,7 @@ def _path(target: str) -> str:
 
 def _body(environ: Mapping[str, Any], limit: int) -> bytes:
     """Read the body to its end: 411 without any length, 413 beyond the limit, 400 when it breaks off."""
-    length = environ.get("CONTENT_LENGTH")
+    length: str = environ.get("CONTENT_LENGTH") or ""
     is_chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
     if not length and not is_chunked:
         if environ["REQUEST_METHOD"] in WITH_BODY:

@@ -11,9 +11,17 @@ from urllib.parse import parse_qsl
 import orjson
 
 __all__ = [
-    "HTML", "JSON", "Headers", "Request", "Response", "generated_ids", "json_response", "request_id",
-    "response_headers", "standard_headers",
-]  # fmt: skip
+    "HTML",
+    "JSON",
+    "Headers",
+    "Request",
+    "Response",
+    "generated_ids",
+    "json_response",
+    "request_id",
+    "response_headers",
+    "standard_headers",
+]
 
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"

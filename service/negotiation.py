@@ -21,7 +21,7 @@ def check_content_type(value: str, consumes: Sequence[str]) -> None:
 
 def check_accept(value: str, produces: Sequence[str]) -> None:
     """Refuse with 406 when none of the types a route produces is accepted."""
-    accepted = {kind: parameters for kind, parameters in map(media_type, value.split(","))}
+    accepted = dict(map(media_type, value.split(",")))
     for kind in (media_type(name)[0] for name in produces):
         for wanted in (kind, kind.partition("/")[0] + "/*", "*/*"):
             if wanted in accepted:
@@ -43,7 +43,7 @@ def decoded(body: bytes, encoding: str, limit: int) -> bytes:
     if encoding in ("", "identity"):
         return body
     if encoding not in ("gzip", "x-gzip"):
-        raise Problem(415, "Expected no Content-Encoding, or gzip.", headers=[("Accept-Encoding", "gzip")])
+        raise Problem(415, "Expected no Content-Encoding, or gzip.", headers=[("accept-encoding", "gzip")])
     inflater = zlib.decompressobj(GZIP_WINDOW)
     try:
         content = inflater.decompress(body, limit + 1)

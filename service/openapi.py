@@ -138,7 +138,7 @@ def _answer(served: Served) -> Schema:
 def _problem() -> Schema:
     text = {"type": "string"}
     fault = {"type": "object", "properties": {"pointer": text, "code": text, "detail": text}}
-    properties: Schema = {name: text for name in ("type", "title", "detail", "instance")}
+    properties: Schema = dict.fromkeys(("type", "title", "detail", "instance"), text)
     properties |= {"status": {"type": "integer"}, "errors": {"type": "array", "items": fault, "maxItems": 10}}
     return {"type": "object", "properties": properties | {"count": {"type": "integer"}}}
 

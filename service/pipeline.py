@@ -43,7 +43,7 @@ class Pipeline:
         end = time.monotonic() + self._deadline_s if deadline is None else deadline
         try:
             outcome = self._begin(request)
-            if type(outcome) is Work:
+            if isinstance(outcome, Work):
                 outcome = outcome.finish((infer or self._runtime.batcher.compute)(outcome.served, outcome.X, end))
         except Exception as error:  # noqa: BLE001 - the last line of defence: any fault becomes an answer
             outcome = self._failed(request, error)
@@ -54,7 +54,7 @@ class Pipeline:
         end = time.monotonic() + self._deadline_s
         try:
             outcome = self._begin(request)
-            if type(outcome) is Work:
+            if isinstance(outcome, Work):
                 outcome = outcome.finish(await self._runtime.batcher.submit(outcome.served, outcome.X, end))
         except Exception as error:  # noqa: BLE001 - the last line of defence: any fault becomes an answer
             outcome = self._failed(request, error)
@@ -103,9 +103,7 @@ class Pipeline:
         if kind and kind != "application/json" and route.method == "POST" and route.consumes is not None:
             check_content_type(kind, route.consumes)
         accept = headers.get("accept")
-        if accept is not None and accept not in ("*/*", "application/json", ""):
-            check_accept(accept, route.produces)
-        elif accept == "application/json":
+        if accept and accept != "*/*":
             check_accept(accept, route.produces)
 
     def _authorize(self, access: str, authorization: str, api_key: str) -> None:

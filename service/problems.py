@@ -17,7 +17,7 @@ FAULTS_SHOWN = 10
 TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818 - the name that RFC 9457 gives it
     """A request that gets an error: its status, a sentence, and up to ten faults with JSON pointers."""
 
     def __init__(

@@ -17,6 +17,5 @@ def all_routes(*, is_admin: bool) -> tuple[Route, ...]:
 def routes_table() -> str:
     """Return the Markdown table of all routes."""
     lines = ["| route | what | access |", "|---|---|---|"]
-    for route in all_routes(is_admin=True):
-        lines.append(f"| `{route.method} {route.template}` | {route.summary} | {route.access} |")
+    lines += [f"| `{r.method} {r.template}` | {r.summary} | {r.access} |" for r in all_routes(is_admin=True)]
     return "\n".join(lines) + "\n"

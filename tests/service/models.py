@@ -3,11 +3,19 @@
 from pathlib import Path
 
 import numpy as np
-
 from network import MLP, Architecture, Layer, Parameters
+
 from predictor import (
-    CategoricalFeature, ClassOutputs, FolderRepository, Golden, Histogram, NumberOutputs, NumericFeature, Predictor,
-    Schema, save_bytes,
+    CategoricalFeature,
+    ClassOutputs,
+    FolderRepository,
+    Golden,
+    Histogram,
+    NumberOutputs,
+    NumericFeature,
+    Predictor,
+    Schema,
+    save_bytes,
 )  # fmt: skip
 
 FLOWER_NAMES = ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)")

@@ -1,0 +1,47 @@
+"""Every sentence of the request policy that concerns an HTTP request, through both doors."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.application import Application, create_application
+from service.settings import load_settings
+
+
+def _beside(name: str, path: Path):
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+HERE = Path(__file__).parent
+harness = _beside("contract_harness", HERE / "harness.py")
+models = _beside("service_test_models", HERE.parent / "service" / "models.py")
+CASES = harness.load_cases()
+
+
+@pytest.fixture(scope="module")
+def application(tmp_path_factory):
+    root = tmp_path_factory.mktemp("models")
+    models.filled_repository(root)
+    app: Application = create_application(load_settings(models=root, default_model="flowers", max_body_bytes=2**20))
+    yield app
+    app.runtime.stop()
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+def test_both_doors_answer_as_the_contract_says_and_alike(case, application) -> None:
+    flask = harness.through_flask(application, case["request"])
+    harness.check(flask, case["expected"])
+    front = harness.through_front(application, case["request"])
+    harness.check(front, case["expected"])
+    assert front.fixed == flask.fixed
+
+
+def test_no_two_cases_have_one_name() -> None:
+    names = [case["id"] for case in CASES]
+    assert len(set(names)) == len(names)
