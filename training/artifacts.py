@@ -1,0 +1,101 @@
+"""The files of one published version."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from network import MLP
+from predictor import Golden, Predictor, prove, save_bytes
+from training.evaluation import confusion
+from training.fitting import Fitted
+from training.encoding import raw_cells
+from training.lineage import lineage
+from training.pictures import confusion_svg, loss_svg
+from training.prepared import Prepared
+from training.recipe import Recipe
+from training.table import Table
+
+__all__ = ["evaluate_parts", "make_files", "make_predictor"]
+
+GOLDEN_ROWS = 8
+
+
+def evaluate_parts(prepared: Prepared, fitted: Fitted) -> dict[str, float]:
+    """Return every metric of every part, under names such as "test.accuracy"."""
+    found = {}
+    for part, side in (("train", prepared.train), ("validation", prepared.validation), ("test", prepared.test)):
+        if side is not None:
+            values = fitted.evaluate(fitted.result.mlp, side.X, side.values)
+            found |= {f"{part}.{name}": value for name, value in values.items()}
+    return found
+
+
+def make_predictor(
+    prepared: Prepared, fitted: Fitted, recipe: Recipe, table: Table, metrics: Mapping[str, float]
+) -> Predictor:
+    """Put together what serving needs, and prove it on its golden rows. Raises ArtifactError when it fails them."""
+    mlp = fitted.result.mlp
+    ancestry = lineage(
+        source=table.source,
+        digest=table.digest,
+        rows=prepared.problem.rows,
+        train_rows=len(prepared.train.rows),
+        seed=recipe.seed,
+    )
+    predictor = Predictor(
+        schema=prepared.schema,
+        network=mlp,
+        outputs=prepared.goal.outputs,
+        golden=_golden(prepared, mlp),
+        recipe=recipe.model_dump(mode="json", exclude_none=True),
+        metrics=metrics,
+        lineage=ancestry,
+    )
+    prove(predictor)
+    return predictor
+
+
+def _golden(prepared: Prepared, mlp: MLP) -> Golden:
+    """Choose the first training row of each class or of each eighth of the target's range, and one with gaps."""
+    side = prepared.train
+    values = side.values
+    if prepared.problem.target.task == "number":
+        values = np.digitize(values, np.quantile(values, np.linspace(0, 1, GOLDEN_ROWS)))
+    first = np.sort(np.unique(values, return_index=True)[1])[:GOLDEN_ROWS]
+    rows = [raw_cells(prepared.columns, int(row)) for row in side.rows[first]]
+    can_miss = [feature.missing is not None for feature in prepared.schema.features]
+    if any(can_miss):
+        rows.append(tuple(None if miss else cell for miss, cell in zip(can_miss, rows[0], strict=True)))
+    X = prepared.schema.encode_rows([list(row) for row in rows]).X
+    return Golden(rows=tuple(rows), outputs=mlp.infer(X))
+
+
+def make_files(
+    predictor: Predictor, prepared: Prepared, fitted: Fitted, recipe: Recipe, notes: Iterable[str]
+) -> dict[str, bytes]:
+    """Return the content of every file of the version by its name."""
+    result = fitted.result
+    files = {"model.npz": save_bytes(predictor), "loss.svg": loss_svg(result.history)}
+    report: dict[str, Any] = {
+        "metrics": dict(predictor.metrics),
+        "epochs": len(result.history),
+        "best_epoch": result.best_epoch,
+        "stopped": result.stopped,
+        "seconds": round(result.history[-1].seconds, 3),
+        "loss": result.history[-1].loss,
+        "rows": {"train": len(prepared.train.rows), "test": 0 if prepared.test is None else len(prepared.test.rows)},
+        "notes": list(notes),
+        "warnings": list(result.warnings),
+        "lineage": dict(predictor.lineage),
+        "recipe": recipe.model_dump(mode="json", exclude_none=True),
+    }
+    labels = prepared.problem.target.labels
+    if labels:
+        part, side = ("train", prepared.train) if prepared.test is None else ("test", prepared.test)
+        counts = confusion(result.mlp, side.X, side.values, len(labels))
+        files["confusion.svg"] = confusion_svg(counts, labels, part=part)
+        report["confusion"] = {"part": part, "labels": list(labels), "counts": counts.tolist()}
+    files["report.json"] = (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode()
+    return files

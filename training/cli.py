@@ -1,0 +1,155 @@
+"""The command line of the job."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from training.cookbook import load_recipe, recipe_names
+from training.errors import TrainingError
+from training.job import Order, Published, run
+from training.sources.datasets import DATASETS
+
+__all__ = ["main"]
+
+INTERRUPTED = 130
+GOOD, BAD_INPUT = 0, 2
+
+EPILOG = """\
+examples:
+  python -m training fit iris
+  python -m training fit churn.csv --target Churn
+  python -m training fit churn.csv --target Churn --set fit.epochs=50 --set network.hidden.0.units=128
+  python -m training fit sales.parquet --target revenue --recipe my-recipe.toml --split hash
+  python -m training ask curve --value 1.5
+
+exit codes: 0 done, 2 bad input, 3 the gate refused the model, 130 interrupted; after all but 0 nothing is published.
+One BLAS thread is used unless OPENBLAS_NUM_THREADS says otherwise: the same job then gives the same bytes.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except TrainingError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\n{options.interrupted}\n")
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training",
+        description="From a table to a trained network, published where the service finds it.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_fit(commands)
+    _add_ask(commands)
+    recipes = commands.add_parser("recipes", help="list the recipes and data sets that come with the project")
+    recipes.set_defaults(command=_recipes, interrupted="Interrupted.")
+    return parser
+
+
+def _add_fit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("fit", help="fit a network, evaluate it and publish it", description=_fit.__doc__)
+    parser.add_argument(
+        "source", metavar="SOURCE", help="a recipe, a data set by name, or a file or folder (see above)"
+    )
+    parser.add_argument("--target", metavar="COLUMN", help="the column to predict")
+    parser.add_argument("--task", choices=["classes", "number"], help="what the target is, when the guess is wrong")
+    parser.add_argument("--name", help="the model's name in the repository (default: from SOURCE)")
+    parser.add_argument("--recipe", metavar="NAME|FILE", help="how to fit (default: SOURCE's own recipe, or 'table')")
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], dest="overrides", help="override a key of the recipe"
+    )
+    parser.add_argument("--seed", type=int, help="the seed of the split, the first weights and the order of rows")
+    parser.add_argument("--split", choices=["random", "hash", "given", "none"], help="how test rows are chosen")
+    parser.add_argument("--no-promote", action="store_true", help="publish without making it the version that serves")
+    parser.add_argument("--data-home", type=Path, metavar="DIR", help="where downloaded data sets are kept")
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="the labels of an IDX file of images")
+    _add_models(parser)
+    parser.set_defaults(command=_fit, interrupted="Interrupted: nothing was published.")
+
+
+def _add_ask(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("ask", help="ask a published model", description=_ask.__doc__)
+    parser.add_argument("name", metavar="NAME", help="a model in the repository")
+    parser.add_argument(
+        "--value",
+        action="append",
+        metavar="CELLS",
+        help="one row, its cells separated by commas in the order of the columns; may be repeated",
+    )
+    parser.add_argument("--version", type=int, help="the version to ask (default: the one that serves)")
+    _add_models(parser)
+    parser.set_defaults(command=_ask, interrupted="Interrupted.")
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    default = Path(os.environ.get("GANGLION_MODELS") or "models")
+    parser.add_argument("--models", type=Path, default=default, metavar="DIR", help="the model repository: %(default)s")
+
+
+def _fit(options: argparse.Namespace) -> int:
+    """Fit a network on SOURCE and publish it.
+
+    SOURCE is the name of a recipe or of a data set (`recipes` lists them), a CSV file, a Parquet file or a folder
+    of them, an .npz file with X and y, or MNIST's IDX files.
+    """
+    overrides = [*options.overrides]
+    flags = {"data.target": options.target, "data.task": options.task, "split.method": options.split}
+    overrides += [f"{key}={_quoted(value)}" for key, value in flags.items() if value is not None]
+    if options.seed is not None:
+        overrides += [f"seed={options.seed}"]
+    order = Order(
+        source=options.source,
+        models=options.models,
+        recipe=options.recipe,
+        overrides=tuple(overrides),
+        name=options.name,
+        data_home=options.data_home,
+        labels=options.labels,
+        promote=not options.no_promote,
+    )
+    published = run(order)
+    sys.stdout.write(_next_steps(published, options.models, promoted=order.promote))
+    return GOOD
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _next_steps(published: Published, models: Path, *, promoted: bool) -> str:
+    where = "" if str(models) == "models" else f" --models {models}"
+    name, version = published.name, published.version
+    serve = f"python -m service serve{where}"
+    if promoted:
+        return f"Published {name} version {version}: {published.folder}\nServe it: {serve}\n"
+    promote = f"python -m predictor promote {name} {version}{where}"
+    return f"Published {name} version {version}, not promoted: {published.folder}\nMake it serve: {promote}\n"
+
+
+def _ask(options: argparse.Namespace) -> int:
+    """Answer rows from --value, from a prompt on a terminal, or from standard input, one row a line."""
+    from training.ask import ask  # noqa: PLC0415 - the other commands need none of it
+
+    ask(options.models, options.name, version=options.version, values=options.value)
+    return GOOD
+
+
+def _recipes(_options: argparse.Namespace) -> int:
+    sys.stdout.write("recipes:\n")
+    for name in recipe_names():
+        sys.stdout.write(f"  {name:<20}{load_recipe(name).about.strip().splitlines()[0]}\n")
+    sys.stdout.write("data sets:\n  " + ", ".join(sorted(DATASETS)) + "\n")
+    return GOOD

@@ -1,0 +1,166 @@
+"""From raw columns to the schema of a model, its matrices, and the rows that will prove it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor import CategoricalFeature, Histogram, InputError, NumericFeature, Schema
+from predictor.wording import shown
+from training.errors import DataError
+from training.recipe import Encoding
+from training.table import Column
+
+__all__ = ["Described", "describe", "encode", "raw_cells", "target_scale"]
+
+BINS = 10
+CATEGORIES_LIMIT = 100
+TEXT_SHARE = 0.5  # more different texts than this share of the rows name the rows, they do not describe them
+FEW = 10
+CHUNK_ROWS = 4096  # bounds the float64 that encoding makes on the way
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """A schema, the columns that it covers, in its order, and why others were left out."""
+
+    schema: Schema
+    columns: tuple[Column, ...]
+    notes: tuple[str, ...]
+
+
+def describe(columns: Sequence[Column], train: NDArray[np.int64], encoding: Encoding, *, prune: bool) -> Described:
+    """Make the schema from the training rows alone.
+
+    With `prune`, columns that cannot help are left out: constant ones, row numbers, free text. Whether a missing
+    cell is allowed is seen in all rows, what stands in for it in the training rows. Raises DataError when nothing
+    is left.
+    """
+    features, kept, notes = [], [], []
+    for column in columns:
+        part = column.take(train)
+        reason = _useless(part) if prune else None
+        if reason is None and not column.is_numeric and len(_categories(part)) > CATEGORIES_LIMIT:
+            reason = f"it has {len(_categories(part))} different texts, more than {CATEGORIES_LIMIT}"
+        if reason is None and part.is_missing.all():
+            reason = "every cell of its training rows is missing"
+        if reason is not None:
+            notes.append(f"column {shown(column.name)} is left out: {reason}")
+            continue
+        may_miss = bool(column.is_missing.any())
+        try:
+            features.append(
+                _numeric(part, encoding, may_miss) if column.is_numeric else _categorical(part, encoding, may_miss)
+            )
+        except ValueError as error:
+            raise DataError(f"column {shown(column.name)}: {error}") from error
+        kept.append(column)
+    if not features:
+        raise DataError("no column is left to learn from: " + "; ".join(notes))
+    return Described(Schema(tuple(features)), tuple(kept), tuple(notes))
+
+
+def encode(schema: Schema, columns: Sequence[Column], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Encode some rows of the columns: X (len(rows), schema.width). DataError where a value does not fit."""
+    X = np.empty((len(rows), schema.width), dtype=np.float32)
+    for start in range(0, len(rows), CHUNK_ROWS):
+        chunk = rows[start : start + CHUNK_ROWS]
+        try:
+            X[start : start + len(chunk)] = _encoded(schema, columns, chunk)
+        except InputError as error:
+            raise DataError(f"the data do not fit the schema of the training rows: {error}") from error
+    return X
+
+
+def _encoded(schema: Schema, columns: Sequence[Column], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    parts = [column.values[rows] for column in columns]
+    if schema.is_numeric:
+        return schema.encode_numbers(np.stack([part.astype(np.float64) for part in parts], axis=1))
+    return schema.encode_columns([part.astype(np.float64) if part.dtype.kind in "iu" else part for part in parts])
+
+
+def raw_cells(columns: Sequence[Column], row: int) -> tuple[float | str | None, ...]:
+    """Return one row as a client would send it: numbers, text, None for missing."""
+    cells = [column.values[row] for column in columns]
+    return tuple(_raw(cell) for cell in cells)
+
+
+def _raw(cell: object) -> float | str | None:
+    if cell is None or isinstance(cell, str):
+        return cell
+    value = float(np.float64(cell))  # type: ignore[arg-type]  # the columns hold numbers, text or None
+    return None if np.isnan(value) else value
+
+
+def target_scale(values: NDArray[np.float64], encoding: Encoding) -> tuple[float, float]:
+    """Return offset and scale of a numeric target, from the training rows; 0 and 1 when it stays raw."""
+    return _standard(values) if encoding.target == "standardise" else (0.0, 1.0)
+
+
+def _standard(values: NDArray) -> tuple[float, float]:
+    deviation = float(values.std(dtype=np.float64))
+    return float(values.mean(dtype=np.float64)), deviation or 1.0
+
+
+def _numeric(part: Column, encoding: Encoding, may_miss: bool) -> NumericFeature:  # noqa: FBT001 - seen by one caller
+    values = part.values[~part.is_missing].astype(np.float64)
+    middle = float(np.median(values)) if may_miss else None
+    offset, scale = 0.0, encoding.divide_by
+    if encoding.inputs == "standardise":
+        filled = values if middle is None else np.where(part.is_missing, middle, part.values)
+        offset, scale = _standard(filled)
+    low, high = float(values.min()), float(values.max())
+    return NumericFeature(
+        part.name, offset=offset, scale=scale, missing=middle, low=low, high=high, histogram=_histogram(values)
+    )
+
+
+def _histogram(values: NDArray[np.float64]) -> Histogram | None:
+    low, high = float(values.min()), float(values.max())
+    edges = np.linspace(low, high, BINS + 1) if low < high else np.array([low - 0.5, high + 0.5])
+    edges = np.unique(edges)
+    if len(edges) < 2 or not np.isfinite(edges).all():  # noqa: PLR2004 - the range is too narrow or too wide for bins
+        return None
+    return Histogram(tuple(edges.tolist()), tuple(np.histogram(values, edges)[0].tolist()))
+
+
+def _categorical(part: Column, encoding: Encoding, may_miss: bool) -> CategoricalFeature:  # noqa: FBT001 - as above
+    counts = _categories(part)
+    names = tuple(sorted(counts))
+    usual = max(names, key=lambda name: counts[name])
+    return CategoricalFeature(
+        part.name,
+        names,
+        missing=usual if may_miss else None,
+        unknown=encoding.unknown,
+        counts=tuple(counts[name] for name in names),
+    )
+
+
+def _categories(part: Column) -> Counter[str]:
+    return Counter(cell for cell in part.values.tolist() if cell is not None)
+
+
+def _useless(part: Column) -> str | None:
+    """Say why a column cannot help, or None."""
+    if part.is_numeric:
+        values = np.sort(part.values[~part.is_missing])
+        if len(values) and values[0] == values[-1]:
+            return "it has the same value in every training row"
+        return "it looks like a row number" if _is_row_number(part) else None
+    counts = _categories(part)
+    if len(counts) == 1:
+        return "it has the same value in every training row"
+    if len(counts) > FEW and len(counts) > TEXT_SHARE * counts.total():
+        return f"it looks like a name or free text ({len(counts)} different texts in {counts.total()} rows)"
+    return None
+
+
+def _is_row_number(part: Column) -> bool:
+    values = part.values
+    if part.is_missing.any() or len(values) < FEW or not (values == np.floor(values)).all():
+        return False
+    distinct = np.unique(values)
+    return len(distinct) == len(values) and distinct[-1] - distinct[0] < 2 * len(values) and distinct[0] in (0, 1)

@@ -1,0 +1,110 @@
+"""One fit as a recipe describes it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from network import MLP, Architecture, EarlyStopping, EpochRecord, FitOptions, FitResult, Layer, fit
+from predictor.wording import hint, shown
+from training.errors import RecipeError
+from training.evaluation import CLASS_METRICS, NUMBER_METRICS, Evaluator, evaluator
+from training.prepared import Prepared, Side
+from training.recipe import Fit, Recipe
+
+__all__ = ["Fitted", "fit_recipe"]
+
+SHOWN_TIMES = 50  # how often a metric that nothing waits for is computed in a fit
+WATCHED_ROWS = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """The fitted network, with the evaluator that its metrics are to be computed by."""
+
+    result: FitResult
+    evaluate: Evaluator
+
+
+def fit_recipe(prepared: Prepared, recipe: Recipe, on_epoch: Callable[[EpochRecord], None]) -> Fitted:
+    """Initialise and fit the recipe's network on the training side. Raises RecipeError and network's DivergenceError."""
+    initial, shuffling = np.random.default_rng(recipe.seed).spawn(2)
+    mlp = MLP.initialized(_architecture(prepared, recipe), recipe.network.initializer.make(), rng=initial)
+    goal = prepared.goal
+    evaluate = evaluator(
+        prepared.problem.target.task, classes=len(prepared.problem.target.labels), offset=goal.offset, scale=goal.scale
+    )
+    validation = prepared.validation
+    result = fit(
+        mlp,
+        prepared.train.X,
+        prepared.train.y,
+        _options(prepared, recipe),
+        rng=shuffling,
+        validation=None if validation is None else (validation.X, validation.y),
+        metrics=_watched(prepared, recipe.fit, evaluate),
+        metrics_every=1 if _is_metric(recipe.fit) else max(1, recipe.fit.epochs // SHOWN_TIMES),
+        on_epoch=on_epoch,
+    )
+    return Fitted(result, evaluate)
+
+
+def _architecture(prepared: Prepared, recipe: Recipe) -> Architecture:
+    hidden = (
+        Layer(layer.units, layer.activation, bias=layer.bias, dropout=layer.dropout) for layer in recipe.network.hidden
+    )
+    return Architecture(prepared.schema.width, (*hidden, prepared.goal.layer))
+
+
+def _options(prepared: Prepared, recipe: Recipe) -> FitOptions:
+    settings = recipe.fit
+    rows = len(prepared.train.rows)
+    size = None if settings.batch_size == "full" else min(settings.batch_size, rows)
+    try:
+        return FitOptions(
+            loss=prepared.goal.loss.make(),
+            optimizer=settings.optimizer.make(),
+            schedule=settings.schedule.make(),
+            epochs=settings.epochs,
+            batch_size=size,
+            shuffle=settings.shuffle,
+            l2=settings.l2,
+            clip_norm=settings.clip_norm,
+            stopping=_stopping(prepared, settings),
+        )
+    except ValueError as error:
+        raise RecipeError(f"fit: {error}") from error
+
+
+def _stopping(prepared: Prepared, settings: Fit) -> EarlyStopping | None:
+    stopping = settings.stopping
+    if stopping is None:
+        return None
+    metrics = CLASS_METRICS if prepared.problem.target.task == "classes" else NUMBER_METRICS
+    known = ("loss", "validation_loss", *metrics)
+    if stopping.monitor not in known:
+        near = hint(stopping.monitor, known) or f"; known: {', '.join(known)}"
+        raise RecipeError(f"fit.stopping.monitor: unknown metric {shown(stopping.monitor)}{near}")
+    if stopping.monitor == "validation_loss" and prepared.validation is None:
+        raise RecipeError("fit.stopping.monitor: validation_loss needs rows that watch: set split.validation, say 0.1")
+    return EarlyStopping(**stopping.model_dump())
+
+
+def _is_metric(settings: Fit) -> bool:
+    return settings.stopping is not None and settings.stopping.monitor not in {"loss", "validation_loss"}
+
+
+def _watched(prepared: Prepared, settings: Fit, evaluate: Evaluator) -> Mapping[str, Callable[[MLP], float]]:
+    """Return the one metric that is followed during the fit, on the rows that watch or else the training rows."""
+    side = prepared.validation or prepared.train
+    classes = prepared.problem.target.task == "classes"
+    name = "accuracy" if classes else "mse_standardised"
+    if _is_metric(settings) and settings.stopping is not None:
+        name = settings.stopping.monitor
+    rows = slice(None) if _is_metric(settings) else slice(WATCHED_ROWS)
+    part = Side(side.rows[rows], side.X[rows], side.y[rows], side.values[rows])
+
+    def metric(mlp: MLP) -> float:
+        return evaluate(mlp, part.X, part.values)[name]
+
+    return {name: metric}

@@ -1,0 +1,166 @@
+"""The job itself: read, split, encode, fit, evaluate, gate, publish."""
+
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TextIO
+
+from network import DivergenceError
+from predictor import FolderRepository, RepositoryError
+from training.artifacts import evaluate_parts, make_files, make_predictor
+from training.cookbook import DEFAULT, load_recipe, recipe_names
+from training.errors import RecipeError, TrainingError
+from training.fitting import Fitted, fit_recipe
+from training.gate import check_gate
+from training.prepared import Prepared, inline_table, prepare
+from training.progress import progress
+from training.recipe import Recipe
+from training.sources import SourceOptions, read_source
+from training.sources.datasets import DATASETS
+from training.table import Table
+from training.wording import metrics_table
+
+__all__ = ["Order", "Published", "run"]
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the user asked for; see ``python -m training fit --help``."""
+
+    source: str
+    models: Path
+    recipe: str | None = None
+    overrides: tuple[str, ...] = ()
+    name: str | None = None
+    data_home: Path | None = None
+    labels: Path | None = None
+    promote: bool = True
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where the model went, and how good it is."""
+
+    name: str
+    version: int
+    folder: Path
+    metrics: Mapping[str, float]
+
+
+def run(order: Order, *, out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> Published:
+    """Do the whole job; results go to `out`, progress to `err`.
+
+    Raises TrainingError (bad data, bad recipe, a gate that refuses); then, as after KeyboardInterrupt, nothing is
+    published.
+    """
+    recipe = _recipe(order)
+    name = _name(order)
+    table = _table(order, recipe)
+    prepared = prepare(table, recipe)
+    _introduce(name, prepared, out)
+    fitted = _fitted(prepared, recipe, err)
+    metrics = evaluate_parts(prepared, fitted)
+    out.write(_outcome(fitted, metrics))
+    check_gate(recipe.gate, metrics)
+    predictor = make_predictor(prepared, fitted, recipe, table, metrics)
+    files = make_files(predictor, prepared, fitted, recipe, prepared.notes)
+    version = _publish(order, name, files)
+    return Published(name, version, order.models / name / str(version), metrics)
+
+
+def _recipe(order: Order) -> Recipe:
+    own = order.source if order.source in recipe_names() else None
+    return load_recipe(order.recipe or own or DEFAULT, order.overrides)
+
+
+def _name(order: Order) -> str:
+    """Return the name to publish under: the one asked for, or one made from the source's."""
+    if order.name is not None:
+        if not NAME.fullmatch(order.name):
+            raise RecipeError("--name: expected 1 to 64 letters, digits, '_' or '-', a letter or digit first")
+        return order.name
+    stem = Path(order.source).name.split(".")[0] or Path(order.source).resolve().name
+    slug = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")[:64]
+    return slug or "model"
+
+
+def _table(order: Order, recipe: Recipe) -> Table:
+    options = SourceOptions(order.data_home, order.labels, recipe.data.missing)
+    named = order.source in recipe_names()
+    if named and recipe.table is not None:
+        return inline_table(recipe.table, order.source)
+    if named and order.source not in DATASETS:
+        origin = load_recipe(order.source)
+        if origin.table is not None:
+            return inline_table(origin.table, order.source)
+        if origin.source is None:
+            raise RecipeError(f"the recipe {order.source} brings no data of its own: fit FILE --recipe {order.source}")
+        return read_source(origin.source, options)
+    return read_source(order.source, options, known=recipe_names())
+
+
+def _introduce(name: str, prepared: Prepared, out: TextIO) -> None:
+    target = prepared.problem.target
+    what = f"{len(target.labels)} classes" if target.labels else "a number"
+    held_out = 0 if prepared.test is None else len(prepared.test.rows)
+    fitted = len(prepared.train.rows) + (0 if prepared.validation is None else len(prepared.validation.rows))
+    out.write(
+        f"{name}: {target.name} ({what}) from {len(prepared.columns)} columns;"
+        f" {fitted} rows train, {held_out} are held out\n"
+    )
+    for note in prepared.notes:
+        out.write(f"  note: {note}\n")
+    out.flush()
+
+
+def _fitted(prepared: Prepared, recipe: Recipe, err: TextIO) -> Fitted:
+    try:
+        with progress(recipe.fit.epochs, err) as on_epoch:
+            return fit_recipe(prepared, recipe, on_epoch)
+    except DivergenceError as error:
+        raise TrainingError(str(error)) from error
+
+
+def _outcome(fitted: Fitted, metrics: Mapping[str, float]) -> str:
+    result = fitted.result
+    seconds = result.history[-1].seconds
+    lines = [f"{result.stopped} ({len(result.history)} epochs in {seconds:.1f} s)"]
+    lines += [f"  warning: {warning}" for warning in result.warnings]
+    return "\n".join([*lines, "", metrics_table(metrics), ""])
+
+
+def _publish(order: Order, name: str, files: Mapping[str, bytes]) -> int:
+    repository = FolderRepository(order.models)
+    try:
+        with _uninterrupted():
+            version = repository.publish(name, files)
+            if order.promote:
+                repository.promote(name, version)
+    except (RepositoryError, OSError) as error:
+        raise TrainingError(f"the model cannot be published: {error}") from error
+    return version
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait: publishing takes milliseconds, and half of it would be a version that nobody was told of."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ignore(_signal: int, _frame: FrameType | None) -> None:
+        return
+
+    before = signal.signal(signal.SIGINT, ignore)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,65 @@
+"""The loss curve and the confusion matrix as SVG; the same data give the same bytes."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+import matplotlib
+from network import EpochRecord
+
+__all__ = ["confusion_svg", "loss_svg"]
+
+POINTS = 1000  # more epochs than this are thinned: nobody sees more on a screen
+LABELLED_CLASSES = 30
+LABEL_LETTERS = 24
+
+
+def loss_svg(history: Sequence[EpochRecord]) -> bytes:
+    """Draw the training loss and, where there is one, the validation loss by epoch, on a logarithmic scale."""
+    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    axes = figure.add_subplot()
+    records = [history[i] for i in np.unique(np.linspace(0, len(history) - 1, POINTS).astype(int))]
+    axes.plot([record.epoch for record in records], [record.loss for record in records], label="training")
+    watched = [
+        (record.epoch, record.metrics["validation_loss"]) for record in records if "validation_loss" in record.metrics
+    ]
+    if watched:
+        axes.plot(*zip(*watched, strict=True), label="validation")
+        axes.legend()
+    if all(record.loss > 0 for record in records):
+        axes.set_yscale("log")
+    axes.set(title="Loss by epoch", xlabel="epoch", ylabel="loss")
+    axes.grid(visible=True, alpha=0.3)
+    return _svg(figure)
+
+
+def confusion_svg(counts: NDArray[np.int64], labels: Sequence[str | int], *, part: str) -> bytes:
+    """Draw the counts (classes, classes) of true classes down and predicted ones across."""
+    size = max(4.0, min(12.0, 1.5 + 0.6 * len(labels)))
+    figure = Figure(figsize=(size, size), layout="constrained")
+    axes = figure.add_subplot()
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set(title=f"Rows of the {part} part", xlabel="predicted", ylabel="true")
+    if len(labels) <= LABELLED_CLASSES:
+        # "$" would begin a formula.
+        texts = [str(label)[:LABEL_LETTERS].replace("$", r"\$") for label in labels]
+        axes.set_xticks(range(len(labels)), texts, rotation=45, ha="right")
+        axes.set_yticks(range(len(labels)), texts)
+        for (row, column), count in np.ndenumerate(counts):
+            shade = "white" if shares[row, column] > 0.5 else "black"  # noqa: PLR2004 - the middle of the scale
+            axes.text(column, row, str(count), ha="center", va="center", color=shade, fontsize=9)
+    return _svg(figure)
+
+
+def _svg(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    FigureCanvasSVG(figure)
+    # Without a salt and with the date, matplotlib writes other bytes every time.
+    with matplotlib.rc_context({"svg.hashsalt": "ganglion"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()

@@ -1,0 +1,129 @@
+"""From a table and a recipe to what a fit needs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor import Schema
+from training.encoding import describe, encode, target_scale
+from training.errors import DataError
+from training.problem import Problem, pose
+from training.recipe import InlineTable, Recipe, Split
+from training.splits import Parts, can_stratify, hash_split, random_split
+from training.table import Column, Table, checked_names, content_digest
+from training.targets import Goal, goal
+
+__all__ = ["Prepared", "Side", "inline_table", "prepare"]
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """The rows of one part, encoded: X (rows, width), y as the loss takes it, values as the metrics take them."""
+
+    rows: Rows
+    X: NDArray[np.float32]
+    y: NDArray
+    values: NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Everything that fitting, evaluating and publishing need of the data. Absent parts are None."""
+
+    problem: Problem
+    schema: Schema
+    columns: tuple[Column, ...]
+    goal: Goal
+    train: Side
+    test: Side | None
+    validation: Side | None
+    notes: tuple[str, ...]
+
+
+def prepare(table: Table, recipe: Recipe) -> Prepared:
+    """Choose target and features, split, and encode with what the training rows alone say. Raises DataError."""
+    data = recipe.data
+    problem = pose(table, target=data.target, task=data.task, ignore=data.ignore, text=data.categorical)
+    parts = _parts(problem, recipe)
+    fitted, watched = _validation(problem, parts.train, recipe)
+    # Sets by name and recipes with their own table mean all their columns; only a stranger's file is pruned.
+    prune = any(not column.is_numeric for column in problem.features) or recipe.source is None and recipe.table is None
+    described = describe(problem.features, parts.train, recipe.encoding, prune=prune)
+    offset, scale = 0.0, 1.0
+    if problem.target.task == "number":
+        offset, scale = target_scale(problem.target.values[parts.train], recipe.encoding)
+    aim = goal(problem.target, recipe, offset=offset, scale=scale)
+    side = _encoder(described.schema, described.columns, aim, problem)
+    return Prepared(
+        problem=problem,
+        schema=described.schema,
+        columns=described.columns,
+        goal=aim,
+        train=side(fitted),
+        test=side(parts.test) if len(parts.test) else None,
+        validation=side(watched) if len(watched) else None,
+        notes=(*problem.notes, *described.notes),
+    )
+
+
+def inline_table(table: InlineTable, name: str) -> Table:
+    """Return the table that stands in a recipe; a column of numbers only is numeric, any other is text."""
+    names = checked_names(table.columns, f"recipe {name}: table")
+    columns = []
+    for position, column in enumerate(names):
+        cells = [row[position] for row in table.rows]
+        numeric = all(not isinstance(cell, str) for cell in cells)
+        values = np.array(cells, dtype=np.float64) if numeric else np.array([str(cell) for cell in cells], object)
+        columns.append(Column(column, values))
+    return Table(name, tuple(columns), content_digest(columns))
+
+
+def _encoder(schema: Schema, columns: tuple[Column, ...], aim: Goal, problem: Problem) -> Callable[[Rows], Side]:
+    def side(rows: Rows) -> Side:
+        return Side(rows, encode(schema, columns, rows), aim.y[rows], problem.target.values[rows])
+
+    return side
+
+
+def _parts(problem: Problem, recipe: Recipe) -> Parts:
+    split = recipe.split
+    seed = recipe.seed if split.seed is None else split.seed
+    if split.method == "none":
+        parts = Parts(np.arange(problem.rows), np.arange(0))
+    elif split.method == "given":
+        parts = _given(problem)
+    elif split.method == "hash":
+        target = problem.target
+        whole = (*problem.features, Column(target.name, target.values))
+        parts = hash_split(whole, fraction=split.test, seed=seed)
+    else:
+        parts = random_split(problem.rows, fraction=split.test, seed=seed, strata=_strata(problem, split, split.test))
+    return Parts(parts.train[: split.train_rows], parts.test)
+
+
+def _given(problem: Problem) -> Parts:
+    if problem.is_test is None:
+        raise DataError("split.method 'given': the source itself keeps no rows for testing; use random or hash")
+    return Parts(np.flatnonzero(~problem.is_test), np.flatnonzero(problem.is_test))
+
+
+def _strata(problem: Problem, split: Split, fraction: float, rows: Rows | None = None) -> NDArray | None:
+    """Return the classes to keep in proportion: always when the recipe says so, by default where it can be done."""
+    if problem.target.task == "number" or split.stratify is False:
+        return None
+    codes = problem.target.values if rows is None else problem.target.values[rows]
+    return codes if split.stratify or can_stratify(codes, fraction) else None
+
+
+def _validation(problem: Problem, train: Rows, recipe: Recipe) -> tuple[Rows, Rows]:
+    """Divide the training rows into those that are fitted and those that only watch."""
+    fraction = recipe.split.validation
+    if not fraction:
+        return train, np.arange(0)
+    strata = _strata(problem, recipe.split, fraction, train)
+    parts = random_split(len(train), fraction=fraction, seed=recipe.seed, strata=strata)
+    return train[parts.train], train[parts.test]

@@ -1,0 +1,133 @@
+"""What is to be learned from a table: which column is the target, what task that is, and which rows can serve."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.wording import hint, shown
+from training.errors import DataError
+from training.table import Column, Table
+
+__all__ = ["Problem", "Target", "Task", "pose"]
+
+Task = Literal["classes", "number"]
+CLASSES_LIMIT = 20  # whole numbers with more distinct values than this are taken for a quantity
+CLASSES_ALLOWED = 1000
+ROWS_A_CLASS = 5  # as are whole numbers that repeat less often than this on average
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What to predict. `values` (rows,) are positions in `labels` for classes, and numbers otherwise."""
+
+    name: str
+    task: Task
+    labels: tuple[str | int, ...]
+    values: NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Features and target of the rows that can serve, with the source's own test rows and notes for the user."""
+
+    features: tuple[Column, ...]
+    target: Target
+    is_test: NDArray[np.bool_] | None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.target.values)
+
+
+def pose(
+    table: Table, *, target: str | None, task: Task | None, ignore: Iterable[str] = (), text: Iterable[str] = ()
+) -> Problem:
+    """Choose the target and the features of a table.
+
+    `target` and `task` are inferred where None; the columns in `ignore` are left out and those in `text` are taken
+    as categories though they spell numbers. Raises DataError when nothing could be learned.
+    """
+    chosen = _chosen(table, target or table.target)
+    ignored = {_known(table, name, "data.ignore") for name in ignore}
+    as_text = {_known(table, name, "data.categorical") for name in text}
+    kept = ~chosen.is_missing
+    notes = list(table.notes)
+    if not kept.all():
+        notes.append(
+            f"{int((~kept).sum())} of {len(kept)} rows are left out: their target {shown(chosen.name)} is missing"
+        )
+    if not kept.any():
+        raise DataError(f"{table.source}: target {shown(chosen.name)}: every cell is missing")
+    features = [column for column in table.columns if column.name != chosen.name and column.name not in ignored]
+    features = [_as_text(column) if column.name in as_text else column for column in features]
+    if not features:
+        raise DataError(f"{table.source}: expected at least one column beside the target {shown(chosen.name)}")
+    is_test = None if table.is_test is None else table.is_test[kept]
+    if not kept.all():
+        features, chosen = [column.take(kept) for column in features], chosen.take(kept)
+    resolved = _resolved(table.source, chosen, task, notes)
+    return Problem(tuple(features), resolved, is_test, tuple(notes))
+
+
+def _chosen(table: Table, name: str | None) -> Column:
+    if name is None:
+        raise DataError(f"{table.source}: which column is the target? Name it: --target {_examples(table.names)}")
+    return table.columns[table.names.index(_known(table, name, "target"))]
+
+
+def _known(table: Table, name: str, what: str) -> str:
+    if name not in table.names:
+        near = hint(name, table.names) or f"; the columns are {_examples(table.names)}"
+        raise DataError(f"{table.source}: {what}: there is no column {shown(name)}{near}")
+    return name
+
+
+def _examples(names: Sequence[str]) -> str:
+    listed = ", ".join(shown(name) for name in names[:12])
+    return f"one of {listed}" + (", ..." if len(names) > 12 else "")  # noqa: PLR2004 - what fits on two lines
+
+
+def _as_text(column: Column) -> Column:
+    if not column.is_numeric:
+        return column
+    missing = column.is_missing.tolist()
+    cells = [None if gone else f"{cell:.17g}" for cell, gone in zip(column.values.tolist(), missing, strict=True)]
+    return Column(column.name, np.array(cells, dtype=object))
+
+
+def _resolved(source: str, column: Column, task: Task | None, notes: list[str]) -> Target:
+    distinct, codes = np.unique(column.values if column.is_numeric else column.values.astype(str), return_inverse=True)
+    where = f"{source}: target {shown(column.name)}"
+    if len(distinct) == 1:
+        raise DataError(f"{where}: expected at least two different values, found only {shown(str(distinct[0]))}")
+    if task is None:
+        task = _inferred(column, distinct)
+        if column.is_numeric:
+            other = "number" if task == "classes" else "classes"
+            notes.append(f"the target has {len(distinct)} different values: taken as {task}; otherwise: --task {other}")
+    if task == "number":
+        if not column.is_numeric:
+            raise DataError(f"{where}: expected numbers for the task 'number', found text such as {shown(distinct[0])}")
+        return Target(column.name, "number", (), column.values.astype(np.float64))
+    if len(distinct) > CLASSES_ALLOWED:
+        raise DataError(f"{where}: expected at most {CLASSES_ALLOWED} classes, found {len(distinct)} different values")
+    return Target(column.name, "classes", tuple(_label(value) for value in distinct.tolist()), codes.astype(np.int64))
+
+
+def _inferred(column: Column, distinct: NDArray) -> Task:
+    if not column.is_numeric:
+        return "classes"
+    are_whole = bool((distinct == np.floor(distinct)).all())
+    repeat = len(column.values) >= ROWS_A_CLASS * len(distinct)
+    return "classes" if are_whole and repeat and len(distinct) <= CLASSES_LIMIT else "number"
+
+
+def _label(value: float | str) -> str | int:
+    if isinstance(value, str):
+        return value
+    return int(value) if value == int(value) else repr(value)

@@ -1,0 +1,152 @@
+"""What a recipe may say. A recipe is a TOML file of this shape; see docs/recipes.md for each key."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from network import ACTIVATIONS
+from predictor.wording import hint, shown
+from training.choices import InitializerChoice, LossChoice, OptimizerChoice, ScheduleChoice
+
+__all__ = ["Data", "Demand", "Encoding", "Fit", "Hidden", "InlineTable", "Net", "Output", "Recipe", "Split", "Stopping"]
+
+
+def _activation(name: str) -> str:
+    if name not in ACTIVATIONS:
+        known = sorted(ACTIVATIONS)
+        raise ValueError(f"unknown activation {shown(name)}{hint(name, known) or '; known: ' + ', '.join(known)}")
+    return name
+
+
+Activation = Annotated[str, AfterValidator(_activation)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Strict(BaseModel):
+    """Exactly the keys that are declared, of exactly their types, never changed afterwards."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class InlineTable(Strict):
+    """A table small enough to stand in the recipe itself."""
+
+    columns: tuple[str, ...] = Field(min_length=2)
+    rows: tuple[tuple[float | str, ...], ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "InlineTable":
+        for i, row in enumerate(self.rows):
+            if len(row) != len(self.columns):
+                raise ValueError(f"rows.{i}: expected {len(self.columns)} cells as in columns, found {len(row)}")
+        return self
+
+
+class Data(Strict):
+    """What the columns mean. None is inferred."""
+
+    target: str | None = None
+    task: Literal["classes", "number"] | None = None
+    ignore: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+class Encoding(Strict):
+    """How values become what the network sees: (value - mean) / deviation of the training rows, or value / divide_by."""
+
+    inputs: Literal["standardise", "raw"] = "standardise"
+    divide_by: Annotated[float, Field(gt=0)] = 1.0
+    target: Literal["standardise", "raw"] = "standardise"
+    unknown: Literal["refuse", "bucket"] = "bucket"
+
+
+class Split(Strict):
+    """Which rows test, and which of the others only watch (`validation`). `seed` is the recipe's own where None."""
+
+    method: Literal["random", "hash", "given", "none"] = "random"
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+    stratify: bool | None = None
+    validation: Fraction = 0.0
+    train_rows: Count | None = None
+
+
+class Hidden(Strict):
+    """One hidden layer."""
+
+    units: Count
+    activation: Activation = "relu"
+    bias: bool = True
+    dropout: Fraction = 0.0
+
+
+class Output(Strict):
+    """The last layer; its width follows from the target unless `units` is 1 for two classes."""
+
+    activation: Activation | None = None
+    bias: bool = True
+    units: Literal[1] | None = None
+
+
+class Net(Strict):
+    """The network: hidden layers, output layer, and the distribution of the first weights."""
+
+    hidden: tuple[Hidden, ...] = ()
+    output: Output = Output()
+    initializer: InitializerChoice = InitializerChoice(name="he_normal")
+
+
+class Stopping(Strict):
+    """When to stop before the last epoch; see `network.EarlyStopping`."""
+
+    monitor: str = "loss"
+    below: float | None = None
+    patience: Count | None = None
+    min_delta: Annotated[float, Field(ge=0)] = 0.0
+    mode: Literal["min", "max"] = "min"
+    restore_best: bool = True
+
+
+class Fit(Strict):
+    """How the parameters are found."""
+
+    loss: LossChoice | None = None
+    optimizer: OptimizerChoice = OptimizerChoice(name="adam")
+    schedule: ScheduleChoice = ScheduleChoice(name="constant")
+    epochs: Count = 200
+    batch_size: Count | Literal["full"] = "full"
+    shuffle: bool = True
+    l2: Annotated[float, Field(ge=0)] = 0.0
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    stopping: Stopping | None = None
+
+
+class Demand(Strict):
+    """What one metric, such as "test.accuracy", must reach before the model is published."""
+
+    metric: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "Demand":
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("expected at_least or at_most")
+        return self
+
+
+class Recipe(Strict):
+    """Everything that decides what model comes out, given the data."""
+
+    about: str = ""
+    source: str | None = None
+    table: InlineTable | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    data: Data = Data()
+    encoding: Encoding = Encoding()
+    split: Split = Split()
+    network: Net = Net()
+    fit: Fit = Fit()
+    gate: tuple[Demand, ...] = ()

@@ -1,0 +1,75 @@
+"""Parquet files and folders of them."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import parquet
+
+from predictor.wording import shown
+from training.errors import DataError
+from training.table import Column, Table, checked_names
+
+__all__ = ["read_parquet"]
+
+
+def read_parquet(source: str, paths: Sequence[Path]) -> Table:
+    """Read Parquet files of one schema, in the order given, as one table.
+
+    Numbers and booleans, strings and dictionaries become columns; other types are left out with a note. Raises
+    DataError for files that are unreadable, empty, or differ in their columns.
+    """
+    digest = hashlib.sha256()
+    parts: list[pa.Table] = []
+    for path in paths:
+        data = path.read_bytes()
+        digest.update(data)
+        try:
+            parts.append(parquet.ParquetFile(pa.BufferReader(data)).read(use_threads=False))
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{path.name}: expected a Parquet file, and it cannot be read: {error}") from error
+        if parts[-1].column_names != parts[0].column_names:
+            raise DataError(f"{path.name}: expected the columns of {paths[0].name}, found others")
+    try:
+        table = pa.concat_tables(parts, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise DataError(f"{source}: the files differ in the type of a column: {error}") from error
+    if not table.num_rows or not table.column_names:
+        raise DataError(f"{source}: expected rows, found none")
+    return _table(source, table, digest.hexdigest())
+
+
+def _table(source: str, table: pa.Table, digest: str) -> Table:
+    columns, notes = [], []
+    for name, cells in zip(checked_names(table.column_names, source), table.columns, strict=True):
+        column = _column(name, cells, source)
+        if column is None:
+            notes.append(f"column {shown(name)} is left out: the type {cells.type} is not supported")
+        else:
+            columns.append(column)
+    if not columns:
+        raise DataError(f"{source}: expected columns of numbers or text, found none")
+    return Table(source, tuple(columns), digest, notes=tuple(notes))
+
+
+def _column(name: str, cells: pa.ChunkedArray, source: str) -> Column | None:
+    kind = cells.type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+        cells = cells.cast(kind)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        values = pc.cast(cells, pa.float64(), safe=False).to_numpy()
+        if np.isinf(values).any():
+            raise DataError(f"{source}: column {shown(name)}: expected finite numbers, found an infinity")
+        return Column(name, values.astype(np.float64))
+    if pa.types.is_boolean(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return Column(name, _texts(cells))
+    return None
+
+
+def _texts(cells: pa.ChunkedArray) -> np.ndarray:
+    words = cells.cast(pa.string()).to_pylist()
+    return np.array([word.strip() or None if word is not None else None for word in words], dtype=object)

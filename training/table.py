@@ -1,0 +1,94 @@
+"""A table as a source gives it: named columns of numbers or text, before anybody decides what they mean."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.wording import shown
+from training.errors import DataError
+
+__all__ = ["Column", "Table", "checked_names", "content_digest", "matrix_columns"]
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One column, values (rows,): numbers with NaN for missing, or an object array of str with None for missing."""
+
+    name: str
+    values: NDArray
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether the values are numbers rather than text."""
+        return self.values.dtype.kind in "fiu"
+
+    @property
+    def is_missing(self) -> NDArray[np.bool_]:
+        """Which cells are missing, (rows,)."""
+        if self.values.dtype.kind == "f":
+            return np.isnan(self.values)
+        if self.is_numeric:
+            return np.zeros(len(self.values), dtype=np.bool_)
+        return np.array([cell is None for cell in self.values.tolist()], dtype=np.bool_)
+
+    def take(self, rows: NDArray) -> "Column":
+        """Return the column with only `rows`, which are positions or a mask."""
+        return Column(self.name, self.values[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns of equal length from one source.
+
+    `digest` is the SHA-256 of the data, `target` the column that the source itself means as the target, `is_test`
+    the rows that the source itself keeps for testing, and `notes` are sentences worth telling the user.
+    """
+
+    source: str
+    columns: tuple[Column, ...]
+    digest: str
+    target: str | None = None
+    is_test: NDArray[np.bool_] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.columns[0].values)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+
+def checked_names(names: Sequence[str], source: str) -> tuple[str, ...]:
+    """Return the column names, trimmed; DataError for an empty one or one that appears twice."""
+    trimmed = tuple(name.strip() for name in names)
+    for position, name in enumerate(trimmed):
+        if not name:
+            raise DataError(f"{source}: column {position + 1} of the header has no name")
+        if name in trimmed[:position]:
+            first = trimmed.index(name) + 1
+            raise DataError(f"{source}: columns {first} and {position + 1} are both named {shown(name)}")
+    return trimmed
+
+
+def matrix_columns(X: NDArray, names: Iterable[str]) -> tuple[Column, ...]:
+    """Split X (rows, features) into named columns, which are views on it."""
+    return tuple(Column(name, values) for name, values in zip(names, X.T, strict=True))
+
+
+def content_digest(columns: Iterable[Column]) -> str:
+    """Return the SHA-256 of the columns' names and values, for data that is no file."""
+    digest = hashlib.sha256()
+    for column in columns:
+        digest.update(column.name.encode() + b"\0")
+        if column.is_numeric:
+            digest.update(np.ascontiguousarray(column.values).tobytes())
+        else:
+            digest.update(repr(column.values.tolist()).encode())
+    return digest.hexdigest()

@@ -1,0 +1,70 @@
+"""The last layer and the targets it is trained on, from the task, the labels and the recipe's loss."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from network import Layer
+from predictor import ClassOutputs, NumberOutputs
+from training.choices import LossChoice
+from training.errors import RecipeError
+from training.problem import Target
+from training.recipe import Recipe
+
+__all__ = ["Goal", "goal"]
+
+TWO = 2
+CODES = "categorical_cross_entropy"
+
+
+@dataclass(frozen=True, eq=False)
+class Goal:
+    """What the network is fitted to: its last layer, the loss, the targets y of all rows, and what outputs mean.
+
+    y is (rows,) class codes for the categorical cross-entropy and (rows, outputs) numbers otherwise. `offset` and
+    `scale` are those of a numeric target.
+    """
+
+    layer: Layer
+    loss: LossChoice
+    y: NDArray
+    outputs: ClassOutputs | NumberOutputs
+    offset: float = 0.0
+    scale: float = 1.0
+
+
+def goal(target: Target, recipe: Recipe, *, offset: float, scale: float) -> Goal:
+    """Resolve what the recipe leaves open: softmax with cross-entropy for classes, identity with squares for numbers.
+
+    Raises RecipeError when the recipe's last layer does not fit the target.
+    """
+    if target.task == "number":
+        return _number_goal(target, recipe, offset, scale)
+    return _class_goal(target, recipe)
+
+
+def _number_goal(target: Target, recipe: Recipe, offset: float, scale: float) -> Goal:
+    output = recipe.network.output
+    y = ((target.values - offset) / scale).astype(np.float32)[:, None]
+    layer = Layer(1, output.activation or "identity", bias=output.bias)
+    outputs = NumberOutputs(targets=(target.name,), offset=(offset,), scale=(scale,))
+    return Goal(layer, recipe.fit.loss or LossChoice(name="mean_squared"), y, outputs, offset, scale)
+
+
+def _class_goal(target: Target, recipe: Recipe) -> Goal:
+    output = recipe.network.output
+    classes = len(target.labels)
+    units = output.units or classes
+    if units == 1 and classes != TWO:
+        raise RecipeError(f"network.output.units: one unit tells two classes apart, the target has {classes}")
+    activation = output.activation or ("sigmoid" if units == 1 else "softmax")
+    loss = recipe.fit.loss or LossChoice(name="binary_cross_entropy" if units == 1 else CODES)
+    if loss.name == CODES:
+        y: NDArray = target.values
+    elif units == 1:
+        y = target.values.astype(np.float32)[:, None]
+    else:
+        y = (target.values[:, None] == np.arange(classes)).astype(np.float32)
+    layer = Layer(units, activation, bias=output.bias)
+    return Goal(layer, loss, y, ClassOutputs(labels=target.labels, target=target.name))
