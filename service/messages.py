@@ -36,8 +36,8 @@ class Request:
     """One request, its body read to the end.
 
     `path` is the undecoded path, `headers` have lower-case names and hold several fields of one name joined by
-    ", ". `parameters` are the parts of the path that the route names; `received` is a monotonic time in seconds. `match` is what the router
-    found, None before it looked or when nothing stands at the path.
+    ", ". `parameters` are the parts of the path that the route names; `received` is a monotonic time in seconds.
+    `match` is what the router found, None before it looked or when nothing stands at the path.
     """
 
     method: str

@@ -70,7 +70,8 @@ def through_flask(application: Application, request: dict[str, Any]) -> Answer:
         key = name.upper().replace("-", "_")
         environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
     environ |= {
-        "REQUEST_METHOD": request.get("method", "POST"), "SCRIPT_NAME": "", "PATH_INFO": raw.partition("?")[0], "QUERY_STRING": query,
+        "REQUEST_METHOD": request.get("method", "POST"), "SCRIPT_NAME": "", "PATH_INFO": raw.partition("?")[0],
+        "QUERY_STRING": query,
         "SERVER_NAME": "localhost", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http", "wsgi.input": BytesIO(body or b""), "wsgi.errors": BytesIO(),
         "wsgi.multithread": False, "wsgi.multiprocess": False, "wsgi.run_once": False,

@@ -1,26 +1,12 @@
 """Every sentence of the request policy that concerns an HTTP request, through both doors."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 
 from service.application import Application, create_application
 from service.settings import load_settings
+from tests.contract import harness
+from tests.service import models
 
-
-def _beside(name: str, path: Path):
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-HERE = Path(__file__).parent
-harness = _beside("contract_harness", HERE / "harness.py")
-models = _beside("service_test_models", HERE.parent / "service" / "models.py")
 CASES = harness.load_cases()
 
 

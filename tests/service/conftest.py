@@ -1,0 +1,27 @@
+"""A repository of small models, and the application over it."""
+
+import pytest
+
+from service.application import create_application
+from service.settings import load_settings
+from tests.service import models
+
+
+@pytest.fixture
+def repository(tmp_path):
+    return models.filled_repository(tmp_path / "models")
+
+
+@pytest.fixture
+def build(repository, tmp_path):
+    """Return a function that builds an application over the repository, with settings by name."""
+    built = []
+
+    def build(observer=None, **settings):
+        given = {"models": tmp_path / "models", "default_model": "flowers", "reload_interval_s": 0.02} | settings
+        built.append(create_application(load_settings(**given), observer))
+        return built[-1]
+
+    yield build
+    for application in built:
+        application.runtime.stop()

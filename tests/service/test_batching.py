@@ -1,0 +1,158 @@
+"""Work shared, bounded and in time."""
+
+import asyncio
+import json
+import threading
+import time
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from service.batching import Batcher, FullError, LateError
+from service.registry import Served
+from tests.contract.harness import ask_front, through_front
+from tests.service import models
+
+FLOWERS = Served("flowers", 1, models.flowers())
+SOON = 60.0
+
+
+def batcher(**bounds):
+    return Batcher(**({"thread_rows": 64, "max_rows_waiting": 1000} | bounds))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=8), st.integers(0, 2**32 - 1))
+def test_an_answer_does_not_depend_on_which_requests_share_its_turn(sizes, seed) -> None:
+    rng = np.random.default_rng(seed)
+    inputs = [rng.normal(size=(rows, 4)).astype(np.float32) for rows in sizes]
+    alone = [FLOWERS.predictor.network.infer(X) for X in inputs]
+
+    async def together():
+        shared = batcher()
+        end = time.monotonic() + SOON
+        return await asyncio.gather(*(shared.submit(FLOWERS, X, end) for X in inputs))
+
+    for expected, found in zip(alone, asyncio.run(together()), strict=True):
+        assert expected.tobytes() == np.ascontiguousarray(found).tobytes()
+
+
+def test_requests_of_one_turn_share_one_product(monkeypatch) -> None:
+    calls = []
+    shared = batcher()
+    monkeypatch.setattr(shared, "infer", lambda served, X, end: calls.append(len(X)) or X)
+
+    async def together():
+        X = np.ones((3, 4), np.float32)
+        await asyncio.gather(*(shared.submit(FLOWERS, X, time.monotonic() + SOON) for _ in range(5)))
+
+    asyncio.run(together())
+    assert calls == [15]
+    assert shared.rows_waiting == 0
+
+
+def test_beyond_the_bound_a_request_is_refused_at_once_with_a_time_to_retry() -> None:
+    async def overload():
+        shared = batcher(max_rows_waiting=100)
+        gate = threading.Event()
+        running = asyncio.create_task(shared.offload(lambda: gate.wait(5), 100, time.monotonic() + SOON))
+        await asyncio.sleep(0)
+        with pytest.raises(FullError) as full:
+            await shared.submit(FLOWERS, np.ones((1, 4), np.float32), time.monotonic() + SOON)
+        gate.set()
+        await running
+        shared.close()
+        return full.value.retry_after_s, shared.rows_waiting
+
+    assert asyncio.run(overload()) == (1, 0)
+
+
+def test_past_its_deadline_a_request_is_answered_even_while_its_work_waits() -> None:
+    async def late():
+        shared = batcher()
+        gate = threading.Event()
+        started = time.monotonic()
+        with pytest.raises(LateError):
+            await shared.offload(lambda: gate.wait(5), 1, started + 0.05)
+        seconds = time.monotonic() - started
+        gate.set()
+        shared.close()
+        return seconds, shared.rows_waiting
+
+    seconds, rows = asyncio.run(late())
+    assert seconds < 1
+    assert rows == 0
+
+
+def test_work_that_starts_too_late_is_not_done() -> None:
+    with pytest.raises(LateError):
+        batcher().compute(FLOWERS, np.ones((1, 4), np.float32), time.monotonic() - 1)
+
+
+def test_full_and_late_become_429_and_504(build, monkeypatch) -> None:
+    application = build()
+    body = {"json": {"instances": [models.FLOWER_ROW]}}
+
+    def refuse(error):
+        async def submit(*_):
+            raise error
+
+        monkeypatch.setattr(application.runtime.batcher, "submit", submit)
+        answer = through_front(application, body)
+        return answer.status, answer.headers["retry-after"]
+
+    assert refuse(FullError(7)) == (429, "7")
+    assert refuse(LateError(3)) == (504, "3")
+
+
+def test_a_large_body_is_answered_from_a_thread_with_the_same_numbers(build) -> None:
+    large = build(thread_bytes=10)
+    small = build()
+    body = {"json": {"instances": [models.FLOWER_ROW] * 50}}
+    assert through_front(large, body).body == through_front(small, body).body
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.lists(st.floats(-1e30, 1e30), min_size=4, max_size=4), min_size=1, max_size=6))
+def test_the_fast_and_the_precise_way_answer_the_same(shared_application, rows) -> None:
+    fast = through_front(shared_application, {"json": {"instances": rows}})
+    precise = through_front(shared_application, {"json": {"instances": rows, "explain": False}})
+    assert (fast.status, fast.body) == (precise.status, precise.body)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=st.one_of(st.binary(max_size=200), st.text(max_size=100).map(str.encode), st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["instances", "inputs", "a"]), inner),
+).map(lambda value: json.dumps(value).encode())))  # fmt: skip
+def test_no_body_is_the_service_s_fault(shared_application, body) -> None:
+    import base64  # noqa: PLC0415
+
+    answer = through_front(shared_application, {"base64": base64.b64encode(body).decode()})
+    assert answer.status in {200, 400, 422}
+
+
+def test_a_hundred_requests_at_once_each_get_their_own_answer(build) -> None:
+    application = build()
+
+    async def ask_all():
+        requests = [{"json": {"instances": [[i / 10, 1, 1, 1]]}} for i in range(100)]
+        return await asyncio.gather(*(ask_front(application, request) for request in requests))
+
+    answers = asyncio.run(ask_all())
+    alone = [through_front(application, {"json": {"instances": [[i / 10, 1, 1, 1]]}}) for i in range(100)]
+    assert [answer.body for answer in answers] == [answer.body for answer in alone]
+
+
+@pytest.fixture(scope="module")
+def shared_application(tmp_path_factory):
+    from service.application import create_application  # noqa: PLC0415
+    from service.settings import load_settings  # noqa: PLC0415
+
+    root = tmp_path_factory.mktemp("shared")
+    models.publish(models.FolderRepository(root), "flowers", models.flowers())
+    application = create_application(load_settings(models=root))
+    yield application
+    application.runtime.stop()

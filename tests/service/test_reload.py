@@ -1,0 +1,95 @@
+"""Hot reload over a real repository."""
+
+import time
+
+import pytest
+
+from tests.service import models
+
+ONE = {"instances": [models.FLOWER_ROW]}
+
+
+def version_of(application, path="/predict"):
+    return application.flask.test_client().post(path, json=ONE).get_json()["version"]
+
+
+def wait_for(condition):
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end, "nothing changed in five seconds"
+        time.sleep(0.01)
+
+
+def test_a_promoted_version_answers_without_a_restart(build, repository) -> None:
+    application = build()
+    assert version_of(application) == 3
+    models.publish(repository, "flowers", models.flowers(9))
+    wait_for(lambda: version_of(application) == 4)
+    repository.rollback("flowers")
+    wait_for(lambda: version_of(application) == 3)
+
+
+def test_a_failed_reload_keeps_the_old_model_serving_and_says_why(build, repository) -> None:
+    application = build()
+    registry = application.runtime.registry
+    bad = repository.publish("flowers", {"model.npz": b"not a model"})
+    repository.promote("flowers", bad)
+    registry.refresh()
+    client = application.flask.test_client()
+    assert version_of(application) == 3
+    described = client.get(f"/models/flowers/versions/{bad}").get_json()
+    assert (described["state"], bool(described["reason"])) == ("failed", True)
+    ready = client.get("/readyz")
+    assert ready.status_code == 200
+    assert f"version {bad} failed" in ready.get_json()["reasons"][0]
+    assert client.post(f"/models/flowers/versions/{bad}/predict", json=ONE).status_code == 503
+
+
+def test_a_model_that_never_loaded_leaves_the_others_serving_and_the_service_not_ready(build, repository) -> None:
+    repository.promote("broken", repository.publish("broken", {"model.npz": b""}))
+    client = build().flask.test_client()
+    assert client.post("/predict", json=ONE).status_code == 200
+    answer = client.post("/models/broken/predict", json=ONE)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_model_without_aliases_serves_its_newest_version(build, repository) -> None:
+    repository.publish("plain", {"model.npz": b"broken"})
+    repository.publish("plain", {"model.npz": models.save_bytes(models.flowers(5))})
+    assert version_of(build(), "/models/plain/predict") == 2
+
+
+def test_an_empty_repository_is_alive_and_not_ready(build, tmp_path) -> None:
+    (tmp_path / "none").mkdir()
+    client = build(models=tmp_path / "none", default_model=None).flask.test_client()
+    assert client.post("/predict", json=ONE).status_code == 503
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/models").get_json() == {"models": [], "default": None}
+
+
+def test_the_only_model_is_the_default_one(build, tmp_path) -> None:
+    root = tmp_path / "one"
+    models.publish(models.FolderRepository(root), "flowers", models.flowers())
+    assert version_of(build(models=root, default_model=None)) == 1
+
+
+def test_several_models_without_a_default_need_a_name(build) -> None:
+    client = build(default_model=None).flask.test_client()
+    assert client.post("/predict", json=ONE).status_code == 404
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"champion": "x"}', '{"champion": 99}', '{"../x": 1}'])
+def test_damaged_aliases_keep_the_old_model_serving(build, tmp_path, text) -> None:
+    application = build()
+    (tmp_path / "models" / "flowers" / "aliases.json").write_text(text)
+    application.runtime.registry.refresh()
+    assert version_of(application, "/predict") == 3
+
+
+def test_the_repository_disappearing_keeps_everything_serving(build, tmp_path) -> None:
+    application = build()
+    (tmp_path / "models").rename(tmp_path / "gone")
+    application.runtime.registry.refresh()
+    assert application.flask.test_client().get("/healthz").status_code == 200
