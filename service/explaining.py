@@ -53,8 +53,8 @@ class Explainer:
         if A.shape[1] == 1:
             chosen = np.tile(A[: self.given, 0] >= 0.5, self.rows // self.given)  # noqa: PLR2004 - even odds
             return np.where(chosen, A[:, 0], 1 - A[:, 0])[:, np.newaxis]
-        chosen = np.tile(A[: self.given].argmax(axis=1), self.rows // self.given)
-        return np.take_along_axis(A, chosen[:, np.newaxis], axis=1)
+        labels = np.tile(A[: self.given].argmax(axis=1), self.rows // self.given)
+        return np.take_along_axis(A, labels[:, np.newaxis], axis=1)
 
 
 def baseline(predictor: Predictor) -> list[float | str]:
@@ -64,9 +64,9 @@ def baseline(predictor: Predictor) -> list[float | str]:
 
 def _usual(feature: NumericFeature | CategoricalFeature) -> float | str:
     if isinstance(feature, CategoricalFeature):
-        return feature.categories[int(np.argmax(feature.counts))]
+        return str(feature.categories[int(np.argmax(feature.counts))])
     histogram = feature.histogram
     if histogram is None or not sum(histogram.counts):
-        return (feature.low + feature.high) / 2
+        return float(feature.low + feature.high) / 2
     edges = np.array(histogram.edges)
     return float(np.average((edges[:-1] + edges[1:]) / 2, weights=histogram.counts))

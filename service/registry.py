@@ -5,7 +5,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from predictor import ArtifactError, Predictor, Repository, RepositoryError, load_bytes, prove
 from predictor.wording import shown
@@ -199,6 +199,6 @@ class Registry:
             return VersionState("failed", "its file cannot be read from the repository")
         return VersionState("ready", served=Served(name, version, predictor))
 
-    def _report(self, message: str, error: BaseException, **fields: object) -> None:
+    def _report(self, message: str, error: BaseException, **fields: Any) -> None:
         self._observer.noted("reload_failed", model=str(fields.get("model", "")))
         self._observer.reported("error", message, reason=str(error), **fields)

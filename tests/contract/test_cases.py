@@ -1,5 +1,7 @@
 """Every sentence of the request policy that concerns an HTTP request, through both doors."""
 
+from typing import Any
+
 import pytest
 
 from service.application import Application, create_application
@@ -11,7 +13,7 @@ CASES = harness.load_cases()
 
 
 @pytest.fixture(scope="module")
-def application(tmp_path_factory):
+def application(tmp_path_factory: Any) -> Any:
     root = tmp_path_factory.mktemp("models")
     models.filled_repository(root)
     app: Application = create_application(load_settings(models=root, default_model="flowers", max_body_bytes=2**20))
@@ -20,7 +22,7 @@ def application(tmp_path_factory):
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
-def test_both_doors_answer_as_the_contract_says_and_alike(case, application) -> None:
+def test_both_doors_answer_as_the_contract_says_and_alike(case: Any, application: Any) -> None:
     flask = harness.through_flask(application, case["request"])
     harness.check(flask, case["expected"])
     front = harness.through_front(application, case["request"])

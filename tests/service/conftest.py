@@ -1,5 +1,7 @@
 """A repository of small models, and the application over it."""
 
+from typing import Any
+
 import pytest
 
 from service.application import create_application
@@ -8,16 +10,16 @@ from tests.service import models
 
 
 @pytest.fixture
-def repository(tmp_path):
+def repository(tmp_path: Any) -> Any:
     return models.filled_repository(tmp_path / "models")
 
 
 @pytest.fixture
-def build(repository, tmp_path):
+def build(repository: Any, tmp_path: Any) -> Any:
     """Return a function that builds an application over the repository, with settings by name."""
     built = []
 
-    def build(observer=None, **settings):
+    def build(observer: Any = None, **settings: Any) -> Any:
         given = {"models": tmp_path / "models", "default_model": "flowers", "reload_interval_s": 0.02} | settings
         built.append(create_application(load_settings(**given), observer))
         return built[-1]

@@ -1,6 +1,7 @@
 """Small models with known weights, published into a real repository."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from network import MLP, Architecture, Layer, Parameters
@@ -33,7 +34,9 @@ def network_of(inputs: int, units: tuple[int, ...], last: str, seed: int) -> MLP
     return MLP(architecture, Parameters.from_arrays(architecture, arrays))
 
 
-def predictor_of(schema: Schema, network: MLP, outputs: ClassOutputs | NumberOutputs, rows: list[list]) -> Predictor:
+def predictor_of(
+    schema: Schema, network: MLP, outputs: ClassOutputs | NumberOutputs, rows: list[list[Any]]
+) -> Predictor:
     golden = Golden(tuple(map(tuple, rows)), network.infer(schema.encode_rows(rows).X))
     lineage = {"data": "0" * 64, "revision": None, "seed": 1}
     return Predictor(schema, network, outputs, golden, {"epochs": 1}, {"accuracy": 0.9}, lineage)
@@ -72,7 +75,7 @@ def bursting() -> Predictor:
 
 
 def publish(repository: FolderRepository, name: str, predictor: Predictor) -> int:
-    version = repository.publish(name, {"model.npz": save_bytes(predictor)})
+    version: int = repository.publish(name, {"model.npz": save_bytes(predictor)})
     repository.promote(name, version)
     return version
 

@@ -4,12 +4,14 @@ import asyncio
 import json
 import threading
 import time
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from predictor import FolderRepository
 from service.batching import Batcher, FullError, LateError
 from service.registry import Served
 from tests.contract.harness import ask_front, through_front
@@ -19,18 +21,18 @@ FLOWERS = Served("flowers", 1, models.flowers())
 SOON = 60.0
 
 
-def batcher(**bounds):
+def batcher(**bounds: Any) -> Any:
     return Batcher(**({"thread_rows": 64, "max_rows_waiting": 1000} | bounds))
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=8), st.integers(0, 2**32 - 1))
-def test_an_answer_does_not_depend_on_which_requests_share_its_turn(sizes, seed) -> None:
+def test_an_answer_does_not_depend_on_which_requests_share_its_turn(sizes: Any, seed: Any) -> None:
     rng = np.random.default_rng(seed)
     inputs = [rng.normal(size=(rows, 4)).astype(np.float32) for rows in sizes]
     alone = [FLOWERS.predictor.network.infer(X) for X in inputs]
 
-    async def together():
+    async def together() -> Any:
         shared = batcher()
         end = time.monotonic() + SOON
         return await asyncio.gather(*(shared.submit(FLOWERS, X, end) for X in inputs))
@@ -39,12 +41,17 @@ def test_an_answer_does_not_depend_on_which_requests_share_its_turn(sizes, seed)
         assert expected.tobytes() == np.ascontiguousarray(found).tobytes()
 
 
-def test_requests_of_one_turn_share_one_product(monkeypatch) -> None:
-    calls = []
+def test_requests_of_one_turn_share_one_product(monkeypatch: Any) -> None:
+    calls: list[int] = []
     shared = batcher()
-    monkeypatch.setattr(shared, "infer", lambda served, X, end: calls.append(len(X)) or X)
 
-    async def together():
+    def infer(_served: Any, X: Any, _deadline: float) -> Any:
+        calls.append(len(X))
+        return X
+
+    monkeypatch.setattr(shared, "infer", infer)
+
+    async def together() -> Any:
         X = np.ones((3, 4), np.float32)
         await asyncio.gather(*(shared.submit(FLOWERS, X, time.monotonic() + SOON) for _ in range(5)))
 
@@ -54,7 +61,7 @@ def test_requests_of_one_turn_share_one_product(monkeypatch) -> None:
 
 
 def test_beyond_the_bound_a_request_is_refused_at_once_with_a_time_to_retry() -> None:
-    async def overload():
+    async def overload() -> Any:
         shared = batcher(max_rows_waiting=100)
         gate = threading.Event()
         running = asyncio.create_task(shared.offload(lambda: gate.wait(5), 100, time.monotonic() + SOON))
@@ -70,7 +77,7 @@ def test_beyond_the_bound_a_request_is_refused_at_once_with_a_time_to_retry() ->
 
 
 def test_past_its_deadline_a_request_is_answered_even_while_its_work_waits() -> None:
-    async def late():
+    async def late() -> Any:
         shared = batcher()
         gate = threading.Event()
         started = time.monotonic()
@@ -91,12 +98,12 @@ def test_work_that_starts_too_late_is_not_done() -> None:
         batcher().compute(FLOWERS, np.ones((1, 4), np.float32), time.monotonic() - 1)
 
 
-def test_full_and_late_become_429_and_504(build, monkeypatch) -> None:
+def test_full_and_late_become_429_and_504(build: Any, monkeypatch: Any) -> None:
     application = build()
     body = {"json": {"instances": [models.FLOWER_ROW]}}
 
-    def refuse(error):
-        async def submit(*_):
+    def refuse(error: Any) -> Any:
+        async def submit(*_: Any) -> Any:
             raise error
 
         monkeypatch.setattr(application.runtime.batcher, "submit", submit)
@@ -107,7 +114,7 @@ def test_full_and_late_become_429_and_504(build, monkeypatch) -> None:
     assert refuse(LateError(3)) == (504, "3")
 
 
-def test_a_large_body_is_answered_from_a_thread_with_the_same_numbers(build) -> None:
+def test_a_large_body_is_answered_from_a_thread_with_the_same_numbers(build: Any) -> None:
     large = build(thread_bytes=10)
     small = build()
     body = {"json": {"instances": [models.FLOWER_ROW] * 50}}
@@ -116,7 +123,7 @@ def test_a_large_body_is_answered_from_a_thread_with_the_same_numbers(build) -> 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.lists(st.floats(-1e30, 1e30), min_size=4, max_size=4), min_size=1, max_size=6))
-def test_the_fast_and_the_precise_way_answer_the_same(shared_application, rows) -> None:
+def test_the_fast_and_the_precise_way_answer_the_same(shared_application: Any, rows: Any) -> None:
     fast = through_front(shared_application, {"json": {"instances": rows}})
     precise = through_front(shared_application, {"json": {"instances": rows, "explain": False}})
     assert (fast.status, fast.body) == (precise.status, precise.body)
@@ -127,17 +134,17 @@ def test_the_fast_and_the_precise_way_answer_the_same(shared_application, rows) 
     st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["instances", "inputs", "a"]), inner),
 ).map(lambda value: json.dumps(value).encode())))  # fmt: skip
-def test_no_body_is_the_service_s_fault(shared_application, body) -> None:
+def test_no_body_is_the_service_s_fault(shared_application: Any, body: Any) -> None:
     import base64  # noqa: PLC0415
 
     answer = through_front(shared_application, {"base64": base64.b64encode(body).decode()})
     assert answer.status in {200, 400, 422}
 
 
-def test_a_hundred_requests_at_once_each_get_their_own_answer(build) -> None:
+def test_a_hundred_requests_at_once_each_get_their_own_answer(build: Any) -> None:
     application = build()
 
-    async def ask_all():
+    async def ask_all() -> Any:
         requests = [{"json": {"instances": [[i / 10, 1, 1, 1]]}} for i in range(100)]
         return await asyncio.gather(*(ask_front(application, request) for request in requests))
 
@@ -147,12 +154,12 @@ def test_a_hundred_requests_at_once_each_get_their_own_answer(build) -> None:
 
 
 @pytest.fixture(scope="module")
-def shared_application(tmp_path_factory):
+def shared_application(tmp_path_factory: Any) -> Any:
     from service.application import create_application  # noqa: PLC0415
     from service.settings import load_settings  # noqa: PLC0415
 
     root = tmp_path_factory.mktemp("shared")
-    models.publish(models.FolderRepository(root), "flowers", models.flowers())
+    models.publish(FolderRepository(root), "flowers", models.flowers())
     application = create_application(load_settings(models=root))
     yield application
     application.runtime.stop()

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_no_bad_body_costs_more_than_100_ms_or_twice_the_limit(name) -> None:
+def test_no_bad_body_costs_more_than_100_ms_or_twice_the_limit(name: Any) -> None:
     body = HOSTILE[name]
     fastest = min(seconds_to_refuse(body) for _ in range(3))
     assert fastest < 0.1
@@ -63,7 +64,7 @@ def test_a_million_brackets_are_refused_in_50_ms_for_being_deep() -> None:
         check_size(b"[" * 1_000_000, 1000)
 
 
-def scope_of(length):
+def scope_of(length: Any) -> Any:
     headers = [(b"content-length", b"%d" % length)] if length is not None else [(b"transfer-encoding", b"chunked")]
     return {
         "type": "http", "method": "POST", "path": "/predict", "raw_path": b"/predict", "query_string": b"",
@@ -71,41 +72,41 @@ def scope_of(length):
     }  # fmt: skip
 
 
-def ask(application, length, messages, *, wait=False):
+def ask(application: Any, length: Any, messages: Any, *, wait: Any = False) -> Any:
     sent = []
     waiting = list(messages)
 
-    async def receive():
+    async def receive() -> Any:
         if not waiting and wait:
             await asyncio.sleep(60)
         return waiting.pop(0)
 
-    async def send(message):
+    async def send(message: Any) -> Any:
         sent.append(message)
 
     asyncio.run(application.front(scope_of(length), receive, send))
     return sent[0]["status"], dict(sent[0]["headers"]).get(b"connection")
 
 
-def test_a_body_that_does_not_arrive_is_408_and_the_connection_closes(build) -> None:
+def test_a_body_that_does_not_arrive_is_408_and_the_connection_closes(build: Any) -> None:
     part = {"type": "http.request", "body": b"{", "more_body": True}
     assert ask(build(body_timeout_s=0.05), 100, [part], wait=True) == (408, b"close")
 
 
-def test_a_chunked_body_beyond_the_limit_is_413_never_a_truncated_success(build) -> None:
+def test_a_chunked_body_beyond_the_limit_is_413_never_a_truncated_success(build: Any) -> None:
     application = build(max_body_bytes=1024)
     good = b'{"instances": [[1,2,3,4]]}'
     pieces = [{"type": "http.request", "body": piece, "more_body": True} for piece in (good, b" " * 1000)]
     assert ask(application, None, [*pieces, {"type": "http.request", "body": b""}]) == (413, b"close")
 
 
-def test_a_chunked_body_within_the_limit_is_answered(build) -> None:
+def test_a_chunked_body_within_the_limit_is_answered(build: Any) -> None:
     pieces = [
         {"type": "http.request", "body": part, "more_body": True} for part in (b'{"instances": ', b"[[1,2,3,4]]}")
     ]
     assert ask(build(), None, [*pieces, {"type": "http.request", "body": b""}]) == (200, None)
 
 
-def test_a_client_that_leaves_before_its_body_ends_is_400(build) -> None:
+def test_a_client_that_leaves_before_its_body_ends_is_400(build: Any) -> None:
     part = {"type": "http.request", "body": b"{", "more_body": True}
     assert ask(build(), 100, [part, {"type": "http.disconnect"}]) == (400, b"close")

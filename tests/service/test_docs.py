@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from service.routes import all_routes, routes_table
 from service.settings import settings_table
@@ -17,7 +18,7 @@ def test_the_routes_table_is_the_routes() -> None:
     assert routes_table() in (DOCS / "http-api.md").read_text("utf-8")
 
 
-def test_openapi_names_every_route_and_the_schema_of_each_model(build) -> None:
+def test_openapi_names_every_route_and_the_schema_of_each_model(build: Any) -> None:
     document = build().flask.test_client().get("/openapi.json").get_json()
     assert document["openapi"] == "3.1.0"
     templates = {re.sub(r"<(\w+)>", r"{\1}", route.template) for route in all_routes(is_admin=False)}
@@ -27,7 +28,7 @@ def test_openapi_names_every_route_and_the_schema_of_each_model(build) -> None:
     assert document["components"]["schemas"]["flowers.answer"]["properties"]["classes"]["const"][0] == "setosa"
 
 
-def test_pages_need_nothing_from_elsewhere(build) -> None:
+def test_pages_need_nothing_from_elsewhere(build: Any) -> None:
     client = build().flask.test_client()
     for page in ("/", "/docs"):
         answer = client.get(page)

@@ -1,26 +1,28 @@
 """Hot reload over a real repository."""
 
 import time
+from typing import Any
 
 import pytest
 
+from predictor import FolderRepository, save_bytes
 from tests.service import models
 
 ONE = {"instances": [models.FLOWER_ROW]}
 
 
-def version_of(application, path="/predict"):
+def version_of(application: Any, path: Any = "/predict") -> Any:
     return application.flask.test_client().post(path, json=ONE).get_json()["version"]
 
 
-def wait_for(condition):
+def wait_for(condition: Any) -> Any:
     end = time.monotonic() + 5
     while not condition():
         assert time.monotonic() < end, "nothing changed in five seconds"
         time.sleep(0.01)
 
 
-def test_a_promoted_version_answers_without_a_restart(build, repository) -> None:
+def test_a_promoted_version_answers_without_a_restart(build: Any, repository: Any) -> None:
     application = build()
     assert version_of(application) == 3
     models.publish(repository, "flowers", models.flowers(9))
@@ -29,7 +31,7 @@ def test_a_promoted_version_answers_without_a_restart(build, repository) -> None
     wait_for(lambda: version_of(application) == 3)
 
 
-def test_a_failed_reload_keeps_the_old_model_serving_and_says_why(build, repository) -> None:
+def test_a_failed_reload_keeps_the_old_model_serving_and_says_why(build: Any, repository: Any) -> None:
     application = build()
     registry = application.runtime.registry
     bad = repository.publish("flowers", {"model.npz": b"not a model"})
@@ -45,7 +47,9 @@ def test_a_failed_reload_keeps_the_old_model_serving_and_says_why(build, reposit
     assert client.post(f"/models/flowers/versions/{bad}/predict", json=ONE).status_code == 503
 
 
-def test_a_model_that_never_loaded_leaves_the_others_serving_and_the_service_not_ready(build, repository) -> None:
+def test_a_model_that_never_loaded_leaves_the_others_serving_and_the_service_not_ready(
+    build: Any, repository: Any
+) -> None:
     repository.promote("broken", repository.publish("broken", {"model.npz": b""}))
     client = build().flask.test_client()
     assert client.post("/predict", json=ONE).status_code == 200
@@ -55,13 +59,13 @@ def test_a_model_that_never_loaded_leaves_the_others_serving_and_the_service_not
     assert client.get("/healthz").status_code == 200
 
 
-def test_a_model_without_aliases_serves_its_newest_version(build, repository) -> None:
+def test_a_model_without_aliases_serves_its_newest_version(build: Any, repository: Any) -> None:
     repository.publish("plain", {"model.npz": b"broken"})
-    repository.publish("plain", {"model.npz": models.save_bytes(models.flowers(5))})
+    repository.publish("plain", {"model.npz": save_bytes(models.flowers(5))})
     assert version_of(build(), "/models/plain/predict") == 2
 
 
-def test_an_empty_repository_is_alive_and_not_ready(build, tmp_path) -> None:
+def test_an_empty_repository_is_alive_and_not_ready(build: Any, tmp_path: Any) -> None:
     (tmp_path / "none").mkdir()
     client = build(models=tmp_path / "none", default_model=None).flask.test_client()
     assert client.post("/predict", json=ONE).status_code == 503
@@ -69,26 +73,26 @@ def test_an_empty_repository_is_alive_and_not_ready(build, tmp_path) -> None:
     assert client.get("/models").get_json() == {"models": [], "default": None}
 
 
-def test_the_only_model_is_the_default_one(build, tmp_path) -> None:
+def test_the_only_model_is_the_default_one(build: Any, tmp_path: Any) -> None:
     root = tmp_path / "one"
-    models.publish(models.FolderRepository(root), "flowers", models.flowers())
+    models.publish(FolderRepository(root), "flowers", models.flowers())
     assert version_of(build(models=root, default_model=None)) == 1
 
 
-def test_several_models_without_a_default_need_a_name(build) -> None:
+def test_several_models_without_a_default_need_a_name(build: Any) -> None:
     client = build(default_model=None).flask.test_client()
     assert client.post("/predict", json=ONE).status_code == 404
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"champion": "x"}', '{"champion": 99}', '{"../x": 1}'])
-def test_damaged_aliases_keep_the_old_model_serving(build, tmp_path, text) -> None:
+def test_damaged_aliases_keep_the_old_model_serving(build: Any, tmp_path: Any, text: Any) -> None:
     application = build()
     (tmp_path / "models" / "flowers" / "aliases.json").write_text(text)
     application.runtime.registry.refresh()
     assert version_of(application, "/predict") == 3
 
 
-def test_the_repository_disappearing_keeps_everything_serving(build, tmp_path) -> None:
+def test_the_repository_disappearing_keeps_everything_serving(build: Any, tmp_path: Any) -> None:
     application = build()
     (tmp_path / "models").rename(tmp_path / "gone")
     application.runtime.registry.refresh()
