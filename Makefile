@@ -1,0 +1,50 @@
+# The whole interface. Two variables serve those who bring their own environment:
+#   make test SETUP=: PY=python3
+SETUP ?= deploy/setup
+PY ?= .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test coverage lint format lock image test-container clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
+
+serve: ## Set up, train iris if models/ is empty, and serve models/
+	@$(SETUP) run
+	@$(PY) -m deploy.first_model
+	@exec $(PY) -m service serve
+
+test: ## Set up and run every test that needs no container engine
+	@$(SETUP) dev
+	@$(PY) -m pytest -m "not container" $(ARGS)
+
+coverage: ## Run the same tests and print the lines and branches that none of them reached
+	@$(SETUP) dev
+	@$(PY) -m pytest -m "not container" --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+lint: ## Check style, formatting, types and the direction of imports
+	@$(SETUP) dev
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+
+format: ## Apply the formatter and the fixes that are safe
+	@$(SETUP) dev
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+lock: ## Refresh locks/ from pyproject.toml
+	@$(SETUP) dev
+	@PY="$(PY)" deploy/lock
+
+image: ## Build the image that serves
+	docker build --target serve --tag ganglion .
+
+test-container: ## Build, start and stress the containers; needs a Docker engine
+	@$(SETUP) dev
+	@$(PY) -m pytest -m container $(ARGS)
+
+clean: ## Remove the environment and all caches; models/ stays
+	rm -rf .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist ./*.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
