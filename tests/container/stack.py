@@ -1,0 +1,111 @@
+"""The compose file's services under a project name of their own, and the few commands the tests need."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import requests
+
+__all__ = ["ROOT", "Stack", "compose_command", "engine_missing", "eventually"]
+
+Found = TypeVar("Found")
+ROOT = Path(__file__).parents[2]
+BUILDKIT = {"DOCKER_BUILDKIT": "1", "COMPOSE_DOCKER_CLI_BUILD": "1"}  # the default of newer engines
+
+
+def engine_missing() -> str | None:
+    """Return why no container can run here, or None."""
+    if shutil.which("docker") is None:
+        return "needs the docker client"
+    if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode != 0:
+        return "needs a Docker engine that answers: start one or set DOCKER_HOST"
+    return None if compose_command() else "needs docker compose or docker-compose"
+
+
+def compose_command() -> tuple[str, ...] | None:
+    """Return the Compose there is, v2 before 1.29."""
+    for command in (("docker", "compose"), ("docker-compose",)):
+        if shutil.which(command[0]):
+            version = subprocess.run([*command, "version"], capture_output=True, check=False)
+            if version.returncode == 0:
+                return command
+    return None
+
+
+def eventually(read: Callable[[], Found | None], *, within_s: float, what: str) -> Found:
+    """Return the first answer of `read` that is true; AssertionError with `what` when none comes in time."""
+    end = time.monotonic() + within_s
+    while time.monotonic() < end:
+        try:
+            found = read()
+        except requests.ConnectionError:
+            found = None
+        if found:
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"not within {within_s} s: {what}")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running compose project."""
+
+    project: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def run(self, *command: str, check: bool = True, timeout_s: float = 600) -> str:
+        """Run a command at the root of the project; returns what it printed."""
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **BUILDKIT, "GANGLION_PORT": str(self.port)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        assert not check or done.returncode == 0, f"{' '.join(command)} gave {done.returncode}:\n{done.stdout[-4000:]}"
+        return done.stdout
+
+    def compose(self, *arguments: str, **options: Any) -> str:
+        return self.run(*(compose_command() or ()), "--project-name", self.project, *arguments, **options)
+
+    def job(self, *arguments: str) -> str:
+        """Run a command of the training image on the volume, as a person would."""
+        return self.compose("run", "--rm", "-T", "train", *arguments)
+
+    def container(self, service: str = "serve") -> str:
+        # `ps` leaves out what has ended unless asked.
+        return self.compose("ps", "--all", "--quiet", service).split()[-1]
+
+    def inspect(self, service: str = "serve") -> dict[str, Any]:
+        found: list[dict[str, Any]] = json.loads(self.run("docker", "inspect", self.container(service)))
+        return found[0]
+
+    def python(self, code: str) -> str:
+        """Run Python code in the serving container, by its own interpreter and user."""
+        return self.run("docker", "exec", self.container(), "python", "-c", code)
+
+    def answers(self) -> bool:
+        return requests.get(f"{self.url}/readyz", timeout=5).ok
+
+    def wait_until_ready(self) -> None:
+        eventually(self.answers, within_s=60, what="/readyz answers 200")
+
+    def predict(self) -> dict[str, Any]:
+        answer = requests.post(f"{self.url}/predict", json={"instances": [[5.1, 3.5, 1.4, 0.2]]}, timeout=10)
+        assert answer.status_code == requests.codes.ok, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
