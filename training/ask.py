@@ -6,10 +6,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from predictor import (
     ArtifactError,
     FolderRepository,
     InputError,
+    NumberOutputs,
     NumericFeature,
     Predictor,
     RepositoryError,
@@ -17,7 +21,9 @@ from predictor import (
 )
 from predictor.wording import hint, shown
 from training.errors import DataError
+from training.evaluation import class_codes, class_probabilities
 from training.sources.cells import number
+from training.wording import count
 
 __all__ = ["answer", "ask", "open_model"]
 
@@ -43,7 +49,7 @@ def answer(predictor: Predictor, line: str) -> str:
     features = predictor.schema.features
     if len(cells) != len(features):
         names = ", ".join(predictor.schema.names)
-        raise DataError(f"expected {len(features)} values ({names}), found {len(cells)}")
+        raise DataError(f"expected {count(len(features), 'value')} ({names}), found {len(cells)}")
     row = [_cell(cell, isinstance(feature, NumericFeature)) for cell, feature in zip(cells, features, strict=True)]
     try:
         encoded = predictor.schema.encode_rows([row])
@@ -88,6 +94,16 @@ def _answer_lines(predictor: Predictor, lines: Iterable[str], out: TextIO) -> No
                 out.write(f"{answer(predictor, line)}\n")
             except DataError as error:
                 raise DataError(f"line {i + 1}: {error}") from error
+
+
+def _said(predictor: Predictor, A: NDArray[np.float32]) -> str:
+    """Say one row of outputs: the number in the target's own units, or the class and how likely it is."""
+    outputs = predictor.outputs
+    if isinstance(outputs, NumberOutputs):
+        return f"{float(A[0, 0]) * outputs.scale[0] + outputs.offset[0]:.7g}"
+    code = class_codes(A)[0]
+    P = class_probabilities(predictor.network, A)
+    return f"{outputs.labels[code]}" + ("" if P is None else f" ({P[0, code]:.4f})")
 
 
 def _cell(text: str, is_number: bool) -> float | str | None:  # noqa: FBT001 - one caller, just above

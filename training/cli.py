@@ -119,7 +119,7 @@ def _fit(options: argparse.Namespace) -> int:
         labels=options.labels,
         promote=not options.no_promote,
     )
-    published = run(order)
+    published = run(order, out=sys.stdout, err=sys.stderr)
     sys.stdout.write(_next_steps(published, options.models, promoted=order.promote))
     return GOOD
 

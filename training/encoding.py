@@ -1,13 +1,14 @@
 """From raw columns to the schema of a model, its matrices, and the rows that will prove it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from predictor import CategoricalFeature, Histogram, InputError, NumericFeature, Schema
+from predictor.features import Feature
 from predictor.wording import shown
 from training.errors import DataError
 from training.recipe import Encoding
@@ -19,6 +20,8 @@ BINS = 10
 CATEGORIES_LIMIT = 100
 TEXT_SHARE = 0.5  # more different texts than this share of the rows name the rows, they do not describe them
 FEW = 10
+NAMES_SHOWN = 6
+COUNTED_ROWS = 50  # fewer rows may well be numbered by what matters, such as the year
 CHUNK_ROWS = 4096  # bounds the float64 that encoding makes on the way
 
 
@@ -31,35 +34,36 @@ class Described:
     notes: tuple[str, ...]
 
 
-def describe(columns: Sequence[Column], train: NDArray[np.int64], encoding: Encoding, *, prune: bool) -> Described:
+def describe(
+    columns: Sequence[Column], train: NDArray[np.int64], encoding: Encoding, *, prune: bool, keep: Iterable[str] = ()
+) -> Described:
     """Make the schema from the training rows alone.
 
-    With `prune`, columns that cannot help are left out: constant ones, row numbers, free text. Whether a missing
-    cell is allowed is seen in all rows, what stands in for it in the training rows. Raises DataError when nothing
-    is left.
+    With `prune`, columns that cannot help are left out, unless `keep` names them: constant ones, row numbers, free
+    text. Whether a missing cell is allowed is seen in all rows, what stands in for it in the training rows. Raises
+    DataError when nothing is left.
     """
-    features, kept, notes = [], [], []
+    wanted = set(keep)
+    features: list[Feature] = []
+    kept: list[Column] = []
+    left_out: dict[str, list[str]] = {}
     for column in columns:
         part = column.take(train)
-        reason = _useless(part) if prune else None
-        if reason is None and not column.is_numeric and len(_categories(part)) > CATEGORIES_LIMIT:
-            reason = f"it has {len(_categories(part))} different texts, more than {CATEGORIES_LIMIT}"
-        if reason is None and part.is_missing.all():
-            reason = "every cell of its training rows is missing"
-        if reason is not None:
-            notes.append(f"column {shown(column.name)} is left out: {reason}")
-            continue
-        may_miss = bool(column.is_missing.any())
-        try:
-            features.append(
-                _numeric(part, encoding, may_miss) if column.is_numeric else _categorical(part, encoding, may_miss)
-            )
-        except ValueError as error:
-            raise DataError(f"column {shown(column.name)}: {error}") from error
-        kept.append(column)
+        reason = _useless(column, part) if prune and column.name not in wanted else _unusable(part)
+        if reason is None:
+            features.append(_feature(part, encoding, may_miss=bool(column.is_missing.any())))
+            kept.append(column)
+        else:
+            left_out.setdefault(reason, []).append(column.name)
+    notes = tuple(_left_out(names, reason) for reason, names in left_out.items())
     if not features:
         raise DataError("no column is left to learn from: " + "; ".join(notes))
-    return Described(Schema(tuple(features)), tuple(kept), tuple(notes))
+    return Described(Schema(tuple(features)), tuple(kept), notes)
+
+
+def _left_out(names: Sequence[str], reason: str) -> str:
+    listed = ", ".join(shown(name) for name in names[:NAMES_SHOWN]) + (", ..." if len(names) > NAMES_SHOWN else "")
+    return f"{'column' if len(names) == 1 else f'{len(names)} columns'} left out ({reason}): {listed}"
 
 
 def encode(schema: Schema, columns: Sequence[Column], rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -104,7 +108,15 @@ def _standard(values: NDArray) -> tuple[float, float]:
     return float(values.mean(dtype=np.float64)), deviation or 1.0
 
 
-def _numeric(part: Column, encoding: Encoding, may_miss: bool) -> NumericFeature:  # noqa: FBT001 - seen by one caller
+def _feature(part: Column, encoding: Encoding, *, may_miss: bool) -> Feature:
+    make = _numeric if part.is_numeric else _categorical
+    try:
+        return make(part, encoding, may_miss=may_miss)
+    except ValueError as error:
+        raise DataError(f"column {shown(part.name)}: {error}") from error
+
+
+def _numeric(part: Column, encoding: Encoding, *, may_miss: bool) -> NumericFeature:
     values = part.values[~part.is_missing].astype(np.float64)
     middle = float(np.median(values)) if may_miss else None
     offset, scale = 0.0, encoding.divide_by
@@ -126,7 +138,7 @@ def _histogram(values: NDArray[np.float64]) -> Histogram | None:
     return Histogram(tuple(edges.tolist()), tuple(np.histogram(values, edges)[0].tolist()))
 
 
-def _categorical(part: Column, encoding: Encoding, may_miss: bool) -> CategoricalFeature:  # noqa: FBT001 - as above
+def _categorical(part: Column, encoding: Encoding, *, may_miss: bool) -> CategoricalFeature:
     counts = _categories(part)
     names = tuple(sorted(counts))
     usual = max(names, key=lambda name: counts[name])
@@ -143,24 +155,30 @@ def _categories(part: Column) -> Counter[str]:
     return Counter(cell for cell in part.values.tolist() if cell is not None)
 
 
-def _useless(part: Column) -> str | None:
-    """Say why a column cannot help, or None."""
-    if part.is_numeric:
-        values = np.sort(part.values[~part.is_missing])
-        if len(values) and values[0] == values[-1]:
-            return "it has the same value in every training row"
-        return "it looks like a row number" if _is_row_number(part) else None
-    counts = _categories(part)
-    if len(counts) == 1:
-        return "it has the same value in every training row"
-    if len(counts) > FEW and len(counts) > TEXT_SHARE * counts.total():
-        return f"it looks like a name or free text ({len(counts)} different texts in {counts.total()} rows)"
+def _unusable(part: Column) -> str | None:
+    """Say why a column cannot be encoded at all, or None."""
+    if part.is_missing.all():
+        return "every cell of the training rows is missing"
+    if not part.is_numeric and len(_categories(part)) > CATEGORIES_LIMIT:
+        return f"more than {CATEGORIES_LIMIT} different texts"
     return None
 
 
-def _is_row_number(part: Column) -> bool:
-    values = part.values
-    if part.is_missing.any() or len(values) < FEW or not (values == np.floor(values)).all():
-        return False
-    distinct = np.unique(values)
-    return len(distinct) == len(values) and distinct[-1] - distinct[0] < 2 * len(values) and distinct[0] in (0, 1)
+def _useless(column: Column, part: Column) -> str | None:
+    """Say why a column cannot help, or None; `part` are its training rows."""
+    if part.is_missing.all():
+        return _unusable(part)
+    if not part.is_numeric:
+        counts = _categories(part)
+        if len(counts) > FEW and len(counts) > TEXT_SHARE * counts.total():
+            return "it looks like a name or free text"
+        return "the same in every training row" if len(counts) == 1 else _unusable(part)
+    values = part.values[~part.is_missing]
+    if (values == values[0]).all():
+        return "the same in every training row"
+    return "it looks like a row number" if _is_row_number(column) else None
+
+
+def _is_row_number(column: Column) -> bool:
+    values = column.values
+    return len(values) >= COUNTED_ROWS and values[0] in (0, 1) and bool((np.diff(values.astype(np.float64)) == 1).all())

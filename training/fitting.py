@@ -27,7 +27,7 @@ class Fitted:
 
 
 def fit_recipe(prepared: Prepared, recipe: Recipe, on_epoch: Callable[[EpochRecord], None]) -> Fitted:
-    """Initialise and fit the recipe's network on the training side. Raises RecipeError and network's DivergenceError."""
+    """Initialise and fit the recipe's network on the training side. Raises RecipeError and DivergenceError."""
     initial, shuffling = np.random.default_rng(recipe.seed).spawn(2)
     mlp = MLP.initialized(_architecture(prepared, recipe), recipe.network.initializer.make(), rng=initial)
     goal = prepared.goal

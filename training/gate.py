@@ -1,4 +1,4 @@
-"""The last question before a model is published: is it good enough?"""
+"""Whether a model is good enough to be published."""
 
 from collections.abc import Iterable, Mapping
 

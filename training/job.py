@@ -2,7 +2,6 @@
 
 import re
 import signal
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from training.recipe import Recipe
 from training.sources import SourceOptions, read_source
 from training.sources.datasets import DATASETS
 from training.table import Table
-from training.wording import metrics_table
+from training.wording import count, metrics_table
 
 __all__ = ["Order", "Published", "run"]
 
@@ -55,7 +54,7 @@ class Published:
     metrics: Mapping[str, float]
 
 
-def run(order: Order, *, out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> Published:
+def run(order: Order, *, out: TextIO, err: TextIO) -> Published:
     """Do the whole job; results go to `out`, progress to `err`.
 
     Raises TrainingError (bad data, bad recipe, a gate that refuses); then, as after KeyboardInterrupt, nothing is
@@ -113,11 +112,10 @@ def _introduce(name: str, prepared: Prepared, out: TextIO) -> None:
     held_out = 0 if prepared.test is None else len(prepared.test.rows)
     fitted = len(prepared.train.rows) + (0 if prepared.validation is None else len(prepared.validation.rows))
     out.write(
-        f"{name}: {target.name} ({what}) from {len(prepared.columns)} columns;"
-        f" {fitted} rows train, {held_out} are held out\n"
+        f"{name}: {target.name} ({what}) from {count(len(prepared.columns), 'column')};"
+        f" {count(fitted, 'row')} to learn from, {held_out} held out\n"
     )
-    for note in prepared.notes:
-        out.write(f"  note: {note}\n")
+    out.writelines(f"  note: {note}\n" for note in prepared.notes)
     out.flush()
 
 

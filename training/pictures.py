@@ -3,12 +3,12 @@
 import io
 from collections.abc import Sequence
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-import matplotlib
 from network import EpochRecord
 
 __all__ = ["confusion_svg", "loss_svg"]
@@ -60,6 +60,6 @@ def _svg(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     FigureCanvasSVG(figure)
     # Without a salt and with the date, matplotlib writes other bytes every time.
-    with matplotlib.rc_context({"svg.hashsalt": "ganglion"}):
+    with mpl.rc_context({"svg.hashsalt": "ganglion"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()

@@ -50,9 +50,7 @@ def prepare(table: Table, recipe: Recipe) -> Prepared:
     problem = pose(table, target=data.target, task=data.task, ignore=data.ignore, text=data.categorical)
     parts = _parts(problem, recipe)
     fitted, watched = _validation(problem, parts.train, recipe)
-    # Sets by name and recipes with their own table mean all their columns; only a stranger's file is pruned.
-    prune = any(not column.is_numeric for column in problem.features) or recipe.source is None and recipe.table is None
-    described = describe(problem.features, parts.train, recipe.encoding, prune=prune)
+    described = describe(problem.features, parts.train, recipe.encoding, prune=data.prune, keep=data.keep)
     offset, scale = 0.0, 1.0
     if problem.target.task == "number":
         offset, scale = target_scale(problem.target.values[parts.train], recipe.encoding)

@@ -16,6 +16,7 @@ __all__ = ["Problem", "Target", "Task", "pose"]
 Task = Literal["classes", "number"]
 CLASSES_LIMIT = 20  # whole numbers with more distinct values than this are taken for a quantity
 CLASSES_ALLOWED = 1000
+NAMES_SHOWN = 12
 ROWS_A_CLASS = 5  # as are whole numbers that repeat less often than this on average
 
 
@@ -58,9 +59,8 @@ def pose(
     kept = ~chosen.is_missing
     notes = list(table.notes)
     if not kept.all():
-        notes.append(
-            f"{int((~kept).sum())} of {len(kept)} rows are left out: their target {shown(chosen.name)} is missing"
-        )
+        count = int((~kept).sum())
+        notes.append(f"{count} of {len(kept)} rows left out: their target {shown(chosen.name)} is missing")
     if not kept.any():
         raise DataError(f"{table.source}: target {shown(chosen.name)}: every cell is missing")
     features = [column for column in table.columns if column.name != chosen.name and column.name not in ignored]
@@ -76,20 +76,21 @@ def pose(
 
 def _chosen(table: Table, name: str | None) -> Column:
     if name is None:
-        raise DataError(f"{table.source}: which column is the target? Name it: --target {_examples(table.names)}")
+        raise DataError(f"{table.source}: which column is the target? Name it: --target {_listed(table.names, 'or')}")
     return table.columns[table.names.index(_known(table, name, "target"))]
 
 
 def _known(table: Table, name: str, what: str) -> str:
     if name not in table.names:
-        near = hint(name, table.names) or f"; the columns are {_examples(table.names)}"
+        near = hint(name, table.names) or f"; the columns are {_listed(table.names, 'and')}"
         raise DataError(f"{table.source}: {what}: there is no column {shown(name)}{near}")
     return name
 
 
-def _examples(names: Sequence[str]) -> str:
-    listed = ", ".join(shown(name) for name in names[:12])
-    return f"one of {listed}" + (", ..." if len(names) > 12 else "")  # noqa: PLR2004 - what fits on two lines
+def _listed(names: Sequence[str], word: str) -> str:
+    *first, last = [shown(name) for name in names[:NAMES_SHOWN]]
+    more = f" {word} {len(names) - NAMES_SHOWN} others" if len(names) > NAMES_SHOWN else ""
+    return ", ".join([*first, last]) + more if more or not first else f"{', '.join(first)} {word} {last}"
 
 
 def _as_text(column: Column) -> Column:

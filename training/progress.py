@@ -44,7 +44,8 @@ class _Bar:
             return
         self._shown_s = record.seconds
         self._bar.set_postfix_str(_values(record.loss, self._metrics), refresh=False)
-        self._bar.update(record.epoch - self._bar.n)
+        self._bar.n = record.epoch
+        self._bar.refresh()
 
 
 class _Lines:

@@ -44,17 +44,22 @@ class InlineTable(Strict):
 
 
 class Data(Strict):
-    """What the columns mean. None is inferred."""
+    """What the columns mean. None is inferred; `prune` leaves out what cannot help, except the columns in `keep`."""
 
     target: str | None = None
     task: Literal["classes", "number"] | None = None
     ignore: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    prune: bool = True
     categorical: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
 
 
 class Encoding(Strict):
-    """How values become what the network sees: (value - mean) / deviation of the training rows, or value / divide_by."""
+    """How values become what the network sees: (value - mean) / deviation of the training rows, or value / divide_by.
+
+    `unknown` is what a category that training never saw gets when the model serves.
+    """
 
     inputs: Literal["standardise", "raw"] = "standardise"
     divide_by: Annotated[float, Field(gt=0)] = 1.0

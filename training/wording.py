@@ -2,9 +2,14 @@
 
 from collections.abc import Mapping
 
-__all__ = ["metrics_table"]
+__all__ = ["count", "metrics_table"]
 
 PARTS = ("train", "validation", "test")
+
+
+def count(number: int, noun: str) -> str:
+    """Say how many, such as "1 row" or "20,640 rows"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def metrics_table(metrics: Mapping[str, float]) -> str:

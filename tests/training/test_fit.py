@@ -1,0 +1,184 @@
+"""The command `fit`, from a table to a published version."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import training.cli
+import training.job
+from predictor import FolderRepository, load_bytes, prove
+
+QUICK = ("--set", "fit.epochs=20")
+
+
+def report(folder: Path) -> dict:
+    return json.loads((folder / "report.json").read_text())
+
+
+def test_a_csv_file_becomes_a_published_model(command, flowers, models):
+    ran = command("fit", flowers, "--target", "kind", "--name", "flowers")
+    assert ran.code == 0
+    assert "flowers: kind (2 classes) from 3 columns; 96 rows to learn from, 24 held out" in ran.out
+    assert (
+        f"Published flowers version 1: {models / 'flowers' / '1'}\nServe it: python -m service serve --models"
+        in ran.out
+    )
+    folder = models / "flowers" / "1"
+    assert sorted(path.name for path in folder.iterdir()) == ["confusion.svg", "loss.svg", "model.npz", "report.json"]
+    repository = FolderRepository(models)
+    assert repository.aliases("flowers")["champion"] == 1
+    predictor = load_bytes(repository.read("flowers", 1), "flowers")
+    prove(predictor)
+    assert predictor.schema.names == ("length", "width", "colour")
+    assert predictor.outputs.labels == ("lily", "rose")
+    assert predictor.metrics["test.accuracy"] >= 0.9
+    assert predictor.lineage["rows"] == 120
+    assert any(None in row for row in predictor.golden.rows)
+
+
+def test_the_report_says_what_the_terminal_says(command, flowers, models):
+    command("fit", flowers, "--target", "kind", *QUICK)
+    found = report(models / "flowers" / "1")
+    assert found["rows"] == {"train": 81, "test": 24}
+    assert sum(map(sum, found["confusion"]["counts"])) == 24
+    assert found["confusion"]["labels"] == ["lily", "rose"]
+    assert found["recipe"]["data"]["target"] == "kind"
+    assert found["recipe"]["fit"]["epochs"] == 20
+    assert found["epochs"] == 20
+    assert set(found["metrics"]) == {
+        f"{part}.{name}" for part in ("train", "validation", "test") for name in ("accuracy", "log_loss", "macro_f1")
+    }
+
+
+def test_a_second_fit_is_a_second_version_and_need_not_be_promoted(command, flowers, models):
+    command("fit", flowers, "--target", "kind", *QUICK)
+    ran = command("fit", flowers, "--target", "kind", *QUICK, "--no-promote")
+    assert "Published flowers version 2, not promoted" in ran.out
+    assert "python -m predictor promote flowers 2" in ran.out
+    assert FolderRepository(models).aliases("flowers")["champion"] == 1
+
+
+def test_a_number_is_predicted_in_its_own_units(command, write, models):
+    rows = "".join(f"{i / 10},{1000 + 5 * i}\n" for i in range(200))
+    ran = command("fit", write("line.csv", "x,y\n" + rows), "--target", "y", "--split", "hash")
+    assert ran.code == 0
+    found = report(models / "line" / "1")
+    assert found["metrics"]["test.r2"] > 0.99
+    assert not (models / "line" / "1" / "confusion.svg").exists()
+
+
+def test_the_hash_split_keeps_the_sides_of_rows_when_the_file_grows(command, flowers, write, models):
+    command("fit", flowers, "--target", "kind", "--split", "hash", *QUICK)
+    grown = write("grown.csv", flowers.read_text() + "9,9,red,rose\n")
+    command("fit", grown, "--target", "kind", "--split", "hash", *QUICK)
+    before, after = (report(models / name / "1")["rows"] for name in ("flowers", "grown"))
+    assert after["test"] - before["test"] in {0, 1}
+
+
+def test_data_errors_exit_2_with_one_sentence_and_publish_nothing(command, write, flowers, models):
+    for words, message in (
+        (("fit", flowers, "--target", "knd"), "error: flowers.csv: target: there is no column 'knd'; did you mean 'kind'?\n"),
+        (("fit", write("empty.csv", ""), "--target", "y"), "error: empty.csv: expected a header and rows, found an empty file\n"),
+        (("fit", "irsi"), "error: 'irsi' is no file, folder, recipe or data set; did you mean 'iris'?\n"),
+        (("fit", flowers, "--target", "kind", "--name", "../up"), "error: --name: expected 1 to 64 letters, digits"),
+        (("fit", flowers, "--target", "kind", "--set", "fit.epoch=1"), "error: recipe table: fit.epoch: unknown key"),
+        (("fit", "xor-online", "--set", "gate.0.metric=train.acuracy", *QUICK), "error: gate: there is no metric 'train.acuracy'"),
+        (("fit", flowers, "--target", "kind", "--set", "fit.stopping.monitor=f1"), "error: fit.stopping.monitor: unknown metric 'f1'"),
+        (("fit", flowers, "--target", "kind", "--split", "given"), "error: split.method 'given': the source itself keeps no rows"),
+        (("fit", flowers, "--target", "colour", "--set", "network.output.units=1", "--set", "fit.loss=huber", "--task", "number"),
+         "error: flowers.csv: target 'colour': expected numbers for the task 'number'"),
+    ):  # fmt: skip
+        ran = command(*words)
+        assert ran.code == 2
+        assert ran.err.splitlines()[-1].startswith(message.rstrip("\n"))
+    assert not models.exists() or not list(models.iterdir())
+
+
+def test_a_gate_that_refuses_exits_3_and_publishes_nothing(command, flowers, models):
+    gate = '--set=gate=[{metric="test.accuracy", at_least=1.5}]'
+    ran = command("fit", flowers, "--target", "kind", gate, *QUICK)
+    assert ran.code == 3
+    assert "error: the gate refuses the model, nothing is published: test.accuracy is" in ran.err
+    assert "expected at least 1.5" in ran.err
+    assert not models.exists() or not list(models.iterdir())
+
+
+def test_a_diverging_fit_is_said_in_plain_words(command, flowers):
+    ran = command("fit", flowers, "--target", "kind", "--set", "fit.optimizer={name='sgd', learning_rate=1e9}")
+    assert ran.code == 2
+    assert "learning rate" in ran.err
+
+
+def test_an_interrupted_fit_publishes_nothing_and_says_so(command, flowers, models, monkeypatch):
+    def interrupted(*_arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.job, "fit_recipe", interrupted)
+    ran = command("fit", flowers, "--target", "kind")
+    assert ran.code == 130
+    assert ran.err.endswith("Interrupted: nothing was published.\n")
+    assert not models.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_ctrl_c_in_the_middle_of_a_fit_ends_it_at_once(models):
+    words = [sys.executable, "-m", "training", "fit", "xor-online", "--set", "fit.epochs=100000000", "--models", models]
+    with subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # the line that introduces the fit
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err.strip().endswith("Interrupted: nothing was published.")
+    assert not models.exists()
+
+
+def test_two_processes_give_the_same_bytes(flowers, tmp_path):
+    files = []
+    for folder in ("a", "b"):
+        words = ["fit", flowers, "--target", "kind", *QUICK, "--models", tmp_path / folder]
+        subprocess.run([sys.executable, "-m", "training", *map(str, words)], check=True, capture_output=True)
+        version = tmp_path / folder / "flowers" / "1"
+        files.append({path.name: path.read_bytes() for path in version.iterdir() if path.name != "report.json"})
+    assert files[0] == files[1]
+
+
+def test_another_seed_gives_another_model(command, flowers, models):
+    command("fit", flowers, "--target", "kind", *QUICK, "--seed", "1")
+    command("fit", flowers, "--target", "kind", *QUICK, "--seed", "2")
+    first, second = ((models / "flowers" / version / "model.npz").read_bytes() for version in "12")
+    assert first != second
+
+
+def test_the_repository_is_named_by_the_environment(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("GANGLION_MODELS", str(tmp_path / "elsewhere"))
+    assert training.cli.main(["fit", "curve"]) == 0
+    assert (tmp_path / "elsewhere" / "curve" / "1" / "model.npz").is_file()
+
+
+@pytest.mark.parametrize(
+    ("file", "target", "metric", "least"),
+    [
+        ("telco_churn/Telco-Customer-Churn.csv", "Churn", "test.accuracy", 0.78),
+        ("titanic/train.csv", "Survived", "test.accuracy", 0.72),
+        ("penguins/penguins.csv", "species", "test.accuracy", 0.95),
+        ("california_raw_missing/housing.csv", "median_house_value", "test.r2", 0.75),
+    ],
+)
+def test_real_tables_train_without_a_word_of_advice(command, data_folder, models, file, target, metric, least):
+    ran = command("fit", data_folder / file, "--target", target, "--name", "real")
+    assert ran.code == 0, ran.err
+    assert report(models / "real" / "1")["metrics"][metric] >= least
+
+
+def test_the_titanic_loses_its_names_and_numbers(command, data_folder, models):
+    ran = command("fit", data_folder / "titanic" / "train.csv", "--target", "Survived", "--name", "titanic", *QUICK)
+    assert "column left out (it looks like a row number): 'PassengerId'" in ran.out
+    assert "3 columns left out (it looks like a name or free text): 'Name', 'Ticket', 'Cabin'" in ran.out
+    predictor = load_bytes(FolderRepository(models).read("titanic", 1), "titanic")
+    assert predictor.schema.names == ("Pclass", "Sex", "Age", "SibSp", "Parch", "Fare", "Embarked")
