@@ -103,7 +103,8 @@ def served(newcomer: Newcomer) -> Iterator[Newcomer]:
             wait_until_ready(f"http://{newcomer.address}/readyz", make, log)
             yield newcomer
         finally:
-            os.killpg(make.pid, signal.SIGTERM)
+            if make.poll() is None:
+                os.killpg(make.pid, signal.SIGTERM)
             make.wait(timeout=40)
 
 
