@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-
 from network import MLP
+
 from predictor import Golden, Predictor, prove, save_bytes
+from training.encoding import raw_cells
 from training.evaluation import confusion
 from training.fitting import Fitted
-from training.encoding import raw_cells
 from training.lineage import lineage
 from training.pictures import confusion_svg, loss_svg
 from training.prepared import Prepared
@@ -24,7 +24,7 @@ GOLDEN_ROWS = 8
 
 def evaluate_parts(prepared: Prepared, fitted: Fitted) -> dict[str, float]:
     """Return every metric of every part, under names such as "test.accuracy"."""
-    found = {}
+    found: dict[str, float] = {}
     for part, side in (("train", prepared.train), ("validation", prepared.validation), ("test", prepared.test)):
         if side is not None:
             values = fitted.evaluate(fitted.result.mlp, side.X, side.values)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,7 +104,7 @@ def target_scale(values: NDArray[np.float64], encoding: Encoding) -> tuple[float
     return _standard(values) if encoding.target == "standardise" else (0.0, 1.0)
 
 
-def _standard(values: NDArray) -> tuple[float, float]:
+def _standard(values: NDArray[Any]) -> tuple[float, float]:
     deviation = float(values.std(dtype=np.float64))
     return float(values.mean(dtype=np.float64)), deviation or 1.0
 

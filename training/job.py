@@ -11,6 +11,7 @@ from types import FrameType
 from typing import TextIO
 
 from network import DivergenceError
+
 from predictor import FolderRepository, RepositoryError
 from training.artifacts import evaluate_parts, make_files, make_predictor
 from training.cookbook import DEFAULT, load_recipe, recipe_names
@@ -25,7 +26,7 @@ from training.sources.datasets import DATASETS
 from training.table import Table
 from training.wording import count, metrics_table
 
-__all__ = ["Order", "Published", "run"]
+__all__ = ["Order", "Published", "read_table", "run"]
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 
@@ -62,7 +63,7 @@ def run(order: Order, *, out: TextIO, err: TextIO) -> Published:
     """
     recipe = _recipe(order)
     name = _name(order)
-    table = _table(order, recipe)
+    table = read_table(order, recipe)
     prepared = prepare(table, recipe)
     _introduce(name, prepared, out)
     fitted = _fitted(prepared, recipe, err)
@@ -91,7 +92,8 @@ def _name(order: Order) -> str:
     return slug or "model"
 
 
-def _table(order: Order, recipe: Recipe) -> Table:
+def read_table(order: Order, recipe: Recipe) -> Table:
+    """Read the table that the order means: the recipe's own, a data set, or a file. Raises TrainingError."""
     options = SourceOptions(order.data_home, order.labels, recipe.data.missing)
     named = order.source in recipe_names()
     if named and recipe.table is not None:

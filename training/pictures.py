@@ -7,9 +7,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
-
 from network import EpochRecord
+from numpy.typing import NDArray
 
 __all__ = ["confusion_svg", "loss_svg"]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,8 @@ class Side:
 
     rows: Rows
     X: NDArray[np.float32]
-    y: NDArray
-    values: NDArray
+    y: NDArray[Any]
+    values: NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +110,7 @@ def _given(problem: Problem) -> Parts:
     return Parts(np.flatnonzero(~problem.is_test), np.flatnonzero(problem.is_test))
 
 
-def _strata(problem: Problem, split: Split, fraction: float, rows: Rows | None = None) -> NDArray | None:
+def _strata(problem: Problem, split: Split, fraction: float, rows: Rows | None = None) -> NDArray[Any] | None:
     """Return the classes to keep in proportion: always when the recipe says so, by default where it can be done."""
     if problem.target.task == "number" or split.stratify is False:
         return None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ class Target:
     name: str
     task: Task
     labels: tuple[str | int, ...]
-    values: NDArray
+    values: NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +120,7 @@ def _resolved(source: str, column: Column, task: Task | None, notes: list[str]) 
     return Target(column.name, "classes", tuple(_label(value) for value in distinct.tolist()), codes.astype(np.int64))
 
 
-def _inferred(column: Column, distinct: NDArray) -> Task:
+def _inferred(column: Column, distinct: NDArray[Any]) -> Task:
     if not column.is_numeric:
         return "classes"
     are_whole = bool((distinct == np.floor(distinct)).all())

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol, TextIO
-
-from tqdm import tqdm
+from typing import Any, Protocol, TextIO
 
 from network import EpochRecord
+from tqdm import tqdm
 
 __all__ = ["Progress", "progress"]
 
@@ -33,7 +32,7 @@ def progress(epochs: int, stream: TextIO) -> Iterator[Progress]:
 
 
 class _Bar:
-    def __init__(self, bar: "tqdm[None]") -> None:
+    def __init__(self, bar: "tqdm[Any]") -> None:
         self._bar = bar
         self._shown_s = -BAR_EVERY_S
         self._metrics: dict[str, float] = {}

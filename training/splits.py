@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ class Parts:
     test: Rows
 
 
-def random_split(rows: int, *, fraction: float, seed: int, strata: NDArray | None = None) -> Parts:
+def random_split(rows: int, *, fraction: float, seed: int, strata: NDArray[Any] | None = None) -> Parts:
     """Split as ``sklearn.model_selection.train_test_split(test_size=fraction, random_state=seed, stratify=strata)``.
 
     Raises DataError when a part would be empty.

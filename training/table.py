@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ class Column:
     """One column, values (rows,): numbers with NaN for missing, or an object array of str with None for missing."""
 
     name: str
-    values: NDArray
+    values: NDArray[Any]
 
     @property
     def is_numeric(self) -> bool:
@@ -29,12 +30,12 @@ class Column:
     def is_missing(self) -> NDArray[np.bool_]:
         """Which cells are missing, (rows,)."""
         if self.values.dtype.kind == "f":
-            return np.isnan(self.values)
+            return np.asarray(np.isnan(self.values))
         if self.is_numeric:
             return np.zeros(len(self.values), dtype=np.bool_)
         return np.array([cell is None for cell in self.values.tolist()], dtype=np.bool_)
 
-    def take(self, rows: NDArray) -> "Column":
+    def take(self, rows: NDArray[Any]) -> "Column":
         """Return the column with only `rows`, which are positions or a mask."""
         return Column(self.name, self.values[rows])
 
@@ -77,7 +78,7 @@ def checked_names(names: Sequence[str], source: str) -> tuple[str, ...]:
     return trimmed
 
 
-def matrix_columns(X: NDArray, names: Iterable[str]) -> tuple[Column, ...]:
+def matrix_columns(X: NDArray[Any], names: Iterable[str]) -> tuple[Column, ...]:
     """Split X (rows, features) into named columns, which are views on it."""
     return tuple(Column(name, values) for name, values in zip(names, X.T, strict=True))
 

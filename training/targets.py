@@ -1,11 +1,12 @@
 """The last layer and the targets it is trained on, from the task, the labels and the recipe's loss."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from network import Layer
 from numpy.typing import NDArray
 
-from network import Layer
 from predictor import ClassOutputs, NumberOutputs
 from training.choices import LossChoice
 from training.errors import RecipeError
@@ -28,7 +29,7 @@ class Goal:
 
     layer: Layer
     loss: LossChoice
-    y: NDArray
+    y: NDArray[Any]
     outputs: ClassOutputs | NumberOutputs
     offset: float = 0.0
     scale: float = 1.0
@@ -61,7 +62,7 @@ def _class_goal(target: Target, recipe: Recipe) -> Goal:
     activation = output.activation or ("sigmoid" if units == 1 else "softmax")
     loss = recipe.fit.loss or LossChoice(name="binary_cross_entropy" if units == 1 else CODES)
     if loss.name == CODES:
-        y: NDArray = target.values
+        y: NDArray[Any] = target.values
     elif units == 1:
         y = target.values.astype(np.float32)[:, None]
     else:

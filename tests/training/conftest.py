@@ -1,27 +1,12 @@
 """Helpers of the training tests: small files, and the command line as a function."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.training.helpers import Command, Ran, Writer
 from training.cli import main
-
-Writer = Callable[[str, str | bytes], Path]
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a command did: its exit code, standard output and standard error."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Ran]
 
 
 @pytest.fixture

@@ -1,17 +1,20 @@
 """The command `ask`."""
 
 import io
+from pathlib import Path
 
 import pytest
 
+from tests.training.helpers import Command
+
 
 @pytest.fixture
-def curve(command):
+def curve(command: Command) -> None:
     assert command("fit", "curve").code == 0
 
 
 @pytest.mark.usefixtures("curve")
-def test_values_given_by_flag_are_answered_in_order(command):
+def test_values_given_by_flag_are_answered_in_order(command: Command) -> None:
     ran = command("ask", "curve", "--value", "2", "--value", "1.1")
     assert ran.code == 0
     two, one = map(float, ran.out.split())
@@ -20,7 +23,7 @@ def test_values_given_by_flag_are_answered_in_order(command):
 
 
 @pytest.mark.usefixtures("curve")
-def test_a_value_typed_at_a_prompt_is_answered(command, monkeypatch):
+def test_a_value_typed_at_a_prompt_is_answered(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     typed = iter(["2", "two", "1,2", ""])
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("builtins.input", lambda prompt: next(typed) if prompt == "x = " else "")
@@ -29,21 +32,21 @@ def test_a_value_typed_at_a_prompt_is_answered(command, monkeypatch):
     hint, value, text, width = ran.out.splitlines()
     assert hint == "An empty line ends."
     assert float(value) == pytest.approx(8, abs=0.1)
-    assert text == "error: expected a number, found a string"
+    assert text == "error: 'x': expected a number, found a string"
     assert width == "error: expected 1 value (x), found 2"
 
 
 @pytest.mark.usefixtures("curve")
-def test_lines_of_standard_input_are_answered(command, monkeypatch):
+def test_lines_of_standard_input_are_answered(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("1\n\n2\n"))
     assert len(command("ask", "curve").out.splitlines()) == 2
     monkeypatch.setattr("sys.stdin", io.StringIO("1\nx\n"))
     ran = command("ask", "curve")
     assert ran.code == 2
-    assert ran.err == "error: line 2: expected a number, found a string\n"
+    assert ran.err == "error: line 2: 'x': expected a number, found a string\n"
 
 
-def test_a_class_is_answered_with_its_probability_and_gaps_are_allowed(command, flowers):
+def test_a_class_is_answered_with_its_probability_and_gaps_are_allowed(command: Command, flowers: Path) -> None:
     command("fit", flowers, "--target", "kind")
     ran = command("ask", "flowers", "--value", "3.1, 0, white")
     assert ran.out.startswith("lily (0.")
@@ -51,6 +54,6 @@ def test_a_class_is_answered_with_its_probability_and_gaps_are_allowed(command, 
 
 
 @pytest.mark.usefixtures("curve")
-def test_what_cannot_be_asked_is_said(command):
+def test_what_cannot_be_asked_is_said(command: Command) -> None:
     assert "there is no model 'curv'" in command("ask", "curv", "--value", "1").err
     assert command("ask", "curve", "--version", "9", "--value", "1").code == 2

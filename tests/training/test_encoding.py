@@ -12,11 +12,11 @@ from training.table import Column
 ALL = np.arange(4)
 
 
-def text(name, *cells):
+def text(name: str, *cells: str | None) -> Column:
     return Column(name, np.array(cells, dtype=object))
 
 
-def test_numbers_are_standardised_by_the_training_rows_alone():
+def test_numbers_are_standardised_by_the_training_rows_alone() -> None:
     column = Column("x", np.array([1.0, 3.0, 100.0, np.nan]))
     described = describe([column], np.array([0, 1]), Encoding(), prune=True)
     (feature,) = described.schema.features
@@ -26,7 +26,7 @@ def test_numbers_are_standardised_by_the_training_rows_alone():
     np.testing.assert_array_equal(encode(described.schema, [column], ALL), [[-1.0], [1.0], [98.0], [0.0]])
 
 
-def test_raw_numbers_are_only_divided():
+def test_raw_numbers_are_only_divided() -> None:
     column = Column("pixel", np.array([0, 51, 102, 255], dtype=np.uint8))
     described = describe([column], ALL, Encoding(inputs="raw", divide_by=255.0), prune=False)
     X = encode(described.schema, [column], ALL)
@@ -34,7 +34,7 @@ def test_raw_numbers_are_only_divided():
     assert described.schema.features[0].missing is None
 
 
-def test_categories_are_one_hot_and_the_usual_one_stands_in_for_a_missing_cell():
+def test_categories_are_one_hot_and_the_usual_one_stands_in_for_a_missing_cell() -> None:
     column = text("city", "Rome", "Bonn", "Rome", None)
     described = describe([column], ALL, Encoding(), prune=True)
     (feature,) = described.schema.features
@@ -43,13 +43,13 @@ def test_categories_are_one_hot_and_the_usual_one_stands_in_for_a_missing_cell()
     np.testing.assert_array_equal(encode(described.schema, [column], ALL), [[0, 1], [1, 0], [0, 1], [0, 1]])
 
 
-def test_a_category_that_only_test_rows_have_encodes_as_none_of_the_known():
+def test_a_category_that_only_test_rows_have_encodes_as_none_of_the_known() -> None:
     column = text("city", "Rome", "Bonn", "Oslo", "Rome")
     described = describe([column], np.array([0, 1]), Encoding(), prune=True)
     np.testing.assert_array_equal(encode(described.schema, [column], np.array([2])), [[0, 0]])
 
 
-def test_what_cannot_help_is_left_out_by_name_and_reason_unless_it_is_kept():
+def test_what_cannot_help_is_left_out_by_name_and_reason_unless_it_is_kept() -> None:
     rows = 60
     columns = [
         Column("id", np.arange(1, rows + 1)),
@@ -71,12 +71,12 @@ def test_what_cannot_help_is_left_out_by_name_and_reason_unless_it_is_kept():
     assert kept.schema.names == ("id", "one", "good")
 
 
-def test_nothing_left_to_learn_from_is_refused():
+def test_nothing_left_to_learn_from_is_refused() -> None:
     with pytest.raises(DataError, match="no column is left to learn from"):
         describe([Column("one", np.ones(4))], ALL, Encoding(), prune=True)
 
 
-def test_the_raw_cells_of_a_row_are_what_a_client_would_send():
+def test_the_raw_cells_of_a_row_are_what_a_client_would_send() -> None:
     columns = [
         Column("a", np.array([1, 2], dtype=np.uint8)),
         Column("b", np.array([np.nan, 1.5])),
@@ -86,7 +86,7 @@ def test_the_raw_cells_of_a_row_are_what_a_client_would_send():
     assert raw_cells(columns, 1) == (2.0, 1.5, "x")
 
 
-def test_a_number_that_float32_cannot_hold_is_refused_by_name():
+def test_a_number_that_float32_cannot_hold_is_refused_by_name() -> None:
     column = Column("x", np.array([1.0, 1e300]))
     described = describe([column], np.arange(2), Encoding(inputs="raw"), prune=False)
     with pytest.raises(DataError, match="the data do not fit the schema of the training rows"):

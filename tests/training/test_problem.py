@@ -1,21 +1,24 @@
 """What a table is taken to mean."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from training.errors import DataError
 from training.problem import pose
 from training.table import Column, Table
 
 
-def table(**columns) -> Table:
-    def made(cells):
+def table(**columns: list[Any]) -> Table:
+    def made(cells: list[Any]) -> NDArray[Any]:
         return np.array(cells, dtype=object if any(isinstance(cell, str) for cell in cells) else None)
 
     return Table("t.csv", tuple(Column(name, made(cells)) for name, cells in columns.items()), "")
 
 
-def test_text_means_classes_in_the_order_of_their_names():
+def test_text_means_classes_in_the_order_of_their_names() -> None:
     problem = pose(table(x=[1.0, 2.0, 3.0], y=["pear", "apple", "pear"]), target="y", task=None)
     assert problem.target.task == "classes"
     assert problem.target.labels == ("apple", "pear")
@@ -33,29 +36,29 @@ def test_text_means_classes_in_the_order_of_their_names():
         (list(np.repeat(np.arange(21.0), 5)), "number"),
     ],
 )
-def test_numbers_mean_classes_when_they_are_few_whole_and_repeat(values, task):
+def test_numbers_mean_classes_when_they_are_few_whole_and_repeat(values: list[float], task: str) -> None:
     problem = pose(table(x=values, y=values), target="y", task=None)
     assert problem.target.task == task
     assert "otherwise: --task" in problem.notes[0]
 
 
-def test_whole_numbers_become_whole_labels():
+def test_whole_numbers_become_whole_labels() -> None:
     assert pose(table(x=[1.0] * 20, y=[3.0, 5.0] * 10), target="y", task=None).target.labels == (3, 5)
 
 
-def test_the_task_can_be_said():
+def test_the_task_can_be_said() -> None:
     assert pose(table(x=[1.0, 2.0], y=[0.0, 1.0]), target="y", task="classes").target.labels == (0, 1)
     assert pose(table(x=[1.0] * 20, y=[3.0, 5.0] * 10), target="y", task="number").target.values[1] == 5.0
 
 
-def test_rows_without_a_target_are_left_out_and_said():
+def test_rows_without_a_target_are_left_out_and_said() -> None:
     problem = pose(table(x=[1.0, 2.0, 3.0], y=["a", None, "b"]), target="y", task=None)
     assert problem.rows == 2
     assert problem.features[0].values.tolist() == [1.0, 3.0]
     assert problem.notes == ("1 of 3 rows left out: their target 'y' is missing",)
 
 
-def test_columns_can_be_ignored_or_taken_as_categories():
+def test_columns_can_be_ignored_or_taken_as_categories() -> None:
     problem = pose(
         table(a=[1.0, 2.0], zip=[1067.0, np.nan], y=["a", "b"]), target="y", task=None, ignore=["a"], text=["zip"]
     )
@@ -80,20 +83,20 @@ def test_columns_can_be_ignored_or_taken_as_categories():
         ),
     ],
 )
-def test_a_question_that_cannot_be_asked_is_refused(options, message):
+def test_a_question_that_cannot_be_asked_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError) as caught:
         pose(table(x=[1.0, 2.0], kind=["a", "b"]), **{"task": None, **options})
     assert str(caught.value) == message
 
 
-def test_a_target_of_one_value_or_none_is_refused():
+def test_a_target_of_one_value_or_none_is_refused() -> None:
     with pytest.raises(DataError, match="expected at least two different values, found only 'a'"):
         pose(table(x=[1.0, 2.0], y=["a", "a"]), target="y", task=None)
     with pytest.raises(DataError, match="target 'y': every cell is missing"):
         pose(table(x=[1.0, 2.0], y=[np.nan, np.nan]), target="y", task=None)
 
 
-def test_more_classes_than_a_network_can_tell_are_refused():
+def test_more_classes_than_a_network_can_tell_are_refused() -> None:
     names = [f"a{i}" for i in range(1001)]
     with pytest.raises(DataError, match="expected at most 1000 classes, found 1001 different values"):
         pose(table(x=list(range(1001)), y=names), target="y", task=None)

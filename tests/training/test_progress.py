@@ -1,8 +1,10 @@
 """Progress on a terminal and elsewhere."""
 
 import io
+from collections.abc import Iterator
 
 from network import EpochRecord
+
 from training.progress import progress
 
 
@@ -11,7 +13,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def records(count: int, seconds: float):
+def records(count: int, seconds: float) -> Iterator[EpochRecord]:
     for epoch in range(1, count + 1):
         metrics = {"accuracy": 0.5} if epoch % 10 == 0 else {}
         yield EpochRecord(
@@ -19,7 +21,7 @@ def records(count: int, seconds: float):
         )
 
 
-def test_plain_lines_come_every_few_seconds():
+def test_plain_lines_come_every_few_seconds() -> None:
     stream = io.StringIO()
     with progress(200, stream) as show:
         for record in records(100, 12.0):
@@ -30,7 +32,7 @@ def test_plain_lines_come_every_few_seconds():
     ]
 
 
-def test_a_terminal_gets_a_bar_with_loss_metric_and_time_left():
+def test_a_terminal_gets_a_bar_with_loss_metric_and_time_left() -> None:
     stream = Terminal()
     with progress(200, stream) as show:
         for record in records(100, 12.0):

@@ -5,6 +5,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,7 @@ def read_npz(path: Path, data: bytes) -> Table:
     return Table(source, columns, hashlib.sha256(data).hexdigest(), target="y", is_test=is_test)
 
 
-def _arrays(data: bytes, source: str) -> Mapping[str, NDArray]:
+def _arrays(data: bytes, source: str) -> Mapping[str, NDArray[Any]]:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
@@ -45,7 +46,9 @@ def _arrays(data: bytes, source: str) -> Mapping[str, NDArray]:
         raise DataError(f"{source}: expected an .npz file of plain arrays, and it cannot be read: {error}") from error
 
 
-def _pair(arrays: Mapping[str, NDArray], inputs: str, target: str, source: str) -> tuple[NDArray, NDArray]:
+def _pair(
+    arrays: Mapping[str, NDArray[Any]], inputs: str, target: str, source: str
+) -> tuple[NDArray[Any], NDArray[Any]]:
     for name in (inputs, target):
         if name not in arrays:
             raise DataError(f"{source}: expected the arrays X and y, found {', '.join(sorted(arrays)) or 'none'}")
@@ -64,7 +67,7 @@ def _pair(arrays: Mapping[str, NDArray], inputs: str, target: str, source: str) 
     return X, y
 
 
-def _names(arrays: Mapping[str, NDArray], width: int, source: str) -> tuple[str, ...]:
+def _names(arrays: Mapping[str, NDArray[Any]], width: int, source: str) -> tuple[str, ...]:
     if "feature_names" not in arrays:
         return tuple(f"x{i}" for i in range(width))
     names = arrays["feature_names"]

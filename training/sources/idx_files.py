@@ -5,6 +5,7 @@ import hashlib
 import math
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,7 @@ def read_idx_files(images: Path, labels: Path | None) -> Table:
     return _table(images.name, X, y, digest.hexdigest(), None)
 
 
-def _table(source: str, X: NDArray[np.uint8], y: NDArray[np.uint8], digest: str, is_test: NDArray | None) -> Table:
+def _table(source: str, X: NDArray[np.uint8], y: NDArray[np.uint8], digest: str, is_test: NDArray[Any] | None) -> Table:
     height, width = X.shape[1:]
     names = [f"pixel_{row}_{column}" for row in range(height) for column in range(width)]
     columns = (*matrix_columns(X.reshape(len(X), -1), names), Column("label", y))

@@ -1,0 +1,169 @@
+"""The recipes of the literature reach the figures that docs/recipes.md shows."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from network import EpochRecord, FitResult
+from training.artifacts import evaluate_parts
+from training.cookbook import load_recipe, recipe_names
+from training.evaluation import class_codes
+from training.fitting import fit_recipe
+from training.job import Order, read_table
+from training.prepared import Prepared, prepare
+
+PAGE = Path(__file__).parents[2] / "docs" / "recipes.md"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One recipe, fitted with its own data and seed."""
+
+    prepared: Prepared
+    result: FitResult
+    metrics: dict[str, float]
+
+    @property
+    def epochs(self) -> int:
+        return len(self.result.history)
+
+
+def fitted(name: str, data_home: Path | None = None, *overrides: str) -> Fit:
+    recipe = load_recipe(name, overrides)
+    prepared = prepare(read_table(Order(name, Path("unused"), data_home=data_home), recipe), recipe)
+    found = fit_recipe(prepared, recipe, _silent)
+    return Fit(prepared, found.result, evaluate_parts(prepared, found))
+
+
+def _silent(_record: EpochRecord) -> None:
+    return
+
+
+def assert_documented(name: str, fit: Fit) -> None:
+    """Compare with the page's row: epochs within a tenth, metrics within a hundredth (processors round differently)."""
+    (row,) = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{name}` |")]
+    figures = re.findall(r"(epochs|train\.\w+|test\.\w+) ([\d.,]+\d)", row.split("|")[4])
+    assert figures
+    for figure, text in figures:
+        value = float(text.replace(",", ""))
+        if figure == "epochs":
+            assert fit.epochs == pytest.approx(value, rel=0.1)
+        else:
+            assert fit.metrics[figure] == pytest.approx(value, abs=0.01)
+
+
+def test_every_recipe_has_a_row() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \|", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert sorted([*rows, "table"]) == list(recipe_names())
+
+
+def test_iris_leaves_the_plateau_and_stops_at_the_loss_of_the_literature() -> None:
+    fit = fitted("iris")
+    assert fit.metrics["train.accuracy"] == pytest.approx(118 / 120)
+    assert fit.metrics["test.accuracy"] == 1.0
+    assert 3000 <= fit.epochs <= 4700
+    losses = [record.loss for record in fit.result.history]
+    assert losses[-1] < 0.129 <= losses[-2]
+    assert np.abs(np.array(losses[100:1000]) - np.log(3)).max() < 0.02
+    assert_documented("iris", fit)
+
+
+def test_he_initialisation_has_no_plateau() -> None:
+    fit = fitted("iris-he")
+    assert fit.epochs < 1000
+    assert fit.result.history[100].loss < 0.9
+    assert fit.metrics["test.accuracy"] >= 0.96
+    assert_documented("iris-he", fit)
+
+
+@pytest.mark.parametrize("name", ["xor-sigmoid", "xor-online"])
+def test_exclusive_or_is_learned(name: str) -> None:
+    fit = fitted(name)
+    rows = fit.prepared.train
+    assert class_codes(fit.result.mlp.infer(rows.X)).tolist() == [0, 1, 1, 0, 0]
+    assert_documented(name, fit)
+
+
+def test_the_curve_stops_by_itself() -> None:
+    fit = fitted("curve")
+    assert fit.epochs < load_recipe("curve").fit.epochs
+    assert fit.result.history[-1].loss < 0.001
+    assert_documented("curve", fit)
+
+
+def test_tanh_explains_the_progression_of_diabetes() -> None:
+    fit = fitted("tanh")
+    assert fit.metrics["test.r2"] >= 0.45
+    assert_documented("tanh", fit)
+
+
+@pytest.mark.slow
+def test_california_housing_reaches_the_published_errors(data_folder: Path) -> None:
+    fit = fitted("california-housing", data_folder / "california_housing" / "scikit_learn_data")
+    assert fit.metrics["train.mse_standardised"] == pytest.approx(0.2992, abs=0.01)
+    assert fit.metrics["test.mse_standardised"] == pytest.approx(0.3071, abs=0.01)
+    assert_documented("california-housing", fit)
+
+
+def test_the_published_learning_rate_kills_every_unit_of_california_housing(data_folder: Path) -> None:
+    home = data_folder / "california_housing" / "scikit_learn_data"
+    fit = fitted("california-housing", home, "fit.optimizer.learning_rate=0.8", "fit.epochs=100")
+    assert fit.metrics["train.mse_standardised"] == pytest.approx(1, abs=0.05)
+    assert fit.metrics["test.r2"] < 0.05
+    assert any("inactive" in warning for warning in fit.result.warnings)
+
+
+@pytest.mark.slow
+def test_a_thousand_digits_with_dropout_reach_the_tutorials_figure(data_folder: Path) -> None:
+    fit = fitted("mnist-dropout", data_folder)
+    assert len(fit.prepared.train.rows) == 1000
+    assert fit.prepared.test is not None
+    assert len(fit.prepared.test.rows) == 10_000
+    assert fit.metrics["test.accuracy"] >= 0.87
+    assert_documented("mnist-dropout", fit)
+
+
+@pytest.mark.slow
+def test_mnist_errs_on_less_than_two_in_a_hundred_within_a_minute(data_folder: Path) -> None:
+    fit = fitted("mnist", data_folder)
+    assert 1 - fit.metrics["test.accuracy"] <= 0.016
+    assert fit.result.history[-1].seconds <= 60
+    assert_documented("mnist", fit)
+
+
+def test_a_derivative_taken_at_the_activation_fails_the_gradient_check() -> None:
+    """The tutorial's `output >= 0` is one everywhere, since relu's output is never negative; `> 0` passes."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20, 6)), rng.normal(size=(20, 3))
+    W = rng.normal(size=(6, 8))
+    V = rng.normal(size=(8, 3))
+    numeric = _central_differences(W, X, y, V)
+    np.testing.assert_allclose(_gradient(W, X, y, V, strict=True), numeric, rtol=1e-6, atol=1e-7)
+    assert np.abs(_gradient(W, X, y, V, strict=False) - numeric).max() > 0.1
+
+
+def _gradient(
+    W: NDArray[np.float64], X: NDArray[np.float64], y: NDArray[np.float64], V: NDArray[np.float64], *, strict: bool
+) -> NDArray[np.float64]:
+    """Return the gradient by W of half the squared error of relu(X W) V, with one derivative of relu or the other."""
+    A = np.maximum(X @ W, 0)
+    derivative = A > 0 if strict else A >= 0
+    return np.asarray(X.T @ (((A @ V - y) @ V.T) * derivative))
+
+
+def _central_differences(
+    W: NDArray[np.float64], X: NDArray[np.float64], y: NDArray[np.float64], V: NDArray[np.float64], step: float = 1e-6
+) -> NDArray[np.float64]:
+    def loss(weights: NDArray[np.float64]) -> float:
+        return float(0.5 * ((np.maximum(X @ weights, 0) @ V - y) ** 2).sum())
+
+    slopes = np.empty_like(W)
+    for place in np.ndindex(*W.shape):
+        nudge = np.zeros_like(W)
+        nudge[place] = step
+        slopes[place] = (loss(W + nudge) - loss(W - nudge)) / (2 * step)
+    return slopes
