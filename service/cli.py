@@ -1,0 +1,84 @@
+"""The command line of the service."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+DESCRIPTION = """\
+Serves the models of a repository over HTTP, and asks a running service.
+
+  python -m service serve                              serve models/ at http://127.0.0.1:8000
+  python -m service serve --bind 0.0.0.0:80 --workers 4
+  python -m service predict flowers.csv                predict every row of a CSV file, CSV to standard output
+
+Models are published by `python -m training fit`, and are picked up while the service runs.
+"""
+SETTINGS_TITLE = "settings, from the environment (an option of the command line goes before it):"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return 0 when done, 1 when the service answered with a fault, 2 for bad input."""
+    options = parser().parse_args(arguments)
+    if options.command == "predict":
+        from service.predict_file import predict_file  # noqa: PLC0415 - the server needs none of the client
+
+        return predict_file(options)
+    return run_server(options)
+
+
+def run_server(options: argparse.Namespace) -> int:
+    """Serve until told to end."""
+    # NumPy reads it when it is imported: threads of their own in every worker make all of them slower.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from service.server import BindError, serve  # noqa: PLC0415
+    from service.settings import SettingsError, load_settings  # noqa: PLC0415
+
+    given = {name: getattr(options, name) for name in ("models", "bind", "workers")}
+    try:
+        serve(load_settings(**{name: value for name, value in given.items() if value is not None}))
+    except (SettingsError, BindError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+class Teaching(argparse.RawDescriptionHelpFormatter):
+    """Shows the description as it is written."""
+
+
+class WithSettings(argparse.ArgumentParser):
+    """A parser whose help ends with the table of settings, read only when it is asked for."""
+
+    def format_help(self) -> str:
+        """Return the help and the settings."""
+        from service.settings import Settings  # noqa: PLC0415
+
+        lines = [
+            f"  {'GANGLION_' + n.upper():<32}{f.description} [{f.default}]" for n, f in Settings.model_fields.items()
+        ]
+        return f"{super().format_help()}\n{SETTINGS_TITLE}\n" + "\n".join(lines) + "\n"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser."""
+    top = WithSettings(prog="python -m service", description=DESCRIPTION, formatter_class=Teaching)
+    commands = top.add_subparsers(
+        dest="command", required=True, metavar="serve|predict", parser_class=argparse.ArgumentParser
+    )
+    server = commands.add_parser("serve", help="serve the models of a repository over HTTP")
+    server.add_argument("--models", metavar="DIR", help="folder of the model repository")
+    server.add_argument("--bind", metavar="HOST:PORT", help="address and port to listen on")
+    server.add_argument("--workers", metavar="N", type=int, help="worker processes")
+    client = commands.add_parser("predict", help="predict the rows of a CSV file with a running service")
+    client.add_argument(
+        "file", metavar="FILE.csv", help="rows to predict, the first line names the columns; - reads standard input"
+    )
+    client.add_argument("--url", default="http://127.0.0.1:8000", help="where the service is [%(default)s]")
+    client.add_argument("--model", metavar="NAME", help="model to ask [the default one]")
+    client.add_argument("--output", metavar="FILE", help="where the answers go [standard output]")
+    client.add_argument("--batch", metavar="N", type=int, default=1000, help="rows a request [%(default)s]")
+    client.add_argument("--timeout", metavar="SECONDS", type=float, default=30.0, help="for one request [%(default)s]")
+    return top

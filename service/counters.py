@@ -1,0 +1,77 @@
+"""Numbers that processes share: one anonymous map made before the fork, a row a worker, summed when read.
+
+A row is written by the worker that holds it and by nobody else, so no lock crosses processes. When a worker dies its
+row stays as it is, and the next worker goes on counting from there: sums never fall, and nothing is to be cleaned up.
+Only the row's gauges, the first cells, are set to zero with its holder.
+"""
+
+import mmap
+import threading
+
+__all__ = ["SharedCounters"]
+
+CELL_BYTES = 8
+PAGE_CELLS = mmap.PAGESIZE // CELL_BYTES
+
+
+class SharedCounters:
+    """`rows` rows of `width` float64 cells, the first `gauges` of which end with their holder.
+
+    `claim` and `release` are the master's; `use` says in a worker which row is its own.
+    """
+
+    def __init__(self, rows: int, width: int, gauges: int) -> None:
+        self.width = width
+        # Whole pages a row: two workers never write to one cache line.
+        self._stride = -(-width // PAGE_CELLS) * PAGE_CELLS
+        self._cells = memoryview(mmap.mmap(-1, rows * self._stride * CELL_BYTES)).cast("d")
+        self._gauges = gauges
+        self._rows = rows
+        self._held: dict[int, object] = {}
+        self._claimed = 0
+        self._start = 0
+        self._lock = threading.Lock()
+        self._header = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("d")
+
+    def claim(self, holder: object) -> int:
+        """Give the lowest free row to `holder`; the last row is shared when all are taken."""
+        row = next((row for row in range(self._rows) if row not in self._held), self._rows - 1)
+        self._held[row] = holder
+        self._claimed = max(self._claimed, row + 1)
+        self._header[0] = self._claimed
+        return row
+
+    def release(self, row: int) -> None:
+        """Take a row back from a holder that has ended."""
+        self._held.pop(row, None)
+        start = row * self._stride
+        for cell in range(start, start + self._gauges):
+            self._cells[cell] = 0.0
+
+    def use(self, row: int) -> None:
+        """Count in this row from now on."""
+        self._start = row * self._stride
+
+    def add(self, cell: int, amount: float = 1.0) -> None:
+        """Add to one cell of this process's row; safe from any thread."""
+        with self._lock:
+            self._cells[self._start + cell] += amount
+
+    def add_all(self, first: int, second: int, third: int, amount: float) -> None:
+        """Count one in two cells and add `amount` to a third, under one lock."""
+        start = self._start
+        cells = self._cells
+        with self._lock:
+            cells[start + first] += 1.0
+            cells[start + second] += 1.0
+            cells[start + third] += amount
+
+    def set(self, cell: int, value: float) -> None:
+        """Set one cell, a gauge, of this process's row."""
+        self._cells[self._start + cell] = value
+
+    def sums(self) -> list[float]:
+        """Return the sum of every cell over all rows that were ever claimed."""
+        rows = max(1, int(self._header[0]))
+        views = [self._cells[row * self._stride : row * self._stride + self.width].tolist() for row in range(rows)]
+        return [sum(column) for column in zip(*views, strict=True)]

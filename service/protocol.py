@@ -1,0 +1,452 @@
+"""HTTP/1.1 on one connection: bytes in, requests to the ASGI application, answers out in order.
+
+A request is read to its end before the application is called, and one is in work at a time: what a client sends
+meanwhile waits unparsed. What is not HTTP is answered here; the parser (llhttp, strict) finds most of it.
+"""
+
+import asyncio
+import re
+from collections import deque
+from enum import IntEnum
+from typing import Any
+from urllib.parse import unquote
+
+import httptools
+
+from service.exchange import Exchange, Refusal, rendered_head
+from service.framing import (
+    HeaderList,
+    RefusedError,
+    check_coding,
+    check_expectation,
+    check_host,
+    check_version,
+    original_client,
+    split_target,
+)
+from service.ground import Ground
+from service.messages import request_id
+
+__all__ = ["Connection", "Phase"]
+
+NEVER = float("inf")
+SLICE = 8192  # bytes parsed at once: bounds how many pipelined requests are held ready
+LINGER_S = 2.0
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+ASGI = {"version": "3.0", "spec_version": "2.3"}
+METHOD = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
+FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
+HEADERS_OF_AN_UPGRADE = (b"connection", b"upgrade", b"http2-settings")
+
+URI_TOO_LONG = (414, "The request target is too long.")
+HEAD_TOO_LARGE = (431, "The header section is too large.")
+HEAD_TOO_LATE = (408, "The header section did not arrive in time.")
+FRAMING_TOO_LARGE = (400, "The chunked body is framed with more than it holds.")
+HEAD_BROKEN_OFF = (400, "The header section breaks off.")
+
+
+class Phase(IntEnum):
+    """Where in a message the parser stands."""
+
+    IDLE = 0  # between messages
+    HEAD = 1
+    BODY = 2
+    ENDING = 3  # nothing more is read from this client: what arrives is thrown away
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.ground = ground
+        self.limits = ground.limits
+        self.parser = httptools.HttpRequestParser(self)
+        self.transport: Any = None
+        self.peer: tuple[str, int] = ("", 0)
+        self.local: tuple[str, int] | None = None
+        self.phase = Phase.IDLE
+        self.deadline = NEVER
+        self.waits_for: Phase | None = None  # what the deadline is for
+        self.current: Exchange | None = None  # the request in work
+        self.ready: deque[Exchange | Refusal] = deque()  # what follows it
+        self.arriving: Exchange | None = None  # the request whose body is being read
+        self.held = b""  # received while a request was in work, not parsed yet
+        self.is_at_end = False  # the client has ended its side
+        self.is_writable = True
+        self.host: bytes | None = None  # the last Host that was well-formed
+        self.url = b""
+        self.headers: HeaderList = []
+        self.seen = 0  # bytes of a message that became neither head nor body yet
+        self.size = 0  # bytes of the body so far
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the client owes nothing and is owed nothing."""
+        return self.phase is Phase.IDLE and self.current is None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the next move is the client's."""
+        return self.current is None
+
+    # What the transport calls
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin; the first header section has its time from now on."""
+        self.transport = transport
+        peer = transport.get_extra_info("peername")
+        local = transport.get_extra_info("sockname")
+        if peer:
+            self.peer = (peer[0], peer[1])
+        if local:
+            self.local = (local[0], local[1])
+        self.ground.connections.add(self)
+        self.deadline = self.ground.now + self.limits.header_timeout_s
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """End; the request in work runs on, and its answer goes nowhere."""
+        self.phase = Phase.ENDING
+        self.current = None
+        self.ready.clear()
+        self.held = b""
+        self.ground.left(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what arrived, or hold it while a request is in work."""
+        if self.phase is Phase.ENDING:
+            return
+        if self.current is not None or not self.is_writable:
+            self.held += data
+            self.transport.pause_reading()
+        elif len(data) <= SLICE:
+            self._feed(data)
+        else:
+            self._feed_slices(data)
+
+    def eof_received(self) -> bool:
+        """Note the end of the client's side; True keeps ours open for the answers still to come."""
+        self.is_at_end = True
+        if self.current is None and not self.held and self.phase is not Phase.ENDING:
+            self._broken_off()
+        return self.current is not None or bool(self.held)
+
+    def pause_writing(self) -> None:
+        """Begin no further answer while the client does not read."""
+        self.is_writable = False
+
+    def resume_writing(self) -> None:
+        """Go on: the client has read."""
+        self.is_writable = True
+        if self.current is None and self.phase is not Phase.ENDING:
+            self._next()
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        """Begin a header section."""
+        self.phase = Phase.HEAD
+        self.url = b""
+        self.headers = []
+        self.seen = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the request target."""
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take one header. Trailers are thrown away, and so are names that CGI would mistake for other ones."""
+        if self.phase is Phase.HEAD and b"_" not in name:
+            self.headers.append((name.lower(), value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        """Make the exchange; RefusedError when this is no request, or not one to take."""
+        version = self.parser.get_http_version()
+        method = self.parser.get_method().decode("ascii")
+        is_chunked, length, expects_continue = self._checked(version, method)
+        if self.parser.should_upgrade():
+            return  # what follows is read again, see _ignore_upgrade
+        self.phase = Phase.BODY
+        self.seen = self.size = 0
+        exchange = Exchange(
+            self,
+            self._scope(version, method),
+            is_kept=self.parser.should_keep_alive(),
+            is_chunked=is_chunked,
+            expects_continue=expects_continue,
+        )
+        self.arriving = exchange
+        if length > self.limits.body_bytes:
+            self._give_up(exchange)
+
+    def on_body(self, piece: bytes) -> None:
+        """Take a piece of a body; one that grows beyond the limit is handed over as it is."""
+        exchange = self.arriving
+        if exchange is None:
+            return
+        exchange.pieces.append(piece)
+        self.seen = 0
+        self.size += len(piece)
+        if self.size > self.limits.body_bytes:
+            self._give_up(exchange)
+
+    def on_message_complete(self) -> None:
+        """Hand a whole request over."""
+        exchange = self.arriving
+        if exchange is None:
+            return
+        self.arriving = None
+        exchange.is_whole = True
+        self.phase = Phase.IDLE if exchange.is_kept else Phase.ENDING
+        self._enqueue(exchange)
+
+    # Reading
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._ignore_upgrade(data[upgrade.args[0] :])
+            return
+        except httptools.HttpParserError as error:
+            if self.phase is not Phase.ENDING:
+                self._refuse(_reason(error, data))
+            return
+        if self.phase is Phase.HEAD or self.phase is Phase.BODY:
+            self.seen += len(data)
+            if not self._is_excessive() and self.current is None:
+                self._wait()
+
+    def _feed_slices(self, data: bytes) -> None:
+        for start in range(0, len(data), SLICE):
+            if self.phase is Phase.ENDING:
+                return
+            if self.current is not None:
+                self.held = data[start:] + self.held
+                self.transport.pause_reading()
+                return
+            self._feed(data[start : start + SLICE])
+
+    def _is_excessive(self) -> bool:
+        """Refuse a message that is unfinished and already too large; a slice before it may be counted as its own."""
+        fault = None
+        if self.phase is Phase.HEAD:
+            if len(self.url) > self.limits.uri_bytes:
+                fault = URI_TOO_LONG
+            elif self.seen > self.limits.header_bytes + SLICE:
+                fault = HEAD_TOO_LARGE if self.headers else URI_TOO_LONG
+        elif self.arriving is not None and self.arriving.is_chunked and self.seen > self.limits.header_bytes + SLICE:
+            fault = FRAMING_TOO_LARGE
+        if fault is not None:
+            self._refuse(RefusedError(*fault))
+        return fault is not None
+
+    def _checked(self, version: str, method: str) -> tuple[bool, int, bool]:
+        """Check a head; return whether the body is chunked, its length, whether the client waits for 100 Continue."""
+        found: dict[bytes, list[bytes]] = {}
+        size = len(self.url)
+        for name, value in self.headers:
+            size += len(name) + len(value) + 4
+            if name in FRAMING:
+                found.setdefault(name, []).append(value)
+        if len(self.url) > self.limits.uri_bytes:
+            raise RefusedError(*URI_TOO_LONG)
+        if size > self.limits.header_bytes:
+            raise RefusedError(*HEAD_TOO_LARGE)
+        check_version(version)
+        hosts = found.get(b"host", [])
+        if hosts != [self.host]:
+            check_host(version, hosts)
+            self.host = hosts[0] if hosts else None
+        codings = found.get(b"transfer-encoding")
+        if codings:
+            check_coding(version, codings)
+        if method == "CONNECT":
+            raise RefusedError(501, "This server is no proxy: it does not connect to others.")
+        lengths = found.get(b"content-length")
+        expectations = found.get(b"expect")
+        expects_continue = expectations is not None and check_expectation(version, expectations)
+        return codings is not None, int(lengths[0]) if lengths else 0, expects_continue
+
+    def _scope(self, version: str, method: str) -> dict[str, Any]:
+        path, query = split_target(self.url)
+        client: tuple[str, int] = self.peer
+        scheme = "http"
+        if self.ground.trusted and client[0] in self.ground.trusted:
+            address, scheme = original_client(self.headers, client[0], self.ground.trusted)
+            client = (address, 0)
+        text = path.decode("latin-1")
+        return {
+            "type": "http",
+            "asgi": ASGI,
+            "http_version": version,
+            "method": method,
+            "scheme": scheme,
+            "path": unquote(text) if "%" in text else text,
+            "raw_path": path,
+            "query_string": query,
+            "root_path": "",
+            "headers": self.headers,
+            "client": client,
+            "server": self.local,
+        }
+
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        """Read on as HTTP/1.1: the parser stopped after the head, so a new one gets it without the offer."""
+        kept = [pair for pair in self.headers if pair[0] not in HEADERS_OF_AN_UPGRADE]
+        if any(n == b"connection" and b"close" in v.lower() for n, v in self.headers):
+            kept.append((b"connection", b"close"))
+        line = b"%b %b HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
+        head = line + b"".join(b"%b: %b\r\n" % pair for pair in kept) + b"\r\n"
+        self.parser = httptools.HttpRequestParser(self)
+        self._feed_slices(head + rest)
+
+    def _give_up(self, exchange: Exchange) -> None:
+        """Hand a request over whose body will never be whole, and read no further."""
+        self.arriving = None
+        self.phase = Phase.ENDING
+        self._enqueue(exchange)
+
+    def _broken_off(self) -> None:
+        """Answer for what the client's end cut short, or end."""
+        if self.phase is Phase.BODY and self.arriving is not None:
+            self._give_up(self.arriving)
+        elif self.phase is Phase.HEAD:
+            self._refuse(RefusedError(*HEAD_BROKEN_OFF))
+        else:
+            self._end(is_read=True)
+
+    # Answering
+
+    def _refuse(self, error: RefusedError) -> None:
+        """Answer what is no request, after the answers that are owed before it."""
+        method = self.parser.get_method().decode("ascii") if self.url else "other"
+        self.arriving = None
+        self.phase = Phase.ENDING
+        self._enqueue(self._refusal(error, method, self.url.partition(b"?")[0], self.headers))
+
+    def _refusal(self, error: RefusedError, method: str, path: bytes, headers: HeaderList) -> Refusal:
+        given = next((value.decode("latin-1") for name, value in headers if name == b"x-request-id"), None)
+        settled = request_id(given, self.ground.ids)
+        return Refusal(error, method=method, path=path.decode("latin-1"), request_id=settled)
+
+    def _enqueue(self, item: Exchange | Refusal) -> None:
+        if self.current is None and not self.ready:
+            self._begin(item)
+        else:
+            self.ready.append(item)
+
+    def _begin(self, item: Exchange | Refusal) -> None:
+        self.deadline = NEVER
+        self.waits_for = None
+        if isinstance(item, Exchange):
+            self.current = item
+            self.ground.start(item.run())
+            return
+        headers, body = item.answer()
+        head = rendered_head(item.status, self.ground.date_line, headers, ends=True, is_old=False)
+        self.transport.write(head if item.method == "HEAD" else head + body)
+        self.ground.observer.answered(
+            request_id=item.request_id, method=item.method, route="unmatched", path=item.path, status=item.status,
+            seconds=0.0, received=0, sent=len(body), model=None, version=None, rows=0,
+        )  # fmt: skip
+        self._end(is_read=False)
+
+    def answer(self, exchange: Exchange, status: int, headers: HeaderList, body: bytes) -> None:
+        """Write the answer of the request in work, then go on or end."""
+        is_last = not self.ready and not self.held
+        ends = not (exchange.is_kept and exchange.is_whole) or (self.ground.is_draining and is_last)
+        for name, value in headers:
+            if name == b"connection" and value == b"close":
+                ends = True
+        is_old = exchange.scope["http_version"] == "1.0"
+        head = rendered_head(status, self.ground.date_line, headers, ends=ends, is_old=is_old)
+        self.transport.write(head if exchange.scope["method"] == "HEAD" else head + body)
+        self.current = None
+        if ends:
+            self._end(is_read=exchange.is_whole and is_last)
+        elif self.is_writable:
+            self._next()
+        else:
+            self.deadline = self.ground.now + self.limits.keep_alive_s
+
+    def fail_current(self) -> None:
+        """Answer for an application that ended without an answer."""
+        if self.current is None:
+            return
+        scope, self.current = self.current.scope, None
+        error = RefusedError(500, "The request failed. Its id, in 'instance', finds the reason in the log.")
+        self._begin(self._refusal(error, scope["method"], scope["raw_path"], scope["headers"]))
+
+    def _next(self) -> None:
+        """Begin the next request that is ready, parse what was held, or wait for the client."""
+        if self.ready:
+            self._begin(self.ready.popleft())
+            return
+        if self.held:
+            data, self.held = self.held, b""
+            self.transport.resume_reading()
+            self._feed_slices(data)
+            if self.current is not None or self.phase is Phase.ENDING:
+                return
+        if self.is_at_end:
+            self._broken_off()
+        else:
+            self._wait()
+
+    def _wait(self) -> None:
+        """Give the client its time for what is next; a part that drips in gets no more of it."""
+        phase = self.phase
+        exchange = self.arriving
+        if exchange is not None and exchange.expects_continue:
+            exchange.expects_continue = False
+            if not exchange.pieces:
+                self.transport.write(CONTINUE)
+        if phase is not self.waits_for:
+            limits = self.limits
+            self.waits_for = phase
+            patience = (limits.keep_alive_s, limits.header_timeout_s, limits.body_timeout_s)[phase]
+            self.deadline = self.ground.now + patience
+
+    def _end(self, *, is_read: bool) -> None:
+        """End after what is written; a client that still sends gets a moment to read the answer first.
+
+        Closing with input unread would reset the connection and could destroy the answer on its way.
+        """
+        self.phase = Phase.ENDING
+        self.deadline = self.ground.now + LINGER_S
+        self.held = b""
+        self.ready.clear()
+        if is_read or self.is_at_end:
+            self.transport.close()
+        else:
+            self.transport.resume_reading()
+            self.transport.write_eof()
+
+    def expire(self) -> None:
+        """Act on a deadline that has passed."""
+        self.deadline = NEVER
+        if self.phase is Phase.HEAD:
+            self._refuse(RefusedError(*HEAD_TOO_LATE))
+        elif self.phase is Phase.BODY and self.arriving is not None:
+            self.arriving.is_late = True
+            self._give_up(self.arriving)
+        elif self.phase is Phase.IDLE and self.is_writable:
+            self._end(is_read=True)
+        else:
+            self.abort()
+
+    def abort(self) -> None:
+        """Drop the connection with whatever is unwritten."""
+        self.transport.abort()
+
+
+def _reason(error: httptools.HttpParserError, data: bytes) -> RefusedError:
+    """Say what is wrong with a message; the parser's reasons are fixed texts that quote nothing of it."""
+    cause = error.__context__
+    if isinstance(cause, RefusedError):
+        return cause
+    if isinstance(error, httptools.HttpParserInvalidMethodError) and METHOD.match(data):
+        return RefusedError(501, "This method is not known here.")
+    if isinstance(error, httptools.HttpParserCallbackError) and cause is not None:
+        raise cause
+    return RefusedError(400, f"This is not a well-formed request: {error}.")

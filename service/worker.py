@@ -1,0 +1,192 @@
+"""A gunicorn worker that serves an ASGI application with this project's own protocol on a uvloop event loop."""
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+from typing import Any
+
+import uvloop
+from gunicorn.workers.base import Worker
+
+from service.framing import Limits
+from service.ground import Ground
+from service.protocol import Connection
+
+__all__ = ["EventLoopWorker"]
+
+TICK_S = 0.1
+HEARTBEAT_TICKS = 10
+SHORT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+RETRY_ACCEPT_S = 0.2
+MARGIN_S = 1.0  # before the master's own patience ends
+QUICK_S = 1.0
+
+
+class EventLoopWorker(Worker):  # type: ignore[misc]
+    """Accepts one connection at a time from the shared listeners, so that workers share the load.
+
+    `app` is the `service.server.Service`: it brings the settings, the observer and the loaded application.
+    """
+
+    def init_signals(self) -> None:
+        """Leave signals to the event loop; only an abort by the master acts at once."""
+        for number in self.SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGABRT, self.handle_abort)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGWINCH, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+
+    def run(self) -> None:
+        """Serve until told to end."""
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.stopping = asyncio.Event()
+        self.patience_s = max(QUICK_S, self.app.settings.graceful_timeout_s - MARGIN_S)
+        self._watch_signals()
+        self.accepting: set[Any] = set()
+        self.app.observer.begin(self.slot)
+        # A model may have changed between the master's start and this fork.
+        self.app.application.runtime.registry.refresh()
+        front = self.app.application.front
+        self.ground = Ground(
+            front, self.app.observer, limits_of(self.app.settings), self.loop, trusted=self.app.settings.trusted_proxies
+        )
+        self.ground.on_room = self._accept_again
+        lifespan = Lifespan(front)
+        await lifespan.start()
+        self._accept_again()
+        ticker = self.loop.create_task(self._tick())
+        await self.stopping.wait()
+        await self._drain()
+        await lifespan.stop()
+        ticker.cancel()
+        self.app.observer.end()
+
+    def _watch_signals(self) -> None:
+        self.loop.add_signal_handler(signal.SIGTERM, self.stopping.set)
+        self.loop.add_signal_handler(signal.SIGQUIT, self._stop_soon)
+        # Ctrl-C reaches every process of the terminal; the master, which gets it too, tells the workers what to do.
+        self.loop.add_signal_handler(signal.SIGINT, lambda: None)
+
+    def _stop_soon(self) -> None:
+        self.patience_s = QUICK_S
+        self.stopping.set()
+
+    async def _tick(self) -> None:
+        count = 0
+        observer = self.app.observer
+        while True:
+            self.ground.tick()
+            observer.tick(len(self.ground.connections))
+            if count % HEARTBEAT_TICKS == 0:
+                self.notify()
+                if os.getppid() != self.ppid:
+                    observer.reported("warning", "the master is gone: the worker ends")
+                    self.stopping.set()
+            count += 1
+            await asyncio.sleep(TICK_S)
+
+    def _accept_again(self) -> None:
+        if self.stopping.is_set():
+            return
+        for listener in self.sockets:
+            if listener not in self.accepting:
+                self.accepting.add(listener)
+                self.loop.add_reader(listener.fileno(), self._accept, listener)
+
+    def _pause_accepting(self) -> None:
+        for listener in self.accepting:
+            self.loop.remove_reader(listener.fileno())
+        self.accepting.clear()
+
+    def _accept(self, listener: Any) -> bool:
+        """Take one connection; return whether there was one."""
+        if self.ground.is_full:
+            self.ground.make_room()
+            if self.ground.is_full:
+                self._pause_accepting()
+                return False
+        try:
+            accepted, _ = listener.accept()
+        except OSError as error:
+            if error.errno in SHORT_OF_FILES:
+                self.app.observer.reported("error", "no connection can be accepted", reason=os.strerror(error.errno))
+                self._pause_accepting()
+                self.loop.call_later(RETRY_ACCEPT_S, self._accept_again)
+            return False  # another worker was faster, or the client has gone
+        self.ground.start(self._connect(accepted))
+        return True
+
+    async def _connect(self, accepted: socket.socket) -> None:
+        accepted.setblocking(False)
+        try:
+            await self.loop.connect_accepted_socket(lambda: Connection(self.ground), accepted)
+        except OSError:
+            accepted.close()
+
+    async def _drain(self) -> None:
+        """Take what the kernel has accepted already, close the listeners, let every request end."""
+        self._pause_accepting()
+        for listener in self.sockets:
+            while self._accept(listener):
+                pass
+            listener.close()
+        await asyncio.sleep(0)
+        self.ground.drain()
+        end = self.loop.time() + self.patience_s
+        while self.ground.connections or len(self.ground.tasks) > 0:
+            if self.loop.time() > end:
+                self.app.observer.reported(
+                    "warning", "requests are cut off: they did not end in time", count=len(self.ground.tasks)
+                )
+                break
+            await asyncio.sleep(TICK_S / 4)
+        for connection in tuple(self.ground.connections):
+            connection.abort()
+
+
+class Lifespan:
+    """Tells an ASGI application of its start and its end."""
+
+    def __init__(self, application: Any) -> None:
+        self._events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}}
+        self._task = asyncio.ensure_future(application(scope, self._events.get, self._answers.put))
+
+    async def start(self) -> None:
+        """Let the application start; RuntimeError when it cannot."""
+        await self._say("startup")
+
+    async def stop(self) -> None:
+        """Let the application end."""
+        await self._say("shutdown")
+        await self._task
+
+    async def _say(self, event: str) -> None:
+        self._events.put_nowait({"type": f"lifespan.{event}"})
+        answer = asyncio.ensure_future(self._answers.get())
+        await asyncio.wait({answer, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done() or answer.result()["type"] != f"lifespan.{event}.complete":
+            answer.cancel()
+            raise RuntimeError(f"the application failed at its {event}")
+
+
+def limits_of(settings: Any) -> Limits:
+    """Take the limits of the wire from the settings."""
+    return Limits(
+        header_bytes=settings.max_header_bytes,
+        uri_bytes=settings.max_uri_bytes,
+        body_bytes=settings.max_body_bytes,
+        header_timeout_s=settings.header_timeout_s,
+        body_timeout_s=settings.body_timeout_s,
+        keep_alive_s=settings.keep_alive_s,
+        connections=settings.max_connections,
+    )
