@@ -6,16 +6,18 @@ import os
 import resource
 import socket
 import sys
+import threading
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
-from service.application import Application, create_application
+from service.front import Front
 from service.logs import LogWriter, capture_logging
 from service.metrics import SharedObserver, create_observer
 from service.registry import Catalog
+from service.runtime import Runtime
 from service.settings import Settings
 
 __all__ = ["BindError", "Service", "serve"]
@@ -24,6 +26,33 @@ STUCK_S = 30
 FILES_BESIDE_CONNECTIONS = 256
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - heartbeats, which must not wait for a disk
 HIGHEST_PORT = 65535
+
+
+class LateFlask:
+    """The Flask application, imported when the first worker is up or by the first request that needs it.
+
+    Predictions never do, and its import is the longest part of a cold start. The master imports it before it forks
+    the second worker, so that all workers but the first share its memory.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._flask: Any = None
+        self._lock = threading.Lock()
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        """Answer one WSGI request."""
+        return self.load()(environ, start_response)
+
+    def load(self) -> Any:
+        """Return the application, built once."""
+        if self._flask is None:
+            with self._lock:
+                if self._flask is None:
+                    from service.flask_app import create_flask  # noqa: PLC0415
+
+                    self._flask = create_flask(self._runtime)
+        return self._flask
 
 
 class BindError(ValueError):
@@ -59,7 +88,8 @@ class Service(BaseApplication):  # type: ignore[misc]
         self.url = url_of(listener)
         # gunicorn closes this descriptor once it has a copy, and knows the address by its number.
         self.descriptor = listener.detach()
-        self.application: Application
+        self.runtime: Runtime
+        self.flask: LateFlask
         super().__init__()
 
     def load_config(self) -> None:
@@ -70,11 +100,12 @@ class Service(BaseApplication):  # type: ignore[misc]
         self.cfg.set("child_exit", self._after_worker)
         self.cfg.set("when_ready", self._when_ready)
 
-    def load(self) -> Application:
+    def load(self) -> Front:
         """Load the models, once, before the first fork."""
-        self.application = create_application(self.settings, self.observer)
-        self.observer.layout.name_models(tuple(self.application.runtime.registry.catalog.models))
-        return self.application
+        self.runtime = Runtime(self.settings, self.observer)
+        self.observer.layout.name_models(tuple(self.runtime.registry.refresh().models))
+        self.flask = LateFlask(self.runtime)
+        return Front(self.runtime, self.flask)
 
     def run(self) -> None:
         """Serve until told to end."""
@@ -83,15 +114,16 @@ class Service(BaseApplication):  # type: ignore[misc]
     def _before_fork(self, _master: Any, worker: Any) -> None:
         worker.slot = self.observer.counters.claim(worker)
         self.observer.log.flush()
-        if worker.slot == 0:
-            gc.collect()
+        if worker.slot:
+            self.flask.load()
+        gc.collect()
         gc.freeze()  # what is here now is shared by all workers as long as nobody writes to it
 
     def _after_worker(self, _master: Any, worker: Any) -> None:
         self.observer.counters.release(worker.slot)
 
     def _when_ready(self, _master: Any) -> None:
-        catalog = self.application.runtime.registry.catalog
+        catalog = self.runtime.registry.catalog
         sys.stderr.write(welcome(self.url, catalog))
         sys.stderr.flush()
 

@@ -27,7 +27,7 @@ QUICK_S = 1.0
 class EventLoopWorker(Worker):  # type: ignore[misc]
     """Accepts one connection at a time from the shared listeners, so that workers share the load.
 
-    `app` is the `service.server.Service`: it brings the settings, the observer and the loaded application.
+    `app` is the `service.server.Service`: it brings the settings, the observer and the runtime.
     """
 
     def init_signals(self) -> None:
@@ -53,13 +53,16 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         self.accepting: set[Any] = set()
         self.app.observer.begin(self.slot)
         # A model may have changed between the master's start and this fork.
-        self.app.application.runtime.registry.refresh()
-        front = self.app.application.front
+        self.app.runtime.registry.refresh()
         self.ground = Ground(
-            front, self.app.observer, limits_of(self.app.settings), self.loop, trusted=self.app.settings.trusted_proxies
+            self.wsgi,
+            self.app.observer,
+            limits_of(self.app.settings),
+            self.loop,
+            trusted=self.app.settings.trusted_proxies,
         )
         self.ground.on_room = self._accept_again
-        lifespan = Lifespan(front)
+        lifespan = Lifespan(self.wsgi)
         await lifespan.start()
         self._accept_again()
         ticker = self.loop.create_task(self._tick())

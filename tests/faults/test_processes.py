@@ -1,0 +1,206 @@
+"""Workers that die, masters that end, terminals that hang up: clients see as little of it as can be."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from tests.service import models
+from tests.service.wire import GOOD, ROOT, answers, running, until
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    root = tmp_path_factory.mktemp("models")
+    return models.filled_repository(root)
+
+
+@pytest.fixture
+def service(repository):
+    with running(repository.root, graceful_timeout_s=8) as service:
+        yield service
+
+
+class Client(threading.Thread):
+    """Predicts over and over on one kept connection, as an ordinary client does, until the service is gone."""
+
+    def __init__(self, service):
+        super().__init__()
+        self.service = service
+        self.answered = 0
+        self.failed = []
+        self.stopping = False
+
+    def run(self):
+        while not self.stopping:
+            try:
+                connection = self.service.connect()
+            except ConnectionRefusedError:
+                return
+            with connection:
+                self.use(connection)
+
+    def use(self, connection):
+        given = answers(connection)
+        while not self.stopping:
+            try:
+                connection.sendall(GOOD)
+                answer = next(given, None)
+            except OSError as error:
+                self.failed.append(repr(error))
+                return
+            if answer is None or answer.status != 200:
+                self.failed.append(answer)
+                return
+            self.answered += 1
+            if answer.headers.get("connection") == "close":
+                return
+
+
+def test_sigterm_during_requests_fails_none_of_them(service):
+    clients = [Client(service) for _ in range(8)]
+    for client in clients:
+        client.start()
+    until(lambda: all(client.answered > 20 for client in clients))
+    service.process.send_signal(signal.SIGTERM)
+    assert service.process.wait(timeout=10) == 0
+    for client in clients:
+        client.join(timeout=5)
+    assert [client.failed for client in clients] == [[]] * 8
+
+
+def test_what_the_kernel_has_accepted_before_sigterm_is_answered(service):
+    connections = [service.connect() for _ in range(40)]
+    for connection in connections:
+        connection.sendall(GOOD)
+    service.process.send_signal(signal.SIGTERM)
+    given = [next(answers(connection)) for connection in connections]
+    for connection in connections:
+        connection.close()
+    assert {answer.status for answer in given} == {200}
+    assert service.process.wait(timeout=10) == 0
+
+
+def test_a_request_that_is_half_sent_at_sigterm_may_be_finished(service):
+    with service.connect() as connection:
+        connection.sendall(GOOD[:60])
+        time.sleep(0.2)
+        service.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        connection.sendall(GOOD[60:])
+        answer = next(answers(connection))
+    assert (answer.status, answer.headers["connection"]) == (200, "close")
+    assert service.process.wait(timeout=10) == 0
+
+
+def test_a_killed_worker_is_replaced_and_its_counts_stay(service):
+    def predicted():
+        return service.metric(r'ganglion_requests_total\{.*route="/predict",status="200"')
+
+    for _ in range(50):
+        assert service.predicts()
+    before = predicted()
+    assert before == 50
+    victim = service.workers()[0]
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: victim not in service.workers() and len(service.workers()) == 2)
+    for _ in range(50):
+        assert service.predicts()
+    assert predicted() == 100
+    until(lambda: service.metric("ganglion_workers") == 2)
+    assert service.metric(r'ganglion_rows_total\{model="flowers"') == 100
+
+
+def test_a_replaced_worker_serves_what_was_promoted_meanwhile(repository, service):
+    def version():
+        return service.ask(GOOD).json["version"]
+
+    newest = version()
+    repository.promote("flowers", 1)
+    try:
+        for victim in service.workers():
+            os.kill(victim, signal.SIGKILL)
+        until(lambda: len(service.workers()) == 2)
+        assert {version() for _ in range(20)} == {1}
+    finally:
+        repository.promote("flowers", newest)
+
+
+def test_sighup_replaces_the_workers_and_nothing_else(service):
+    before = service.workers()
+    client = Client(service)
+    client.start()
+    service.process.send_signal(signal.SIGHUP)
+    until(lambda: len(service.workers()) == 2 and not set(before) & set(service.workers()))
+    client.stopping = True
+    client.join(timeout=5)
+    assert client.failed == []
+    assert client.answered > 0
+    assert service.predicts()
+
+
+@pytest.mark.parametrize("name", ["SIGUSR1", "SIGUSR2", "SIGWINCH"])
+def test_other_signals_change_nothing(service, name):
+    before = service.workers()
+    service.process.send_signal(getattr(signal, name))
+    for worker in before:
+        os.kill(worker, getattr(signal, name))
+    time.sleep(0.3)
+    assert service.workers() == before
+    assert service.predicts()
+
+
+def test_ctrl_c_ends_everything_soon(service):
+    os.kill(service.process.pid, signal.SIGINT)
+    for worker in service.workers():
+        os.kill(worker, signal.SIGINT)
+    service.process.wait(timeout=6)
+
+
+def test_workers_end_when_their_master_is_killed(service):
+    workers = service.workers()
+    service.process.kill()
+    service.process.wait()
+    until(lambda: not any(alive(pid) for pid in workers), seconds=5)
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:  # noqa: PTH123 - may vanish while it is opened
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("bind", "sentence"),
+    [
+        ("taken", "another program listens there already"),
+        ("127.0.0.1", "is not an address to listen on"),
+        ("127.0.0.1:99999", "is not an address to listen on"),
+        ("203.0.113.1:8000", "this machine has no such address"),
+    ],
+)
+def test_an_address_that_cannot_be_had_is_said_in_plain_words(tmp_path, bind, sentence):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}" if bind == "taken" else bind
+        command = [sys.executable, "-m", "service", "serve", "--models", str(tmp_path), "--bind", address]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_setting_that_cannot_be_used_is_said_in_plain_words(tmp_path):
+    command = [sys.executable, "-m", "service", "serve", "--models", str(tmp_path), "--workers", "0"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("GANGLION_WORKERS: ")
+    assert "Traceback" not in done.stderr

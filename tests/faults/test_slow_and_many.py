@@ -1,0 +1,86 @@
+"""Slow clients, and more of them than there is room for: the others are answered as quickly as ever."""
+
+import contextlib
+import json
+import statistics
+import time
+
+import pytest
+
+from tests.service import models
+from tests.service.wire import GOOD, answers, running, until
+
+HEAD = b"POST /predict HTTP/1.1\r\nHost: a\r\n"
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    return models.filled_repository(tmp_path_factory.mktemp("models"))
+
+
+def median_ms(service, times=50):
+    taken = []
+    with service.connect() as connection:
+        given = answers(connection)
+        for _ in range(times):
+            began = time.perf_counter()
+            connection.sendall(GOOD)
+            assert next(given).status == 200
+            taken.append((time.perf_counter() - began) * 1000)
+    return statistics.median(taken)
+
+
+def test_nine_hundred_clients_that_drip_do_not_slow_the_others(repository):
+    with running(repository.root, header_timeout_s=3, body_timeout_s=3) as service, contextlib.ExitStack() as stack:
+        alone = median_ms(service)
+        slow = [stack.enter_context(service.connect()) for _ in range(900)]
+        for i, connection in enumerate(slow):
+            connection.sendall(b"GET / HTTP/1.1\r\nHo" if i % 2 else HEAD + b"Content-Length: 100\r\n\r\n{")
+        until(lambda: service.metric("ganglion_connections") >= 900)
+        assert median_ms(service) < 5 * alone + 5
+        assert next(answers(slow[0])).status == 408
+        assert next(answers(slow[1])).status == 408
+
+
+def test_clients_that_never_read_their_answers_cost_a_connection_and_no_more(repository):
+    rows = json.dumps({"instances": [[5.1, 3.5, 1.4, 0.2]] * 500}).encode()
+    request = HEAD + b"Content-Length: %d\r\n\r\n" % len(rows) + rows
+    with running(repository.root, keep_alive_s=1) as service, contextlib.ExitStack() as stack:
+        for _ in range(10):
+            connection = stack.enter_context(service.connect())
+            connection.settimeout(0.3)
+            with contextlib.suppress(TimeoutError):
+                connection.sendall(request * 400)
+        assert service.predicts()
+        workers = service.workers()
+        until(lambda: service.metric("ganglion_connections") <= 3, seconds=8)
+        assert service.workers() == workers
+
+
+def test_when_there_is_no_room_those_who_wait_longest_go_first(repository):
+    with (
+        running(repository.root, workers=1, max_connections=50, header_timeout_s=60) as service,
+        contextlib.ExitStack() as stack,
+    ):
+        for _ in range(200):
+            stack.enter_context(service.connect()).sendall(b"GET / HTTP/1.1\r\n")
+        assert service.predicts()
+        assert median_ms(service) < 50
+
+
+def test_more_than_can_be_done_is_refused_at_once_and_in_order(repository):
+    rows = json.dumps({"instances": [[5.1, 3.5, 1.4, 0.2]] * 300}).encode()
+    request = HEAD + b"Content-Length: %d\r\n\r\n" % len(rows) + rows
+    with (
+        running(repository.root, workers=1, max_rows_waiting=400, thread_bytes=100) as service,
+        contextlib.ExitStack() as stack,
+    ):
+        connections = [stack.enter_context(service.connect()) for _ in range(40)]
+        for connection in connections:
+            connection.sendall(request)
+        given = [next(answers(connection)) for connection in connections]
+        assert {answer.status for answer in given} <= {200, 429}
+        assert 200 in {answer.status for answer in given}
+        for answer in given:
+            assert answer.status == 200 or int(answer.headers["retry-after"]) >= 1
+        assert service.predicts()

@@ -1,0 +1,150 @@
+"""A running service in its own processes, and raw bytes to it."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+ROW = [5.1, 3.5, 1.4, 0.2]
+BODY = json.dumps({"instances": [ROW]}).encode()
+GOOD = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
+START_S = 20
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Running:
+    """The service as `python -m service serve` starts it, on a free port, with settings by name."""
+
+    def __init__(self, models: Path, *, workers: int = 2, **settings: Any) -> None:
+        self.output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `stop`
+        environment = {name: text for name, text in os.environ.items() if not name.startswith("GANGLION_")}
+        environment |= {f"GANGLION_{name.upper()}": str(value) for name, value in settings.items()}
+        environment.setdefault("GANGLION_DEFAULT_MODEL", "flowers")
+        command = [sys.executable, "-m", "service", "serve", "--models", str(models), "--bind", "127.0.0.1:0"]
+        command += ["--workers", str(workers)]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=self.output, stderr=subprocess.PIPE, text=True
+        )
+        assert self.process.stderr is not None
+        self.welcome = ""
+        while "curl" not in self.welcome and "no model" not in self.welcome:
+            line = self.process.stderr.readline()
+            assert line, self.log()
+            self.welcome += line
+        self.url = self.welcome.split("Serving at ")[1].split()[0]
+        self.port = int(self.url.rpartition(":")[2])
+        until(lambda: len(self.workers()) == workers)
+
+    def workers(self) -> list[int]:
+        master = self.process.pid
+        return [int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
+
+    def log(self) -> str:
+        return os.pread(self.output.fileno(), 10_000_000, 0).decode()
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log().splitlines()]
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=5)
+
+    def send(self, data: bytes, *, ends: bool = False) -> list[Answer]:
+        """Send bytes on a connection of their own and read answers until the server closes it or waits."""
+        with self.connect() as connection:
+            connection.sendall(data)
+            if ends:
+                connection.shutdown(socket.SHUT_WR)
+            return list(answers(connection))
+
+    def ask(self, data: bytes) -> Answer:
+        """Send a request and read one answer."""
+        with self.connect() as connection:
+            connection.sendall(data)
+            return next(answers(connection))
+
+    def predicts(self) -> bool:
+        return self.ask(GOOD).status == 200
+
+    def get(self, path: str) -> Answer:
+        return self.ask(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+
+    def metric(self, pattern: str) -> float:
+        """Sum the samples of the metrics page whose line matches."""
+        text = self.get("/metrics").body.decode()
+        return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if re.match(pattern, line))
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(timeout=15)
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            assert self.process.stderr is not None
+            self.process.stderr.close()
+            self.output.close()
+
+
+@contextlib.contextmanager
+def running(models: Path, **settings: Any) -> Iterator[Running]:
+    service = Running(models, **settings)
+    try:
+        yield service
+    finally:
+        if service.process.poll() is None:
+            service.stop()
+        else:
+            assert service.process.stderr is not None
+            service.process.stderr.close()
+            service.output.close()
+
+
+def answers(connection: socket.socket, *, head_only: bool = False) -> Iterator[Answer]:
+    """Yield answers until the server has closed the connection."""
+    data = b""
+    while True:
+        while b"\r\n\r\n" not in data:
+            piece = connection.recv(65536)
+            if not piece:
+                assert data == b""
+                return
+            data += piece
+        head, _, data = data.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        headers = {name.lower(): text for name, text in (line.split(": ", 1) for line in lines)}
+        length = 0 if head_only else int(headers.get("content-length", 0))
+        while len(data) < length:
+            piece = connection.recv(65536)
+            assert piece, "the answer broke off"
+            data += piece
+        yield Answer(int(first.split(" ")[1]), headers, data[:length])
+        data = data[length:]
+
+
+def until(is_so: Any, *, seconds: float = START_S) -> None:
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.01)
