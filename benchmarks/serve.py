@@ -142,10 +142,8 @@ def prepare(folder: Path) -> list[Contestant]:
     shapes = list(itertools.pairwise(SIZES))
     weights = [(rng.normal(0, 0.2, shape).astype(np.float32), np.zeros(shape[1], np.float32)) for shape in shapes]
     expected = "abc"[int(np.argmax(forward(weights)))]
-    np.savez(
-        folder / "plain.npz",
-        **{f"{n}{i}": a for i, pair in enumerate(weights) for n, a in zip("Wb", pair, strict=True)},
-    )
+    arrays: dict[str, Any] = {f"{n}{i}": a for i, pair in enumerate(weights) for n, a in zip("Wb", pair, strict=True)}
+    np.savez(folder / "plain.npz", **arrays)
     (folder / "plain.py").write_text(PLAIN)
     publish(folder / "models", weights)
     python, ports = sys.executable, (free_port(), free_port())
@@ -312,10 +310,10 @@ def report(contestants: list[Contestant], options: argparse.Namespace) -> str:
     tool = "wrk -t1" if shutil.which("wrk") else "this file's asyncio client (wrk is not installed)"
     lines = [
         (
-            f"Python {platform.python_version()}, NumPy {np.__version__}, {os.cpu_count()} cores shared by the server and "
-            f"the client, {cpu_name()}; {tool}, {CONNECTIONS} connections, {WORKERS} workers, network "
-            f"{'-'.join(map(str, SIZES))}, one row a request; medians of {options.rounds} x {options.seconds:g} s and of "
-            f"{options.starts} starts, in turn; access log on."
+            f"Python {platform.python_version()}, NumPy {np.__version__}, {os.cpu_count()} cores shared by the server "
+            f"and the client, {cpu_name()}; {tool}, {CONNECTIONS} connections, {WORKERS} workers, network "
+            f"{'-'.join(map(str, SIZES))}, one row a request; medians of {options.rounds} x {options.seconds:g} s and "
+            f"of {options.starts} starts, in turn; access log on."
         ),
         "",
         f"| | {plain.name} | {ours.name} | ratio | asked for |",

@@ -39,7 +39,7 @@ class Layout:
         self._route = {name: i for i, name in enumerate(self.routes)}
         self._method = {name: i for i, name in enumerate(METHODS)}
         self._status = {code: i for i, code in enumerate(STATUSES)}
-        self._event = {name: i for i, name in enumerate(EVENTS)}
+        self._event: dict[str, int] = {name: i for i, name in enumerate(EVENTS)}
         self._model = {OTHER: 0}
         self._statuses = len(STATUSES)
         self._per_route = len(METHODS) * self._statuses

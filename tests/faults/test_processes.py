@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -15,13 +16,13 @@ from tests.service.wire import GOOD, ROOT, answers, running, until
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory):
+def repository(tmp_path_factory: Any) -> Any:
     root = tmp_path_factory.mktemp("models")
     return models.filled_repository(root)
 
 
 @pytest.fixture
-def service(repository):
+def service(repository: Any) -> Any:
     with running(repository.root, graceful_timeout_s=8) as service:
         yield service
 
@@ -29,14 +30,14 @@ def service(repository):
 class Client(threading.Thread):
     """Predicts over and over on one kept connection, as an ordinary client does, until the service is gone."""
 
-    def __init__(self, service):
+    def __init__(self, service: Any) -> None:
         super().__init__()
         self.service = service
         self.answered = 0
-        self.failed = []
+        self.failed: list[Any] = []
         self.stopping = False
 
-    def run(self):
+    def run(self) -> None:
         while not self.stopping:
             try:
                 connection = self.service.connect()
@@ -45,7 +46,7 @@ class Client(threading.Thread):
             with connection:
                 self.use(connection)
 
-    def use(self, connection):
+    def use(self, connection: Any) -> None:
         given = answers(connection)
         while not self.stopping:
             try:
@@ -62,7 +63,7 @@ class Client(threading.Thread):
                 return
 
 
-def test_sigterm_during_requests_fails_none_of_them(service):
+def test_sigterm_during_requests_fails_none_of_them(service: Any) -> None:
     clients = [Client(service) for _ in range(8)]
     for client in clients:
         client.start()
@@ -74,7 +75,7 @@ def test_sigterm_during_requests_fails_none_of_them(service):
     assert [client.failed for client in clients] == [[]] * 8
 
 
-def test_what_the_kernel_has_accepted_before_sigterm_is_answered(service):
+def test_what_the_kernel_has_accepted_before_sigterm_is_answered(service: Any) -> None:
     connections = [service.connect() for _ in range(40)]
     for connection in connections:
         connection.sendall(GOOD)
@@ -86,7 +87,7 @@ def test_what_the_kernel_has_accepted_before_sigterm_is_answered(service):
     assert service.process.wait(timeout=10) == 0
 
 
-def test_a_request_that_is_half_sent_at_sigterm_may_be_finished(service):
+def test_a_request_that_is_half_sent_at_sigterm_may_be_finished(service: Any) -> None:
     with service.connect() as connection:
         connection.sendall(GOOD[:60])
         time.sleep(0.2)
@@ -98,8 +99,8 @@ def test_a_request_that_is_half_sent_at_sigterm_may_be_finished(service):
     assert service.process.wait(timeout=10) == 0
 
 
-def test_a_killed_worker_is_replaced_and_its_counts_stay(service):
-    def predicted():
+def test_a_killed_worker_is_replaced_and_its_counts_stay(service: Any) -> None:
+    def predicted() -> Any:
         return service.metric(r'ganglion_requests_total\{.*route="/predict",status="200"')
 
     for _ in range(50):
@@ -116,8 +117,8 @@ def test_a_killed_worker_is_replaced_and_its_counts_stay(service):
     assert service.metric(r'ganglion_rows_total\{model="flowers"') == 100
 
 
-def test_a_replaced_worker_serves_what_was_promoted_meanwhile(repository, service):
-    def version():
+def test_a_replaced_worker_serves_what_was_promoted_meanwhile(repository: Any, service: Any) -> None:
+    def version() -> Any:
         return service.ask(GOOD).json["version"]
 
     newest = version()
@@ -131,7 +132,7 @@ def test_a_replaced_worker_serves_what_was_promoted_meanwhile(repository, servic
         repository.promote("flowers", newest)
 
 
-def test_sighup_replaces_the_workers_and_nothing_else(service):
+def test_sighup_replaces_the_workers_and_nothing_else(service: Any) -> None:
     before = service.workers()
     client = Client(service)
     client.start()
@@ -145,7 +146,7 @@ def test_sighup_replaces_the_workers_and_nothing_else(service):
 
 
 @pytest.mark.parametrize("name", ["SIGUSR1", "SIGUSR2", "SIGWINCH"])
-def test_other_signals_change_nothing(service, name):
+def test_other_signals_change_nothing(service: Any, name: Any) -> None:
     before = service.workers()
     service.process.send_signal(getattr(signal, name))
     for worker in before:
@@ -155,21 +156,21 @@ def test_other_signals_change_nothing(service, name):
     assert service.predicts()
 
 
-def test_ctrl_c_ends_everything_soon(service):
+def test_ctrl_c_ends_everything_soon(service: Any) -> None:
     os.kill(service.process.pid, signal.SIGINT)
     for worker in service.workers():
         os.kill(worker, signal.SIGINT)
     service.process.wait(timeout=6)
 
 
-def test_workers_end_when_their_master_is_killed(service):
+def test_workers_end_when_their_master_is_killed(service: Any) -> None:
     workers = service.workers()
     service.process.kill()
     service.process.wait()
     until(lambda: not any(alive(pid) for pid in workers), seconds=5)
 
 
-def alive(pid):
+def alive(pid: Any) -> Any:
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii") as file:  # noqa: PTH123 - may vanish while it is opened
             return file.read().rpartition(")")[2].split()[0] != "Z"
@@ -186,7 +187,7 @@ def alive(pid):
         ("203.0.113.1:8000", "this machine has no such address"),
     ],
 )
-def test_an_address_that_cannot_be_had_is_said_in_plain_words(tmp_path, bind, sentence):
+def test_an_address_that_cannot_be_had_is_said_in_plain_words(tmp_path: Any, bind: Any, sentence: Any) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -198,7 +199,7 @@ def test_an_address_that_cannot_be_had_is_said_in_plain_words(tmp_path, bind, se
     assert "Traceback" not in done.stderr
 
 
-def test_a_setting_that_cannot_be_used_is_said_in_plain_words(tmp_path):
+def test_a_setting_that_cannot_be_used_is_said_in_plain_words(tmp_path: Any) -> None:
     command = [sys.executable, "-m", "service", "serve", "--models", str(tmp_path), "--workers", "0"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 2

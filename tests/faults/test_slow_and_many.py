@@ -4,6 +4,7 @@ import contextlib
 import json
 import statistics
 import time
+from typing import Any
 
 import pytest
 
@@ -14,11 +15,11 @@ HEAD = b"POST /predict HTTP/1.1\r\nHost: a\r\n"
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory):
+def repository(tmp_path_factory: Any) -> Any:
     return models.filled_repository(tmp_path_factory.mktemp("models"))
 
 
-def median_ms(service, times=50):
+def median_ms(service: Any, times: Any = 50) -> Any:
     taken = []
     with service.connect() as connection:
         given = answers(connection)
@@ -30,7 +31,7 @@ def median_ms(service, times=50):
     return statistics.median(taken)
 
 
-def test_nine_hundred_clients_that_drip_do_not_slow_the_others(repository):
+def test_nine_hundred_clients_that_drip_do_not_slow_the_others(repository: Any) -> None:
     with running(repository.root, header_timeout_s=3, body_timeout_s=3) as service, contextlib.ExitStack() as stack:
         alone = median_ms(service)
         slow = [stack.enter_context(service.connect()) for _ in range(900)]
@@ -42,7 +43,7 @@ def test_nine_hundred_clients_that_drip_do_not_slow_the_others(repository):
         assert next(answers(slow[1])).status == 408
 
 
-def test_clients_that_never_read_their_answers_cost_a_connection_and_no_more(repository):
+def test_clients_that_never_read_their_answers_cost_a_connection_and_no_more(repository: Any) -> None:
     rows = json.dumps({"instances": [[5.1, 3.5, 1.4, 0.2]] * 500}).encode()
     request = HEAD + b"Content-Length: %d\r\n\r\n" % len(rows) + rows
     with running(repository.root, keep_alive_s=1) as service, contextlib.ExitStack() as stack:
@@ -57,7 +58,7 @@ def test_clients_that_never_read_their_answers_cost_a_connection_and_no_more(rep
         assert service.workers() == workers
 
 
-def test_when_there_is_no_room_those_who_wait_longest_go_first(repository):
+def test_when_there_is_no_room_those_who_wait_longest_go_first(repository: Any) -> None:
     with (
         running(repository.root, workers=1, max_connections=50, header_timeout_s=60) as service,
         contextlib.ExitStack() as stack,
@@ -68,7 +69,7 @@ def test_when_there_is_no_room_those_who_wait_longest_go_first(repository):
         assert median_ms(service) < 50
 
 
-def test_more_than_can_be_done_is_refused_at_once_and_in_order(repository):
+def test_more_than_can_be_done_is_refused_at_once_and_in_order(repository: Any) -> None:
     rows = json.dumps({"instances": [[5.1, 3.5, 1.4, 0.2]] * 300}).encode()
     request = HEAD + b"Content-Length: %d\r\n\r\n" % len(rows) + rows
     with (

@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ FIXED = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory):
+def service(tmp_path_factory: Any) -> Any:
     root = tmp_path_factory.mktemp("models")
     models.filled_repository(root)
     with running(
@@ -99,7 +100,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_refused_gets_its_status_and_harms_nobody(service, name):
+def test_what_is_refused_gets_its_status_and_harms_nobody(service: Any, name: Any) -> None:
     status, data = REFUSED[name]
     workers = service.workers()
     given = service.send(data)
@@ -110,7 +111,7 @@ def test_what_is_refused_gets_its_status_and_harms_nobody(service, name):
     assert service.workers() == workers
 
 
-def check_problem(answer, status):
+def check_problem(answer: Any, status: Any) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
     assert FIXED.items() <= answer.headers.items()
     assert answer.headers["date"]
@@ -123,7 +124,7 @@ def check_problem(answer, status):
     [HEAD + b"Content-Length: 100\r\n\r\n{}", CHUNKED + b"10\r\nabc", b"GET /healthz HTTP/1.1\r\nHost:"],
     ids=["body", "chunk", "head"],
 )
-def test_a_message_that_breaks_off_is_a_bad_request(service, data):
+def test_a_message_that_breaks_off_is_a_bad_request(service: Any, data: Any) -> None:
     answer = service.send(data, ends=True)
     assert [a.status for a in answer] == [400]
     check_problem(answer[0], 400)
@@ -135,7 +136,7 @@ def test_a_message_that_breaks_off_is_a_bad_request(service, data):
     [b"GET /healthz HTTP/1.1\r\nHost: a\r\n", HEAD + b"Content-Length: 100\r\n\r\n{}", CHUNKED + b"10\r\nabc"],
     ids=["head", "body", "chunk"],
 )
-def test_a_message_that_does_not_arrive_in_time_gets_408_and_the_end(service, data):
+def test_a_message_that_does_not_arrive_in_time_gets_408_and_the_end(service: Any, data: Any) -> None:
     began = time.monotonic()
     given = service.send(data)
     assert [answer.status for answer in given] == [408]
@@ -143,7 +144,7 @@ def test_a_message_that_does_not_arrive_in_time_gets_408_and_the_end(service, da
     assert 0.4 < time.monotonic() - began < 2
 
 
-def test_bytes_that_drip_in_get_no_more_time(service):
+def test_bytes_that_drip_in_get_no_more_time(service: Any) -> None:
     began = time.monotonic()
     with service.connect() as connection:
         for byte in b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 100:
@@ -157,11 +158,11 @@ def test_bytes_that_drip_in_get_no_more_time(service):
         assert [answer.status for answer in answers(connection)] == [408]
 
 
-def test_a_client_that_says_nothing_is_left_without_a_word(service):
+def test_a_client_that_says_nothing_is_left_without_a_word(service: Any) -> None:
     assert service.send(b"") == []
 
 
-def test_pipelined_requests_are_answered_in_order(service):
+def test_pipelined_requests_are_answered_in_order(service: Any) -> None:
     requests = [
         f"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Request-Id: n{i}\r\n\r\n".encode() if i % 3 else
         GOOD.replace(b"Host: a", b"Host: a\r\nX-Request-Id: n%d" % i)
@@ -172,30 +173,30 @@ def test_pipelined_requests_are_answered_in_order(service):
     assert {answer.status for answer in given} == {200}
 
 
-def test_what_follows_good_requests_is_refused_after_their_answers(service):
+def test_what_follows_good_requests_is_refused_after_their_answers(service: Any) -> None:
     given = service.send(GOOD + GOOD + b"BREW / HTTP/1.1\r\nHost: a\r\n\r\n" + GOOD)
     assert [answer.status for answer in given] == [200, 200, 501]
 
 
-def test_a_body_is_never_read_as_the_next_request(service):
+def test_a_body_is_never_read_as_the_next_request(service: Any) -> None:
     inner = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
     given = service.send(HEAD + b"Content-Length: %d\r\n\r\n" % len(inner) + inner + GOOD, ends=True)
     assert [answer.status for answer in given] == [400, 200]
 
 
-def test_nothing_is_read_after_a_request_that_closes(service):
+def test_nothing_is_read_after_a_request_that_closes(service: Any) -> None:
     given = service.send(GOOD.replace(b"Host: a", b"Host: a\r\nConnection: close") + GOOD)
     assert [answer.status for answer in given] == [200]
     assert given[0].headers["connection"] == "close"
 
 
-def test_a_chunked_body_is_read_whole_with_extensions_and_trailers(service):
+def test_a_chunked_body_is_read_whole_with_extensions_and_trailers(service: Any) -> None:
     pieces = b"".join(b"1;a=b\r\n%c\r\n" % byte for byte in BODY)
     answer = service.ask(CHUNKED + pieces + b"0\r\nX-Trailer: y\r\n\r\n")
     assert (answer.status, len(answer.json["predictions"])) == (200, 1)
 
 
-def test_a_body_in_single_bytes_is_read_whole(service):
+def test_a_body_in_single_bytes_is_read_whole(service: Any) -> None:
     with service.connect() as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for i in range(len(GOOD)):
@@ -203,12 +204,12 @@ def test_a_body_in_single_bytes_is_read_whole(service):
         assert next(answers(connection)).status == 200
 
 
-def test_a_large_body_within_the_limit_is_read_whole(service):
+def test_a_large_body_within_the_limit_is_read_whole(service: Any) -> None:
     body = BODY + b" " * (LIMIT - len(BODY))
     assert service.ask(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body).status == 200
 
 
-def test_expect_100_continue_is_met_before_the_body(service):
+def test_expect_100_continue_is_met_before_the_body(service: Any) -> None:
     with service.connect() as connection:
         connection.sendall(HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(BODY))
         given = answers(connection)
@@ -217,12 +218,12 @@ def test_expect_100_continue_is_met_before_the_body(service):
         assert next(given).status == 200
 
 
-def test_expect_100_continue_is_not_met_for_a_body_that_is_refused(service):
+def test_expect_100_continue_is_not_met_for_a_body_that_is_refused(service: Any) -> None:
     given = service.send(HEAD + b"Expect: 100-continue\r\nContent-Length: 99999999\r\n\r\n")
     assert [answer.status for answer in given] == [413]
 
 
-def test_a_request_that_waits_its_turn_gets_100_continue_then(service):
+def test_a_request_that_waits_its_turn_gets_100_continue_then(service: Any) -> None:
     with service.connect() as connection:
         connection.sendall(GOOD + HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(BODY))
         given = answers(connection)
@@ -231,7 +232,7 @@ def test_a_request_that_waits_its_turn_gets_100_continue_then(service):
         assert next(given).status == 200
 
 
-def test_head_has_the_headers_and_no_body(service):
+def test_head_has_the_headers_and_no_body(service: Any) -> None:
     with service.connect() as connection:
         connection.sendall(b"HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
         given = answers(connection, head_only=True)
@@ -239,21 +240,21 @@ def test_head_has_the_headers_and_no_body(service):
     assert lengths == ["18", "18"]
 
 
-def test_a_refused_head_has_no_body_either(service):
+def test_a_refused_head_has_no_body_either(service: Any) -> None:
     with service.connect() as connection:
         connection.sendall(b"HEAD /healthz HTTP/1.1\r\nHost: a b\r\n\r\n")
         assert connection.recv(65536).partition(b"\r\n\r\n")[2] == b""
 
 
 @pytest.mark.parametrize("offer", [b"h2c", b"websocket"])
-def test_an_offer_to_upgrade_is_passed_over(service, offer):
+def test_an_offer_to_upgrade_is_passed_over(service: Any, offer: Any) -> None:
     extra = b"Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: %b\r\nHTTP2-Settings: AAMAAABk" % offer
     given = service.send(GOOD.replace(b"Host: a", extra) + GOOD, ends=True)
     assert [answer.status for answer in given] == [200, 200]
 
 
-def test_a_request_id_is_kept_or_replaced(service):
-    def given(text):
+def test_a_request_id_is_kept_or_replaced(service: Any) -> None:
+    def given(text: Any) -> Any:
         return service.ask(b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Request-Id: %b\r\n\r\n" % text).headers[
             "x-request-id"
         ]
@@ -264,7 +265,7 @@ def test_a_request_id_is_kept_or_replaced(service):
         assert given(bad) not in {bad.decode("latin-1"), ""}
 
 
-def test_a_refusal_keeps_the_request_id_it_has_read(service):
+def test_a_refusal_keeps_the_request_id_it_has_read(service: Any) -> None:
     answer = service.ask(b"GET / HTTP/1.1\r\nX-Request-Id: mine\r\nHost: a b\r\n\r\n")
     assert (answer.status, answer.headers["x-request-id"]) == (400, "mine")
 
@@ -272,23 +273,23 @@ def test_a_refusal_keeps_the_request_id_it_has_read(service):
 @pytest.mark.parametrize(
     "request_line", [b"GET http://a/healthz HTTP/1.1", b"GET /healthz?x=%00 HTTP/1.1", b"GET  /healthz HTTP/1.1"]
 )
-def test_other_forms_of_a_target_are_understood(service, request_line):
+def test_other_forms_of_a_target_are_understood(service: Any, request_line: Any) -> None:
     assert service.ask(request_line + b"\r\nHost: a:80\r\n\r\n").status == 200
 
 
-def test_http_1_0_is_answered_and_closed_unless_it_asks_to_be_kept(service):
+def test_http_1_0_is_answered_and_closed_unless_it_asks_to_be_kept(service: Any) -> None:
     closed = service.send(b"GET /healthz HTTP/1.0\r\n\r\n")
     assert [a.headers["connection"] for a in closed] == ["close"]
     kept = service.ask(b"GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
     assert (kept.status, kept.headers["connection"]) == (200, "keep-alive")
 
 
-def test_names_that_cgi_would_confuse_are_dropped(service):
+def test_names_that_cgi_would_confuse_are_dropped(service: Any) -> None:
     answer = service.ask(b"GET /healthz HTTP/1.1\r\nHost: a\r\nX_Request_Id: mine\r\nContent_Length: 5\r\n\r\n")
     assert (answer.status, answer.headers["x-request-id"] == "mine") == (200, False)
 
 
-def test_a_refusal_reaches_a_client_that_is_still_sending(service):
+def test_a_refusal_reaches_a_client_that_is_still_sending(service: Any) -> None:
     with service.connect() as connection:
         connection.sendall(HEAD + b"Content-Length: 50000000\r\n\r\n")
         try:
@@ -299,7 +300,7 @@ def test_a_refusal_reaches_a_client_that_is_still_sending(service):
         assert next(answers(connection)).status == 413
 
 
-def test_refusals_are_counted_and_logged(service):
+def test_refusals_are_counted_and_logged(service: Any) -> None:
     before = service.metric(r'ganglion_requests_total\{.*status="417"')
     service.send(HEAD + b"X-Request-Id: look-for-me\r\nExpect: 200-ok\r\nContent-Length: 3\r\n\r\nabc")
     assert service.metric(r'ganglion_requests_total\{.*status="417"') == before + 1
@@ -308,7 +309,7 @@ def test_refusals_are_counted_and_logged(service):
     assert (line["status"], line["path"], line["method"]) == (417, "/predict", "POST")
 
 
-def test_the_welcome_names_a_curl_line_that_works(service):
+def test_the_welcome_names_a_curl_line_that_works(service: Any) -> None:
     route, body = service.welcome.split("curl ")[1].split(" -H ")[0], service.welcome.split("-d '")[1].split("'")[0]
     path = route.removeprefix(service.url).encode()
     assert json.loads(body)["instances"]

@@ -1,0 +1,229 @@
+"""The client against a running service, and against answers that a service gives on a bad day."""
+
+import csv
+import io
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service import cli
+from service.client import BusyError, Client, ClientError, RefusedRequestError, ServerError, UnreachableError
+from tests.service import models
+from tests.service.wire import running
+
+ROW = models.FLOWER_ROW
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: Any) -> Any:
+    root = tmp_path_factory.mktemp("models")
+    models.filled_repository(root)
+    with running(root, workers=1, max_rows=100) as service:
+        yield service
+
+
+@pytest.fixture
+def client(service: Any) -> Any:
+    with Client(service.url, batch_rows=40) as client:
+        yield client
+
+
+def test_rows_of_any_number_are_predicted_in_their_order(client: Any) -> None:
+    rng = np.random.default_rng(1)
+    X = rng.uniform(0, 8, (95, 4)).round(3)
+    whole = client.predict(X)
+    assert (whole.model, whole.version, len(whole.predictions), len(whole.probabilities)) == ("flowers", 3, 95, 95)
+    assert whole.predictions == [client.predict([row]).predictions[0] for row in X.tolist()]
+    assert whole.classes == ["setosa", "versicolor", "virginica"]
+    assert [label for label, p in zip(whole.predictions, whole.probabilities, strict=True)] == [
+        whole.classes[int(np.argmax(p))] for p in whole.probabilities
+    ]
+
+
+def test_models_and_versions_and_named_rows_are_asked_for_by_name(client: Any) -> None:
+    price = client.predict([{"roof": "flat", "street": "paved", "area": 80}], model="houses")
+    assert (price.model, price.probabilities, len(price.predictions)) == ("houses", [], 1)
+    assert client.predict([ROW], model="flowers", version=2).version == 2
+    assert client.models()["default"] == "flowers"
+    assert [f["name"] for f in client.features()] == list(models.FLOWER_NAMES)
+    assert client.is_ready()
+
+
+def test_faults_are_typed_and_point_into_all_rows(client: Any) -> None:
+    rows: list[list[Any]] = [ROW] * 70
+    rows[65] = [*ROW[:3], "x"]
+    with pytest.raises(RefusedRequestError, match="expected a number") as caught:
+        client.predict(rows)
+    assert [fault.pointer for fault in caught.value.faults] == ["/instances/65/3"]
+    assert (caught.value.status, caught.value.count) == (422, 1)
+    assert caught.value.request_id
+
+
+@pytest.mark.parametrize("model", ["nothing", "../x", "a b", ""])
+def test_a_model_that_is_not_there_is_refused(client: Any, model: Any) -> None:
+    with pytest.raises(RefusedRequestError) as caught:
+        client.predict([ROW], model=model)
+    assert caught.value.status == 404
+
+
+def test_no_rows_are_refused_by_the_service(client: Any) -> None:
+    with pytest.raises(RefusedRequestError):
+        client.predict([])
+
+
+def test_nobody_at_the_address_is_said_so() -> None:
+    with Client("http://127.0.0.1:1", attempts=2) as client:
+        assert not client.is_ready()
+        with pytest.raises(UnreachableError, match="Nobody answers at"):
+            client.predict([ROW])
+
+
+def test_arguments_that_make_no_sense_are_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        Client(attempts=0)
+    with Client() as client, pytest.raises(ValueError, match="needs the name"):
+        client.predict([ROW], version=2)
+
+
+@pytest.fixture
+def bad_day() -> Any:
+    """Return a function that starts a server giving the answers listed, one a request, and the times it was asked."""
+    servers = []
+
+    def start(*script: Any) -> Any:
+        asked = []
+        left = list(script)
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                asked.append(time.monotonic())
+                self.rfile.read(int(self.headers["Content-Length"]))
+                status, headers, body = left.pop(0)
+                self.send_response(status)
+                for name, text in headers.items():
+                    self.send_header(name, text)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_arguments: Any) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return Client(f"http://127.0.0.1:{server.server_port}", attempts=3, timeout_s=1), asked
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+GOOD: tuple[int, dict[str, str], bytes] = (200, {}, b'{"model": "m", "version": 1, "predictions": [7.5]}')
+BUSY = b'{"detail": "The service is busy."}'
+
+
+def test_a_busy_service_is_asked_again_when_it_says(bad_day: Any) -> None:
+    client, asked = bad_day((429, {"Retry-After": "1"}, BUSY), GOOD)
+    with client:
+        assert client.predict([[1]]).predictions == [7.5]
+    assert 0.95 < asked[1] - asked[0] < 1.5
+
+
+def test_a_busy_service_that_says_nothing_is_asked_again_later_and_later(bad_day: Any) -> None:
+    client, asked = bad_day((503, {}, BUSY), (503, {"Retry-After": "soon"}, BUSY), GOOD)
+    with client:
+        assert client.predict([[1]]).predictions == [7.5]
+    assert 0.04 < asked[1] - asked[0] < asked[2] - asked[0] < 1
+
+
+def test_a_service_that_stays_busy_is_an_error_with_its_own_type(bad_day: Any) -> None:
+    client, asked = bad_day(*[(503, {"Retry-After": "0", "X-Request-Id": "r1"}, BUSY)] * 3)
+    with client, pytest.raises(BusyError, match="The service is busy") as caught:
+        client.predict([[1]])
+    assert (len(asked), caught.value.status, caught.value.request_id) == (3, 503, "r1")
+
+
+def test_a_failure_is_not_asked_for_again(bad_day: Any) -> None:
+    client, asked = bad_day((500, {}, b'{"detail": "The request failed."}'))
+    with client, pytest.raises(ServerError, match="The request failed"):
+        client.predict([[1]])
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b""])
+def test_an_answer_that_is_no_document_is_an_error(bad_day: Any, body: Any) -> None:
+    client, _ = bad_day((200, {}, body))
+    with client, pytest.raises(ServerError, match="no JSON object"):
+        client.predict([[1]])
+
+
+def test_an_address_that_is_none_is_an_error() -> None:
+    with Client("nowhere") as client, pytest.raises(ClientError, match="could not be made"):
+        client.predict([[1]])
+
+
+def test_the_command_predicts_a_file(service: Any, tmp_path: Any, capsys: Any) -> None:
+    source = tmp_path / "flowers.csv"
+    lines: list[list[Any]] = [
+        ["id", *reversed(models.FLOWER_NAMES)],
+        *([i, 0.2, 1.4, 3.5, 5.1] for i in range(90)),
+        [90, "", 1.4, 3.5, 5.1],
+    ]
+    with source.open("w", newline="") as file:
+        csv.writer(file).writerows(lines)
+    assert cli.main(["predict", str(source), "--url", service.url, "--batch", "30"]) == 0
+    found = list(csv.reader(io.StringIO(capsys.readouterr().out)))
+    assert found[0] == ["prediction", *(f"probability of {n}" for n in ("setosa", "versicolor", "virginica"))]
+    assert len(found) == 92
+    with Client(service.url) as client:
+        assert [row[0] for row in found[1:91]] == client.predict([ROW] * 90).predictions
+
+
+def test_the_command_writes_numbers_and_categories_to_a_file(service: Any, tmp_path: Any) -> None:
+    source, target = tmp_path / "houses.csv", tmp_path / "prices.csv"
+    source.write_text("area,street,roof\n80,paved,1\n120,,flat\n")
+    arguments = ["predict", str(source), "--url", service.url, "--model", "houses", "--output", str(target)]
+    assert cli.main(arguments) == 0
+    assert len(target.read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "at least one row"),
+        ("area,street,roof\n", "at least one row"),
+        ("area,street,roof\n1,2\n", "row 2 has 2 values"),
+        ("area,road,roof\n1,2,3\n", "does not have: 'street'"),
+    ],
+)
+def test_the_command_says_what_is_wrong_with_a_file(
+    service: Any, tmp_path: Any, capsys: Any, text: Any, sentence: Any
+) -> None:
+    source = tmp_path / "houses.csv"
+    source.write_text(text)
+    assert cli.main(["predict", str(source), "--url", service.url, "--model", "houses"]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_the_command_says_what_the_service_says(service: Any, tmp_path: Any, capsys: Any) -> None:
+    source = tmp_path / "houses.csv"
+    source.write_text("area,street,roof\n80,canal,1\n")
+    assert cli.main(["predict", str(source), "--url", service.url, "--model", "houses"]) == 1
+    assert "/instances/0" in capsys.readouterr().err
+    assert cli.main(["predict", str(tmp_path / "none.csv"), "--url", service.url]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_the_help_teaches_and_lists_the_settings(capsys: Any) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(["--help"])
+    text = capsys.readouterr().out
+    assert left.value.code == 0
+    for part in ("python -m service serve", "python -m service predict", "GANGLION_MODELS", "GANGLION_MAX_BODY_BYTES"):
+        assert part in text

@@ -1,0 +1,120 @@
+"""Counters that processes share, and the page that sums them."""
+
+import os
+import threading
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.counters import SharedCounters
+from service.logs import LogWriter
+from service.metrics import BUCKETS, create_observer
+from service.settings import load_settings
+
+
+@pytest.fixture
+def observer(tmp_path: Any) -> Any:
+    with (tmp_path / "log").open("w") as stream:
+        yield create_observer(load_settings(models=tmp_path), LogWriter(stream))
+
+
+def answered(observer: Any, **changed: Any) -> None:
+    given = {
+        "request_id": "r", "method": "POST", "route": "/predict", "path": "/predict", "status": 200, "seconds": 0.003,
+        "received": 10, "sent": 20, "model": "iris", "version": 1, "rows": 2,
+    }  # fmt: skip
+    observer.answered(**given | changed)
+
+
+def samples(observer: Any) -> Any:
+    text = observer.exposition()[1].decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_requests_rows_events_and_times_are_exposed(observer: Any) -> None:
+    observer.layout.name_models(["iris"])
+    answered(observer)
+    answered(observer, status=422, rows=0, seconds=0.2)
+    observer.noted("out_of_range", 3, model="iris")
+    observer.noted("refused_full")
+    found = samples(observer)
+    request = (("method", "POST"), ("route", "/predict"), ("status", "200"))
+    assert found["ganglion_requests_total", request] == 1
+    assert found["ganglion_rows_total", (("model", "iris"),)] == 2
+    assert found["ganglion_events_total", (("event", "out_of_range"), ("model", "iris"))] == 3
+    assert found["ganglion_events_total", (("event", "refused_full"), ("model", "other"))] == 1
+    assert found["ganglion_request_seconds_count", (("route", "/predict"),)] == 2
+    assert found["ganglion_request_seconds_sum", (("route", "/predict"),)] == pytest.approx(0.203)
+    buckets = [found["ganglion_request_seconds_bucket", (("le", str(b)), ("route", "/predict"))] for b in BUCKETS]
+    assert buckets == [0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2]
+
+
+def test_text_from_outside_never_becomes_a_label(observer: Any) -> None:
+    answered(observer, route="/evil", method="BREW", status=299, model="unheard-of", path="/evil")
+    text = observer.exposition()[1].decode()
+    assert 'route="unmatched"' in text
+    assert 'method="other"' in text
+    for part in ("evil", "BREW", "unheard-of"):
+        assert part not in text
+
+
+def test_a_time_longer_than_every_bucket_is_counted_in_the_last(observer: Any) -> None:
+    answered(observer, seconds=1000.0)
+    found = samples(observer)
+    assert found["ganglion_request_seconds_bucket", (("le", "10.0"), ("route", "/predict"))] == 0
+    assert found["ganglion_request_seconds_bucket", (("le", "+Inf"), ("route", "/predict"))] == 1
+
+
+def in_child(work: Any) -> None:
+    pid = os.fork()
+    if pid == 0:
+        work()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_processes_count_into_their_own_rows_and_the_sum_outlives_them() -> None:
+    counters = SharedCounters(rows=4, width=3, gauges=1)
+
+    def work(row: Any) -> None:
+        counters.use(row)
+        counters.set(0, 7)
+        counters.add(1)
+        counters.add(2, 0.5)
+
+    for round_ in range(1, 4):
+        rows = [counters.claim(object()), counters.claim(object())]
+        assert rows == [0, 1]
+        for row in rows:
+            in_child(lambda row=row: work(row))
+        assert counters.sums() == [14, 2 * round_, 1.0 * round_]
+        for row in rows:
+            counters.release(row)
+        assert counters.sums()[0] == 0
+
+
+def test_rows_are_used_again_lowest_first_and_the_last_is_shared() -> None:
+    counters = SharedCounters(rows=2, width=1, gauges=0)
+    assert [counters.claim(i) for i in range(3)] == [0, 1, 1]
+    counters.release(0)
+    assert counters.claim(3) == 0
+
+
+def test_threads_of_one_process_lose_no_count() -> None:
+    counters = SharedCounters(rows=1, width=3, gauges=0)
+
+    def work() -> None:
+        for _ in range(5000):
+            counters.add(0)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counters.sums()[0] == 20_000
