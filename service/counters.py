@@ -70,6 +70,10 @@ class SharedCounters:
         """Set one cell, a gauge, of this process's row."""
         self._cells[self._start + cell] = value
 
+    def gauges(self, cell: int) -> list[float]:
+        """Return one cell of every row that was ever claimed."""
+        return [self._cells[row * self._stride + cell] for row in range(max(1, int(self._header[0])))]
+
     def sums(self) -> list[float]:
         """Return the sum of every cell over all rows that were ever claimed."""
         rows = max(1, int(self._header[0]))

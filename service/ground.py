@@ -46,7 +46,8 @@ class Ground:
         self.tasks: set[Task[None]] = set()
         self.ids: Iterator[str] = generated_ids()
         self.is_draining = False
-        self.on_room: Callable[[], None] | None = None
+        self.count = 0  # of connections, those that are just being made among them
+        self.on_left: Callable[[], None] | None = None
         self.now = loop.time()
         self.date_line = b""
         self._second = 0
@@ -55,7 +56,7 @@ class Ground:
     @property
     def is_full(self) -> bool:
         """Whether there are as many connections as there may be."""
-        return len(self.connections) >= self.limits.connections
+        return self.count >= self.limits.connections
 
     def tick(self) -> None:
         """Move the clock and end what is past its deadline."""
@@ -70,8 +71,9 @@ class Ground:
     def left(self, connection: "Connection") -> None:
         """Forget a connection; there is room for another."""
         self.connections.discard(connection)
-        if self.on_room is not None:
-            self.on_room()
+        self.count -= 1
+        if self.on_left is not None:
+            self.on_left()
 
     def make_room(self) -> None:
         """End the connection that waits with the nearest deadline, so that slow clients do not keep others out."""

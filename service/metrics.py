@@ -112,9 +112,17 @@ class SharedObserver:
         self.counters.set(GAUGES.index("workers"), 1)
         self.log.is_gathering = True
 
-    def tick(self, connections: int) -> None:
-        """Write what was gathered, and note how many connections are open; called about ten times a second."""
+    def connected(self, connections: int) -> None:
+        """Note how many connections this worker has."""
         self.counters.set(0, connections)
+
+    def fewest_connections(self) -> float:
+        """Return how many connections the worker has that has fewest."""
+        connections, running = self.counters.gauges(0), self.counters.gauges(1)
+        return min((n for n, is_running in zip(connections, running, strict=True) if is_running), default=0.0)
+
+    def tick(self) -> None:
+        """Write what was gathered; called about ten times a second."""
         self.log.flush()
 
     def end(self) -> None:

@@ -20,6 +20,8 @@ TICK_S = 0.1
 HEARTBEAT_TICKS = 10
 SHORT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 RETRY_ACCEPT_S = 0.2
+DEFER_S = 0.002
+MOST_AFTER_ALL = 64
 MARGIN_S = 1.0  # before the master's own patience ends
 QUICK_S = 1.0
 
@@ -51,6 +53,9 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         self.patience_s = max(QUICK_S, self.app.settings.graceful_timeout_s - MARGIN_S)
         self._watch_signals()
         self.accepting: set[Any] = set()
+        self.is_deferring = False  # a connection is left to another worker for a moment
+        self.is_short = False  # of files: none can be accepted for a moment
+        self.taken_after_all = 1
         self.app.observer.begin(self.slot)
         # A model may have changed between the master's start and this fork.
         self.app.runtime.registry.refresh()
@@ -61,7 +66,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
             self.loop,
             trusted=self.app.settings.trusted_proxies,
         )
-        self.ground.on_room = self._accept_again
+        self.ground.on_left = self._left
         lifespan = Lifespan(self.wsgi)
         await lifespan.start()
         self._accept_again()
@@ -87,7 +92,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         observer = self.app.observer
         while True:
             self.ground.tick()
-            observer.tick(len(self.ground.connections))
+            observer.tick()
             if count % HEARTBEAT_TICKS == 0:
                 self.notify()
                 if os.getppid() != self.ppid:
@@ -99,15 +104,47 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
     def _accept_again(self) -> None:
         if self.stopping.is_set():
             return
+        self.is_short = False
         for listener in self.sockets:
             if listener not in self.accepting:
                 self.accepting.add(listener)
-                self.loop.add_reader(listener.fileno(), self._accept, listener)
+                self.loop.add_reader(listener.fileno(), self._offered, listener)
 
     def _pause_accepting(self) -> None:
         for listener in self.accepting:
             self.loop.remove_reader(listener.fileno())
         self.accepting.clear()
+
+    def _left(self) -> None:
+        self.app.observer.connected(self.ground.count)
+        if not self.accepting and not self.is_deferring:
+            self._accept_again()
+
+    def _offered(self, listener: Any) -> None:
+        """Take a connection, unless another worker has fewer and is given a moment to take it.
+
+        Kept connections stay where they are for long: without this one worker may have all of them.
+        """
+        if self.ground.count > self.app.observer.fewest_connections():
+            self._pause_accepting()
+            self.is_deferring = True
+            self.loop.call_later(DEFER_S, self._accept_after_all, listener)
+        else:
+            self.taken_after_all = 1
+            self._accept(listener)
+
+    def _accept_after_all(self, listener: Any) -> None:
+        self.is_deferring = False
+        if self.stopping.is_set():
+            return
+        # A worker that left several in vain (the other one is stuck) leaves no more of a burst than it must.
+        most, self.taken_after_all = self.taken_after_all, min(MOST_AFTER_ALL, 2 * self.taken_after_all)
+        for _ in range(most):
+            if not self._accept(listener):
+                self.taken_after_all = 1
+                break
+        if not self.is_short:
+            self._accept_again()
 
     def _accept(self, listener: Any) -> bool:
         """Take one connection; return whether there was one."""
@@ -122,8 +159,11 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
             if error.errno in SHORT_OF_FILES:
                 self.app.observer.reported("error", "no connection can be accepted", reason=os.strerror(error.errno))
                 self._pause_accepting()
+                self.is_short = True
                 self.loop.call_later(RETRY_ACCEPT_S, self._accept_again)
             return False  # another worker was faster, or the client has gone
+        self.ground.count += 1
+        self.app.observer.connected(self.ground.count)
         self.ground.start(self._connect(accepted))
         return True
 
@@ -133,6 +173,8 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
             await self.loop.connect_accepted_socket(lambda: Connection(self.ground), accepted)
         except OSError:
             accepted.close()
+            self.ground.count -= 1
+            self._left()
 
     async def _drain(self) -> None:
         """Take what the kernel has accepted already, close the listeners, let every request end."""
@@ -144,7 +186,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         await asyncio.sleep(0)
         self.ground.drain()
         end = self.loop.time() + self.patience_s
-        while self.ground.connections or len(self.ground.tasks) > 0:
+        while self.ground.count or self.ground.tasks:
             if self.loop.time() > end:
                 self.app.observer.reported(
                     "warning", "requests are cut off: they did not end in time", count=len(self.ground.tasks)

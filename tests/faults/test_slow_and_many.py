@@ -85,3 +85,16 @@ def test_more_than_can_be_done_is_refused_at_once_and_in_order(repository: Any) 
         for answer in given:
             assert answer.status == 200 or int(answer.headers["retry-after"]) >= 1
         assert service.predicts()
+
+
+def test_a_burst_of_kept_connections_is_shared_by_the_workers(repository: Any) -> None:
+    with running(repository.root, workers=2) as service, contextlib.ExitStack() as stack:
+        ids = []
+        for _ in range(6):
+            connections = [stack.enter_context(service.connect()) for _ in range(8)]
+            for connection in connections:
+                connection.sendall(GOOD)
+            # Generated ids begin with a text that each process has of its own.
+            ids += [next(answers(connection)).headers["x-request-id"].split("-")[0] for connection in connections]
+        assert len(set(ids)) == 2
+        assert min(ids.count(one) for one in set(ids)) >= 16
