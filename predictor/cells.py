@@ -1,0 +1,177 @@
+"""From JSON-decoded values to one sequence of cells for each feature, checking the shape on the way."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.errors import FAULTS_KEPT, Fault, Findings, InputError
+from predictor.features import CategoricalFeature
+from predictor.issues import Issues
+from predictor.wording import SHOWN_LIMIT, hint, kind_of, pointer, shown
+
+__all__ = ["category_codes", "columns_of_named", "columns_of_records", "columns_of_rows", "numbers"]
+
+Cells = Sequence[Any] | NDArray[Any]
+_Draft = Callable[[], Fault]  # a fault is worded only when it is among the first ten
+_NUMBERS = frozenset({int, float, type(None)})
+
+
+def columns_of_rows(rows: object, names: Sequence[str]) -> list[Cells]:
+    """Turn a list of rows, each a list of cells in schema order, into columns; InputError on any other shape."""
+    checked = _filled_list(rows, "a list of rows")
+    width = len(names)
+    if any(not isinstance(row, (list, tuple)) or len(row) != width for row in checked):
+        _refuse(_row_faults(checked, width))
+    return list(zip(*checked, strict=True))
+
+
+def columns_of_records(records: object, names: Sequence[str]) -> list[Cells]:
+    """Turn a list of objects by feature name, keys in any order, into columns; InputError on any other shape."""
+    checked = _filled_list(records, "a list of objects")
+    wanted = frozenset(names)
+    if any(not isinstance(record, dict) or record.keys() != wanted for record in checked):
+        _refuse(_record_faults(checked, names))
+    return [[record[name] for record in checked] for name in names]
+
+
+def columns_of_named(columns: object, names: Sequence[str]) -> list[Cells]:
+    """Turn an object with one list for each feature name into columns; InputError on any other shape."""
+    if not isinstance(columns, dict):
+        raise InputError([Fault("", "type", f"expected an object of lists, found {kind_of(columns)}")])
+    if columns.keys() != frozenset(names):
+        _refuse(_name_faults(columns, names, ()))
+    if any(not isinstance(cells, (list, tuple)) for cells in columns.values()):
+        _refuse(_list_faults(columns, names))
+    if len({len(cells) for cells in columns.values()}) != 1:
+        _refuse(_length_faults(columns, names))
+    _filled_list(columns[names[0]], "a list of values")
+    return [columns[name] for name in names]
+
+
+def numbers(cells: Cells, feature: int, issues: Issues) -> NDArray[np.float64]:
+    """Read a numeric column, (rows,): None becomes NaN, an integer beyond float64 an infinity, other types issues."""
+    if isinstance(cells, np.ndarray):
+        return cells.astype(np.float64)
+    if set(map(type, cells)) <= _NUMBERS:
+        try:
+            return np.array(cells, dtype=np.float64)
+        except OverflowError:  # an integer of more than 308 digits; found cell by cell below
+            pass
+    column = np.zeros(len(cells))
+    for row, cell in enumerate(cells):
+        if type(cell) in _NUMBERS:
+            column[row] = _number(cell)
+        else:
+            issues.add(row, feature, "type", cell)
+    return column
+
+
+def category_codes(
+    cells: Cells, feature: CategoricalFeature, index: int, issues: Issues, warnings: Issues
+) -> NDArray[np.intp]:
+    """Read a categorical column, (rows,), as positions in its categories; -1 is the bucket of unknown ones."""
+    known = {category: code for code, category in enumerate(feature.categories)}
+    codes = np.full(len(cells), -1, dtype=np.intp)
+    for row, given in enumerate(cells):
+        is_missing = given is None or (isinstance(given, float) and given != given)  # noqa: PLR0124 - NaN alone
+        cell = feature.missing if is_missing else given
+        if cell is None:
+            issues.add(row, index, "missing")
+        elif not isinstance(cell, str):
+            issues.add(row, index, "type", cell)
+        elif cell in known:
+            codes[row] = known[cell]
+        elif feature.unknown == "bucket":
+            warnings.add(row, index, "unknown_category", cell)
+        else:
+            issues.add(row, index, "category", cell)
+    return codes
+
+
+def _number(cell: float | None) -> float:
+    if cell is None:
+        return np.nan
+    try:
+        return float(cell)
+    except OverflowError:
+        return np.inf
+
+
+def _filled_list(value: object, expected: str) -> Sequence[Any]:
+    if not isinstance(value, (list, tuple)):
+        raise InputError([Fault("", "type", f"expected {expected}, found {kind_of(value)}")])
+    if not value:
+        raise InputError([Fault("", "empty", "expected at least one row, found none")])
+    return value
+
+
+def _refuse(drafts: Iterator[_Draft]) -> NoReturn:
+    """Raise InputError with the first ten faults and the number of all of them."""
+    kept: list[Fault] = []
+    total = 0
+    for draft in drafts:
+        total += 1
+        if total <= FAULTS_KEPT:
+            kept.append(draft())
+    raise InputError(Findings(kept, total))
+
+
+def _row_faults(rows: Cells, width: int) -> Iterator[_Draft]:
+    for i, row in enumerate(rows):
+        if not isinstance(row, (list, tuple)):
+            yield partial(_row_fault, i, "type", width, kind_of(row))
+        elif len(row) != width:
+            yield partial(_row_fault, i, "width", width, str(len(row)))
+
+
+def _row_fault(row: int, code: str, width: int, found: str) -> Fault:
+    return Fault(pointer(row), code, f"expected a row of {_values(width)}, found {found}")
+
+
+def _record_faults(records: Cells, names: Sequence[str]) -> Iterator[_Draft]:
+    for i, record in enumerate(records):
+        if isinstance(record, dict):
+            yield from _name_faults(record, names, (i,))
+        else:
+            detail = f"expected an object by feature name, found {kind_of(record)}"
+            yield partial(Fault, pointer(i), "type", detail)
+
+
+def _name_faults(found: Mapping[str, object], names: Sequence[str], place: tuple[int, ...]) -> Iterator[_Draft]:
+    """Name each unknown key with the missing feature it may have meant, then each missing feature."""
+    wanted = frozenset(names)
+    missing = [name for name in names if name not in found]
+    for key in found:
+        if key not in wanted:
+            yield partial(_unknown_feature, key, missing or names, place)
+    for name in missing:
+        yield partial(Fault, pointer(*place), "missing_feature", f"{shown(name)} is missing")
+
+
+def _unknown_feature(key: str, names: Sequence[str], place: tuple[int, ...]) -> Fault:
+    is_repeatable = len(key) <= SHOWN_LIMIT and key.isprintable()
+    where = pointer(*place, key) if is_repeatable else pointer(*place)
+    return Fault(where, "unknown_feature", f"{shown(key)} is not a feature of the model{hint(key, names)}")
+
+
+def _list_faults(columns: Mapping[str, object], names: Sequence[str]) -> Iterator[_Draft]:
+    for name in names:
+        if not isinstance(columns[name], (list, tuple)):
+            detail = f"expected a list of values, found {kind_of(columns[name])}"
+            yield partial(Fault, pointer(name), "type", detail)
+
+
+def _length_faults(columns: Mapping[str, Cells], names: Sequence[str]) -> Iterator[_Draft]:
+    first = names[0]
+    expected = len(columns[first])
+    for name in names:
+        if (length := len(columns[name])) != expected:
+            detail = f"expected {_values(expected)}, as in {shown(first)}, found {length}"
+            yield partial(Fault, pointer(name), "ragged", detail)
+
+
+def _values(count: int) -> str:
+    return "1 value" if count == 1 else f"{count} values"

@@ -1,0 +1,157 @@
+"""What one input column is: its kind, its scaling or categories, its missing-value policy, its training range."""
+
+import math
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import KW_ONLY, dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+
+from predictor.wording import shown
+
+__all__ = ["CategoricalFeature", "Feature", "Histogram", "NumericFeature", "checked_name", "finite", "whole"]
+
+NAME_LIMIT = 256
+COUNT_LIMIT = 2**53
+
+
+def finite(value: object, what: str) -> float:
+    """Return `value` as a Python float; ValueError names `what` unless it is a finite number (a bool is none)."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise ValueError(f"{what}: expected a number, found {type(value).__name__}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{what}: expected a finite number")
+    return number
+
+
+def whole(value: object, what: str, *, low: int, high: int) -> int:
+    """Return `value` as a Python int; ValueError names `what` unless it is a whole number in low..high."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise ValueError(f"{what}: expected a whole number, found {type(value).__name__}")
+    if not low <= value <= high:
+        raise ValueError(f"{what}: expected a whole number from {low} to {high}")
+    return int(value)
+
+
+def checked_text(value: object, what: str) -> str:
+    """Return `value` if it is a string that UTF-8 can carry, else raise ValueError naming `what`."""
+    if not isinstance(value, str):
+        raise ValueError(f"{what}: expected a string, found {type(value).__name__}")
+    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise ValueError(f"{what}: {shown(value)} holds a lone surrogate, which UTF-8 cannot carry")
+    return str(value)
+
+
+def checked_name(value: object, what: str) -> str:
+    """Return `value` if it can name a column: 1 to 256 characters, none of them a control character."""
+    name = checked_text(value, what)
+    if not 1 <= len(name) <= NAME_LIMIT:
+        raise ValueError(f"{what}: expected 1 to {NAME_LIMIT} characters, found {len(name)}")
+    if not name.isprintable() and any(unicodedata.category(letter) == "Cc" for letter in name):
+        raise ValueError(f"{what}: {shown(name)} holds a control character")
+    return name
+
+
+def _counts(values: Iterable[object], what: str) -> tuple[int, ...]:
+    return tuple(whole(value, f"{what}[{i}]", low=0, high=COUNT_LIMIT) for i, value in enumerate(values))
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How often the training values fell between neighbouring edges.
+
+    `edges` rise strictly; `counts[i]` belongs to edges[i] <= value < edges[i + 1] (the last bin holds its right edge).
+    """
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        edges = tuple(finite(edge, f"edges[{i}]") for i, edge in enumerate(self.edges))
+        counts = _counts(self.counts, "counts")
+        if not counts or len(edges) != len(counts) + 1:
+            raise ValueError(f"counts: {len(edges)} edges need {max(len(edges) - 1, 1)} counts, found {len(counts)}")
+        if any(right <= left for left, right in pairwise(edges)):
+            raise ValueError("edges: expected rising values")
+        object.__setattr__(self, "edges", edges)
+        object.__setattr__(self, "counts", counts)
+
+
+@dataclass(frozen=True)
+class NumericFeature:
+    """A column of numbers, encoded as (value - offset) / scale.
+
+    `missing` is the value that stands in for a missing cell, None refuses such a cell. `low` and `high` are the
+    training range; a value outside it is answered with a warning. `histogram` is what drift is measured against.
+    """
+
+    name: str
+    _: KW_ONLY
+    offset: float = 0.0
+    scale: float = 1.0
+    missing: float | None = None
+    low: float
+    high: float
+    histogram: Histogram | None = None
+
+    def __post_init__(self) -> None:
+        checked_name(self.name, "name")
+        for field in ("offset", "scale", "low", "high"):
+            object.__setattr__(self, field, finite(getattr(self, field), field))
+        if self.missing is not None:
+            object.__setattr__(self, "missing", finite(self.missing, "missing"))
+        if self.scale <= 0 or not math.isfinite(1 / self.scale):
+            raise ValueError(f"scale: expected a number above 0 with a finite inverse, found {self.scale}")
+        if self.low > self.high:
+            raise ValueError(f"low: {self.low} is above high, {self.high}")
+
+    @property
+    def width(self) -> int:
+        """How many columns of X the feature takes: one."""
+        return 1
+
+
+@dataclass(frozen=True)
+class CategoricalFeature:
+    """A column of text with known categories, encoded one-hot in their order.
+
+    `missing` is the category that stands in for a missing cell, None refuses such a cell. `unknown` says what a
+    category never seen in training gets: "refuse", or "bucket", which encodes as all zeros with a warning.
+    `counts` are the training rows of each category.
+    """
+
+    name: str
+    categories: tuple[str, ...]
+    _: KW_ONLY
+    missing: str | None = None
+    unknown: Literal["refuse", "bucket"] = "refuse"
+    counts: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        checked_name(self.name, "name")
+        categories = tuple(checked_text(value, f"categories[{i}]") for i, value in enumerate(self.categories))
+        counts = _counts(self.counts, "counts")
+        if not categories or len(set(categories)) != len(categories):
+            raise ValueError("categories: expected at least one, and no duplicates")
+        if len(counts) != len(categories):
+            raise ValueError(f"counts: expected one for each of {len(categories)} categories, found {len(counts)}")
+        if self.missing is not None and self.missing not in categories:
+            raise ValueError(f"missing: {shown(self.missing)} is not one of the categories")
+        if self.unknown not in ("refuse", "bucket"):
+            raise ValueError("unknown: expected 'refuse' or 'bucket'")
+        object.__setattr__(self, "categories", categories)
+        object.__setattr__(self, "counts", counts)
+
+    @property
+    def width(self) -> int:
+        """How many columns of X the feature takes: one for each category."""
+        return len(self.categories)
+
+
+Feature = NumericFeature | CategoricalFeature

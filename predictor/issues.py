@@ -1,0 +1,90 @@
+"""Collects what is wrong with single cells and says it in the layout that the client used."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.errors import FAULTS_KEPT, Fault, Findings
+from predictor.features import CategoricalFeature, Feature
+from predictor.wording import hint, kind_of, pointer, shown
+
+__all__ = ["Issues", "Layout", "ranged"]
+
+Layout = Literal["rows", "records", "columns"]
+"""Rows are lists of cells, records are objects by feature name, columns are one list for each feature name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Issue:
+    row: int
+    feature: int
+    code: str
+    cell: object
+
+
+class Issues:
+    """Cells at fault, found in any order and told in document order; memory is bounded whatever the input."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._kept: list[_Issue] = []
+        self._seen: Counter[int] = Counter()
+
+    def add(self, row: int, feature: int, code: str, cell: object = None) -> None:
+        """Note one cell; of each feature the first ten are kept, the rest are counted."""
+        self.total += 1
+        if self._seen[feature] < FAULTS_KEPT:
+            self._seen[feature] += 1
+            self._kept.append(_Issue(row, feature, code, cell))
+
+    def add_mask(self, mask: NDArray[np.bool_], features: Sequence[int], code: str) -> None:
+        """Note every true cell of `mask`, (rows, columns), whose columns are the given features."""
+        self.total += int(np.count_nonzero(mask))
+        for row, column in np.argwhere(mask)[:FAULTS_KEPT].tolist():
+            self._kept.append(_Issue(row, features[column], code, None))
+
+    def findings(self, features: Sequence[Feature], layout: Layout) -> Findings:
+        """Say the first ten in document order."""
+        by_column = layout == "columns"
+        order = sorted(self._kept, key=lambda i: (i.feature, i.row) if by_column else (i.row, i.feature))
+        return Findings((_fault(issue, features, layout) for issue in order[:FAULTS_KEPT]), self.total)
+
+
+def ranged(found: NDArray[np.bool_], owners: Sequence[int], features: Sequence[Feature], layout: Layout) -> Findings:
+    """Say which encoded cells, true in `found`, lie outside the training range; `owners` maps columns to features."""
+    issues = Issues()
+    issues.add_mask(found, owners, "out_of_range")
+    return issues.findings(features, layout)
+
+
+def _fault(issue: _Issue, features: Sequence[Feature], layout: Layout) -> Fault:
+    feature = features[issue.feature]
+    if layout == "rows" and isinstance(issue.cell, (list, tuple)):
+        detail = f"the row is nested too deep: {shown(feature.name)} holds a list"
+        return Fault(pointer(issue.row), "depth", detail)
+    where = {
+        "rows": (issue.row, issue.feature),
+        "records": (issue.row, feature.name),
+        "columns": (feature.name, issue.row),
+    }
+    return Fault(pointer(*where[layout]), issue.code, _detail(issue, feature))
+
+
+def _detail(issue: _Issue, feature: Feature) -> str:
+    name = shown(feature.name)
+    if issue.code == "missing":
+        return f"{name} has no value, and the model has no rule for a missing one"
+    if issue.code == "range":
+        return f"{name} is outside what a 32-bit float can hold after scaling"
+    if isinstance(feature, CategoricalFeature):
+        if issue.code == "type":
+            return f"{name}: expected a string, found {kind_of(issue.cell)}"
+        near = hint(str(issue.cell), feature.categories)
+        return f"{name}: {shown(str(issue.cell))} is not a known category{near}"
+    if issue.code == "type":
+        return f"{name}: expected a number, found {kind_of(issue.cell)}"
+    return f"{name} is outside the training range, {feature.low:.6g} to {feature.high:.6g}"

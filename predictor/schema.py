@@ -1,0 +1,206 @@
+"""The schema of a model's inputs: how rows of raw values become the matrix that the network takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.cells import Cells, category_codes, columns_of_named, columns_of_records, columns_of_rows, numbers
+from predictor.errors import Fault, Findings, InputError
+from predictor.features import CategoricalFeature, Feature, NumericFeature
+from predictor.issues import Issues, Layout, ranged
+
+__all__ = ["WIDTH_LIMIT", "Encoded", "Schema"]
+
+WIDTH_LIMIT = 2**17
+
+Matrix = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """X, float32 (rows, width), with warnings about values that were answered all the same."""
+
+    X: Matrix
+    warnings: Findings
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The features of a model, in order; immutable, and safe to share between threads.
+
+    Every way to encode takes the same arithmetic, so a value gives the same bits of X whichever way it arrives.
+    """
+
+    features: tuple[Feature, ...]
+    _numeric: "_Numeric" = field(init=False, repr=False, compare=False)
+    _starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    _low: Matrix = field(init=False, repr=False, compare=False)
+    _high: Matrix = field(init=False, repr=False, compare=False)
+
+    names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    width: int = field(init=False, repr=False, compare=False)
+    is_numeric: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        features = tuple(self.features)
+        names = tuple(feature.name for feature in features)
+        if not features:
+            raise ValueError("features: expected at least one")
+        if len(set(names)) != len(names):
+            raise ValueError("features: two have the same name")
+        starts = tuple(np.cumsum([0, *(feature.width for feature in features)]).tolist())
+        if starts[-1] > WIDTH_LIMIT:
+            raise ValueError(f"features: {starts[-1]} encoded columns, at most {WIDTH_LIMIT} are allowed")
+        numeric = _Numeric.of(features, starts)
+        low, high = numeric.bounds(starts[-1])
+        derived = {"features": features, "names": names, "width": starts[-1], "_starts": starts, "_low": low}
+        derived |= {"_high": high, "_numeric": numeric, "is_numeric": len(numeric.indices) == len(features)}
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
+
+    def encode_numbers(self, values: NDArray[Any], layout: Layout = "rows") -> Matrix:
+        """Encode (rows, features) numbers, NaN for missing, for a schema of numeric features: the fast way.
+
+        The array's type must already be known to come from numbers: NumPy turns true into 1.0 before this sees it.
+        Raises InputError, pointing in the given layout, for another shape or type, for a missing value without a
+        rule and for a number outside float32 after scaling.
+        """
+        if values.ndim != 2 or values.shape[1] != len(self.features) or not len(values):  # noqa: PLR2004 - a matrix
+            raise InputError([_shape_fault(values, len(self.features))])
+        if values.dtype.kind not in "fiu" or not self.is_numeric:
+            raise InputError([Fault("", "type", "expected numbers only")])
+        X = self._numeric.scaled(values)
+        if not np.isfinite(X).all():
+            issues = Issues()
+            X = self._numeric.encode(values.astype(np.float64), issues)
+            self._refuse(issues, layout)
+        return X
+
+    def encode_rows(self, rows: object) -> Encoded:
+        """Encode a decoded JSON list of rows, each a list of cells in schema order, checking every cell.
+
+        InputError points at ``/row/column``, or at ``/row`` when a row's shape is wrong.
+        """
+        return self._encode(columns_of_rows(rows, self.names), "rows")
+
+    def encode_records(self, records: object) -> Encoded:
+        """Encode a decoded JSON list of objects by feature name; InputError points at ``/row/name``."""
+        return self._encode(columns_of_records(records, self.names), "records")
+
+    def encode_named_columns(self, columns: object) -> Encoded:
+        """Encode a decoded JSON object of one list for each feature; InputError points at ``/name/row``."""
+        return self._encode(columns_of_named(columns, self.names), "columns")
+
+    def encode_columns(self, columns: Sequence[NDArray[Any]]) -> Matrix:
+        """Encode one array (rows,) for each feature, in order: training and bulk prediction.
+
+        Numeric columns are float64 with NaN for missing, categorical ones object or str arrays with None for
+        missing. Raises InputError as `encode_named_columns` does, and ValueError for the wrong number of columns.
+        """
+        if len(columns) != len(self.features) or len({len(column) for column in columns}) != 1:
+            raise ValueError(f"expected {len(self.features)} columns of one length, found {len(columns)} columns")
+        return self._encode([_cells(column) for column in columns], "columns").X
+
+    def out_of_range(self, X: Matrix, layout: Layout = "rows") -> Findings:
+        """Warn of encoded values outside the training range, code "out_of_range", pointing in the given layout."""
+        outside = (X < self._low) | (X > self._high)
+        if not outside.any():
+            return Findings()
+        owners = list(chain.from_iterable([i] * feature.width for i, feature in enumerate(self.features)))
+        return ranged(outside, owners, self.features, layout)
+
+    def _encode(self, columns: Sequence[Cells], layout: Layout) -> Encoded:
+        issues, warnings = Issues(), Issues()
+        count = len(columns[0])
+        numeric = self._numeric
+        values = np.empty((count, len(numeric.indices)))
+        for position, index in enumerate(numeric.indices):
+            values[:, position] = numbers(columns[index], index, issues)
+        scaled = numeric.encode(values, issues)
+        if self.is_numeric:
+            X = scaled
+        else:
+            X = np.zeros((count, self.width), dtype=np.float32)
+            X[:, numeric.columns] = scaled
+            self._fill_categories(X, columns, issues, warnings)
+        self._refuse(issues, layout)
+        return Encoded(X, warnings.findings(self.features, layout))
+
+    def _fill_categories(self, X: Matrix, columns: Sequence[Cells], issues: Issues, warnings: Issues) -> None:
+        for index, feature in enumerate(self.features):
+            if isinstance(feature, CategoricalFeature):
+                codes = category_codes(columns[index], feature, index, issues, warnings)
+                rows = np.flatnonzero(codes >= 0)
+                X[rows, self._starts[index] + codes[rows]] = 1
+
+    def _refuse(self, issues: Issues, layout: Layout) -> None:
+        if issues.total:
+            raise InputError(issues.findings(self.features, layout))
+
+
+@dataclass(frozen=True)
+class _Numeric:
+    """The numeric features as vectors, (numeric features,), made once so that encoding is a few operations."""
+
+    indices: list[int]  # positions among the features
+    columns: list[int]  # positions in X
+    offset: NDArray[np.float64]
+    inverse: NDArray[np.float64]
+    missing: NDArray[np.float64]  # NaN where a missing cell is refused
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, features: Sequence[Feature], starts: Sequence[int]) -> "_Numeric":
+        """Collect the numeric ones among `features`, whose columns of X begin at `starts`."""
+        chosen = [(i, feature) for i, feature in enumerate(features) if isinstance(feature, NumericFeature)]
+        numeric = [feature for _, feature in chosen]
+        return cls(
+            indices=[i for i, _ in chosen],
+            columns=[starts[i] for i, _ in chosen],
+            offset=np.array([feature.offset for feature in numeric]),
+            inverse=np.array([1 / feature.scale for feature in numeric]),
+            missing=np.array([np.nan if feature.missing is None else feature.missing for feature in numeric]),
+            low=np.array([feature.low for feature in numeric]),
+            high=np.array([feature.high for feature in numeric]),
+        )
+
+    def scaled(self, values: NDArray[Any]) -> Matrix:
+        """Scale (rows, numeric features) values to float32; what float32 cannot hold becomes an infinity."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return ((values - self.offset) * self.inverse).astype(np.float32)
+
+    def encode(self, values: NDArray[np.float64], issues: Issues) -> Matrix:
+        """Impute NaN where the feature says with what, scale, and note each cell that is refused."""
+        is_missing = np.isnan(values)
+        if is_missing.any():
+            issues.add_mask(is_missing & np.isnan(self.missing), self.indices, "missing")
+            values = np.where(is_missing, self.missing, values)
+        X = self.scaled(values)
+        is_finite = np.isfinite(X)
+        if not is_finite.all():
+            issues.add_mask(~is_finite & ~np.isnan(values), self.indices, "range")
+        return X
+
+    def bounds(self, width: int) -> tuple[Matrix, Matrix]:
+        """Return the training range in encoded units, (width,) each; categories have none."""
+        low = np.full(width, -np.inf, dtype=np.float32)
+        high = np.full(width, np.inf, dtype=np.float32)
+        low[self.columns] = self.scaled(self.low)
+        high[self.columns] = self.scaled(self.high)
+        return low, high
+
+
+def _cells(column: NDArray[Any]) -> Cells:
+    """Return the cells as Python values, or the numeric array itself, which `numbers` takes as it is."""
+    return column if column.dtype.kind in "fiu" else column.tolist()
+
+
+def _shape_fault(values: NDArray[Any], width: int) -> Fault:
+    found = " x ".join(map(str, values.shape)) or "one number"
+    code = "empty" if values.ndim == 2 and not len(values) else "width"  # noqa: PLR2004 - a matrix
+    return Fault("", code, f"expected rows x {width} numbers, found {found}")
