@@ -1,7 +1,8 @@
 """Activation functions: one small frozen value each, with a forward and a backward pass.
 
 ``forward(Z, out)`` writes the activation of Z into ``out`` (both (rows, units); ``out`` may be Z itself unless
-``keeps_Z``). ``backward(dA, Z, A)`` turns the gradient by A into the gradient by Z, in place in ``dA``.
+``keeps_input``). ``backward(dA, Z, A)`` turns the gradient by A into the gradient by Z, in place in ``dA``; it is the last
+to need Z and A and may use them as scratch.
 """
 
 import math
@@ -18,19 +19,19 @@ __all__ = ["ACTIVATIONS", "Activation"]
 class Activation(Protocol):
     """An elementwise or row-wise function with its derivative."""
 
-    keeps_Z: ClassVar[bool]
+    keeps_input: ClassVar[bool]
 
     def forward(self, Z: Matrix, out: Matrix) -> None:
         """Write the activation of Z, (rows, units), into ``out``."""
 
     def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> None:
-        """Turn dA into dZ in place."""
+        """Turn dA into dZ in place; what is in Z and A afterwards is undefined."""
 
 
 class Identity:
     """A = Z."""
 
-    keeps_Z: ClassVar[bool] = False
+    keeps_input: ClassVar[bool] = False
 
     def forward(self, Z: Matrix, out: Matrix) -> None:
         """Copy Z where ``out`` is another array."""
@@ -44,7 +45,7 @@ class Identity:
 class ReLU:
     """A = max(Z, 0) (Nair and Hinton, 2010); the derivative at 0 is taken as 0."""
 
-    keeps_Z: ClassVar[bool] = False
+    keeps_input: ClassVar[bool] = False
 
     def forward(self, Z: Matrix, out: Matrix) -> None:
         """Keep the positive part."""
@@ -58,7 +59,7 @@ class ReLU:
 class LeakyReLU:
     """A = Z where Z > 0, else 0.01 Z (Maas et al., 2013)."""
 
-    keeps_Z: ClassVar[bool] = False
+    keeps_input: ClassVar[bool] = False
     slope: ClassVar[float] = 0.01
 
     def forward(self, Z: Matrix, out: Matrix) -> None:
@@ -73,7 +74,7 @@ class LeakyReLU:
 class ELU:
     """A = Z where Z > 0, else exp(Z) - 1 (Clevert et al., 2016, eq. 16 with alpha 1)."""
 
-    keeps_Z: ClassVar[bool] = False
+    keeps_input: ClassVar[bool] = False
 
     def forward(self, Z: Matrix, out: Matrix) -> None:
         """Use expm1 of the negative part, which cannot overflow."""
@@ -83,13 +84,15 @@ class ELU:
 
     def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> None:
         """Use that the derivative is A + 1 where Z is negative, else 1."""
-        dA *= np.minimum(A, 0) + 1
+        np.minimum(A, 0, out=A)
+        A += 1
+        dA *= A
 
 
 class GELU:
     """A = Z Phi(Z) with the tanh approximation of Phi (Hendrycks and Gimpel, 2016, section 2)."""
 
-    keeps_Z: ClassVar[bool] = True
+    keeps_input: ClassVar[bool] = True
     _root: ClassVar[float] = math.sqrt(2 / math.pi)
     _cubic: ClassVar[float] = 0.044715
 
@@ -118,7 +121,7 @@ class GELU:
 class SiLU:
     """A = Z sigmoid(Z) (Elfwing et al., 2018; swish with beta 1 in Ramachandran et al., 2017)."""
 
-    keeps_Z: ClassVar[bool] = True
+    keeps_input: ClassVar[bool] = True
 
     def forward(self, Z: Matrix, out: Matrix) -> None:
         """Multiply Z by its sigmoid."""
@@ -126,14 +129,17 @@ class SiLU:
 
     def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> None:
         """Use that the derivative is S (1 + Z (1 - S))."""
-        S = sigmoid(Z)
-        dA *= S * (1 + Z * (1 - S))
+        S = sigmoid(Z, out=A)
+        Z *= 1 - S
+        Z += 1
+        Z *= S
+        dA *= Z
 
 
 class Mish:
     """A = Z tanh(softplus(Z)) (Misra, 2019, eq. 1)."""
 
-    keeps_Z: ClassVar[bool] = True
+    keeps_input: ClassVar[bool] = True
 
     def forward(self, Z: Matrix, out: Matrix) -> None:
         """Use logaddexp for a softplus that cannot overflow."""
@@ -148,7 +154,7 @@ class Mish:
 class Tanh:
     """A = tanh(Z)."""
 
-    keeps_Z: ClassVar[bool] = False
+    keeps_input: ClassVar[bool] = False
 
     def forward(self, Z: Matrix, out: Matrix) -> None:
         """Apply the hyperbolic tangent."""
@@ -156,13 +162,15 @@ class Tanh:
 
     def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> None:
         """Use that the derivative is 1 - A^2."""
-        dA *= 1 - A * A
+        np.multiply(A, A, out=A)
+        np.subtract(1, A, out=A)
+        dA *= A
 
 
 class Sigmoid:
     """A = 1 / (1 + exp(-Z))."""
 
-    keeps_Z: ClassVar[bool] = False
+    keeps_input: ClassVar[bool] = False
 
     def forward(self, Z: Matrix, out: Matrix) -> None:
         """Apply the logistic function."""
@@ -170,13 +178,15 @@ class Sigmoid:
 
     def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> None:
         """Use that the derivative is A (1 - A)."""
-        dA *= A * (1 - A)
+        dA *= A
+        np.subtract(1, A, out=A)
+        dA *= A
 
 
 class Softmax:
     """A = exp(Z) / sum exp(Z) over each row (Bridle, 1990), shifted by the row's maximum."""
 
-    keeps_Z: ClassVar[bool] = False
+    keeps_input: ClassVar[bool] = False
 
     def forward(self, Z: Matrix, out: Matrix) -> None:
         """Normalise the exponentials of each row."""
@@ -193,10 +203,10 @@ class Softmax:
 class Exp:
     """A = exp(Z): the inverse of the log link, for counts and rates."""
 
-    keeps_Z: ClassVar[bool] = False
+    keeps_input: ClassVar[bool] = False
 
     def forward(self, Z: Matrix, out: Matrix) -> None:
-        """Exponentiate."""
+        """Exponentiate; what is too large for the type becomes an infinity."""
         np.exp(Z, out=out)
 
     def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> None:

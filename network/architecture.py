@@ -43,6 +43,8 @@ class Architecture:
             raise ValueError(f"inputs: expected a whole number from 1 to {MAX_UNITS}, found {self.inputs!r}")
         if not self.layers:
             raise ValueError("layers: expected at least one")
+        if self.layers[-1].dropout:
+            raise ValueError(f"layers.{len(self.layers) - 1}.dropout: expected 0 for the last layer")
 
     @property
     def outputs(self) -> int:

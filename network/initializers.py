@@ -83,7 +83,7 @@ class GlorotUniform:
 class Zeros:
     """All zeros: for a single linear layer, or to see why symmetry must be broken."""
 
-    def draw(self, shape: tuple[int, int], *, rng: np.random.Generator) -> Matrix:  # noqa: ARG002
+    def draw(self, shape: tuple[int, int], *, rng: np.random.Generator) -> Matrix:
         """Return zeros."""
         return np.zeros(shape)
 

@@ -58,6 +58,10 @@ class Parameters(Mapping[str, Array]):
         """Return the same parameters over a vector of their own."""
         return Parameters(self.shapes, self.flat.copy())
 
+    def weights(self) -> list[Array]:
+        """Return the weight matrices, which decay and penalties act on, without the biases."""
+        return [array for name, array in self.items() if name.endswith(".W")]
+
     def like(self) -> "Parameters":
         """Return zeros of the same names, shapes and type."""
         return Parameters(self.shapes, np.zeros_like(self.flat))

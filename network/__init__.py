@@ -1,0 +1,50 @@
+"""Small dense networks in NumPy: arrays in, arrays out."""
+
+from network.activations import ACTIVATIONS, Activation
+from network.architecture import Architecture, Layer
+from network.errors import DivergenceError, ShapeError
+from network.fit import EpochRecord, FitOptions, FitResult, fit
+from network.initializers import INITIALIZERS, Initializer
+from network.lbfgs import LBFGS
+from network.losses import LOSSES, Loss
+from network.mlp import MLP
+from network.optimizers import SGD, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSProp
+from network.parameters import Parameters
+from network.passes import loss_and_gradients
+from network.schedules import SCHEDULES, Schedule
+from network.stopping import EarlyStopping
+
+__all__ = [
+    "ACTIVATIONS",
+    "INITIALIZERS",
+    "LOSSES",
+    "MLP",
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "Activation",
+    "Architecture",
+    "DivergenceError",
+    "EarlyStopping",
+    "EpochRecord",
+    "FitOptions",
+    "FitResult",
+    "Initializer",
+    "Layer",
+    "Loss",
+    "Optimizer",
+    "Parameters",
+    "Schedule",
+    "ShapeError",
+    "fit",
+    "loss_and_gradients",
+]
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": SGD,
+    "momentum": Momentum,
+    "nesterov": Nesterov,
+    "rmsprop": RMSProp,
+    "adam": Adam,
+    "adamw": AdamW,
+    "lbfgs": LBFGS,
+}

@@ -1,0 +1,115 @@
+"""L-BFGS: a quasi-Newton method for full batches of small networks."""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from network.checks import at_least, positive
+from network.optimizers import Evaluate, Stepper
+from network.parameters import Parameters
+
+__all__ = ["LBFGS"]
+
+Vector = NDArray[np.float64]
+
+SUFFICIENT = 1e-4
+CURVATURE = 0.9
+TRIALS = 30
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    """Limited-memory BFGS (Nocedal and Wright, 2006, algorithms 7.4 and 7.5), one iteration an epoch.
+
+    The line search brackets a step of the weak Wolfe conditions by doubling and bisection (Lewis and Overton, 2013,
+    algorithm 2.6). It ends when no entry of the gradient is above ``tolerance``, or no step lowers the loss.
+    """
+
+    learning_rate: float = 1.0
+    memory: int = 10
+    tolerance: float = 1e-6
+
+    def __post_init__(self) -> None:
+        positive(learning_rate=self.learning_rate)
+        at_least(1, memory=self.memory)
+        at_least(0, tolerance=self.tolerance)
+
+    def start(self, parameters: Parameters, gradients: Parameters) -> Stepper:
+        """Begin with no memory of earlier steps."""
+        return _QuasiNewton(self, parameters, gradients)
+
+
+class _QuasiNewton:
+    """The last pairs of steps and gradient changes, in float64 whatever the parameters are kept in."""
+
+    def __init__(self, options: LBFGS, parameters: Parameters, gradients: Parameters) -> None:
+        self.finished: str | None = None
+        self._options = options
+        self._theta = parameters.flat
+        self._gradient = gradients.flat
+        self._pairs: deque[tuple[Vector, Vector, float]] = deque(maxlen=options.memory)
+        self._loss: float | None = None
+
+    def step(self, evaluate: Evaluate, rate: float) -> float:
+        """Search along the quasi-Newton direction and return the loss that was reached."""
+        loss = evaluate() if self._loss is None else self._loss
+        point, gradient = self._here()
+        if np.abs(gradient).max() <= self._options.tolerance:
+            self.finished = f"no entry of the gradient is above {self._options.tolerance:g}"
+            return loss
+        reached = self._search(evaluate, loss, point, gradient, rate)
+        if reached is None and self._pairs:
+            self._pairs.clear()
+            reached = self._search(evaluate, loss, point, gradient, rate)
+        if reached is None:
+            self.finished = "no step lowers the loss any further"
+            reached = loss
+        self._loss = reached
+        return reached
+
+    def _here(self) -> tuple[Vector, Vector]:
+        return self._theta.astype(np.float64), self._gradient.astype(np.float64)
+
+    def _direction(self, gradient: Vector) -> Vector:
+        """Apply the two-loop recursion to the gradient."""
+        direction = -gradient
+        shares: list[float] = []
+        for s, y, curvature in reversed(self._pairs):
+            share = float(s @ direction) / curvature
+            direction -= share * y
+            shares.append(share)
+        if self._pairs:
+            _, y, curvature = self._pairs[-1]
+            direction *= curvature / float(y @ y)
+        else:
+            direction /= max(1.0, float(np.linalg.norm(gradient)))
+        for (s, y, curvature), share in zip(self._pairs, reversed(shares), strict=True):
+            direction += (share - float(y @ direction) / curvature) * s
+        return direction
+
+    def _search(self, evaluate: Evaluate, loss: float, point: Vector, gradient: Vector, rate: float) -> float | None:
+        """Move to a step of the weak Wolfe conditions and return its loss; stay and return None without one."""
+        direction = self._direction(gradient)
+        slope = float(gradient @ direction)
+        low, high, size = 0.0, np.inf, rate
+        for _ in range(TRIALS):
+            self._theta[:] = point + size * direction
+            reached = evaluate()
+            if not reached <= loss + SUFFICIENT * size * slope:
+                high = size
+            elif float(self._gradient.astype(np.float64) @ direction) < CURVATURE * slope:
+                low = size
+            else:
+                self._remember(point, gradient)
+                return reached
+            size = (low + high) / 2 if high < np.inf else 2 * low
+        self._theta[:] = point
+        self._gradient[:] = gradient
+        return None
+
+    def _remember(self, point: Vector, gradient: Vector) -> None:
+        s, y = (after - before for after, before in zip(self._here(), (point, gradient), strict=True))
+        if (curvature := float(s @ y)) > 0:
+            self._pairs.append((s, y, curvature))

@@ -1,0 +1,260 @@
+"""Losses: what a fit makes small. Each is a mean over the rows of a batch of a loss per row.
+
+A loss sees ``P``: the logits when it has a ``link`` (the activation of the last layer that it is fused with, so that
+nothing overflows and the gradient is a difference), otherwise the activations of the last layer. ``rows(P, Y, out)``
+returns the loss of each row, (rows,), and writes the gradient of that row's loss by P into ``out``, (rows, outputs).
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from network.activations import sigmoid
+from network.checks import between, positive
+from network.errors import ShapeError
+
+__all__ = ["LOSSES", "Loss", "name_of", "targets"]
+
+Matrix = NDArray[np.floating]
+Vector = NDArray[np.floating]
+
+
+class Loss(Protocol):
+    """A differentiable penalty of predictions ``P`` against targets ``Y``, both (rows, outputs)."""
+
+    link: ClassVar[str | None]
+
+    def prepare(self, Y: Matrix) -> Matrix:
+        """Return the targets as ``rows`` wants them; ValueError when they are outside the loss's domain."""
+
+    def rows(self, P: Matrix, Y: Matrix, out: Matrix) -> Vector:
+        """Return the loss of each row and write its gradient by P into ``out``."""
+
+
+class _OfActivations:
+    """A loss of the last layer's activations, whichever they are, for any real target."""
+
+    link: ClassVar[str | None] = None
+
+    def prepare(self, Y: Matrix) -> Matrix:
+        """Take every target."""
+        return Y
+
+
+@dataclass(frozen=True)
+class MeanSquared(_OfActivations):
+    """(A - Y)^2, the mean over outputs; its gradient carries the factor 2."""
+
+    def rows(self, P: Matrix, Y: Matrix, out: Matrix) -> Vector:
+        """Return the mean square of each row's errors."""
+        np.subtract(P, Y, out=out)
+        share = 1 / P.shape[1]
+        losses: Vector = np.einsum("ij,ij->i", out, out)
+        losses *= share
+        out *= 2 * share
+        return losses
+
+
+@dataclass(frozen=True)
+class HalfSquared(_OfActivations):
+    """(A - Y)^2 / 2, the sum over outputs: the gradient is the error itself."""
+
+    def rows(self, P: Matrix, Y: Matrix, out: Matrix) -> Vector:
+        """Return half the sum of each row's squared errors."""
+        np.subtract(P, Y, out=out)
+        losses: Vector = np.einsum("ij,ij->i", out, out)
+        losses *= 0.5
+        return losses
+
+
+@dataclass(frozen=True)
+class MeanAbsolute(_OfActivations):
+    """|A - Y|, the mean over outputs; the derivative at 0 is taken as 0."""
+
+    def rows(self, P: Matrix, Y: Matrix, out: Matrix) -> Vector:
+        """Return the mean size of each row's errors."""
+        np.subtract(P, Y, out=out)
+        losses: Vector = np.abs(out).mean(axis=1)
+        np.sign(out, out=out)
+        out /= P.shape[1]
+        return losses
+
+
+@dataclass(frozen=True)
+class Huber(_OfActivations):
+    """Squared up to an error of ``delta`` and linear beyond (Huber, 1964), the mean over outputs."""
+
+    delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        positive(delta=self.delta)
+
+    def rows(self, P: Matrix, Y: Matrix, out: Matrix) -> Vector:
+        """Return the mean of c (|e| - c / 2) over each row, with c = min(|e|, delta)."""
+        np.subtract(P, Y, out=out)
+        size = np.abs(out)
+        bent = np.minimum(size, self.delta)
+        losses: Vector = (bent * (size - 0.5 * bent)).mean(axis=1)
+        np.clip(out, -self.delta, self.delta, out=out)
+        out /= P.shape[1]
+        return losses
+
+
+@dataclass(frozen=True)
+class Quantile(_OfActivations):
+    """The pinball loss max(q e, (q - 1) e) of e = Y - A (Koenker and Bassett, 1978), the mean over outputs.
+
+    Its minimum is the quantile ``q`` of the target; the derivative at e = 0 is taken as 0.
+    """
+
+    quantile: float = 0.5
+
+    def __post_init__(self) -> None:
+        positive(quantile=self.quantile)
+        between(0, 1, quantile=self.quantile)
+
+    def rows(self, P: Matrix, Y: Matrix, out: Matrix) -> Vector:
+        """Return the mean pinball loss of each row."""
+        np.subtract(P, Y, out=out)
+        tilt = np.sign(out) * 0.5 + (0.5 - self.quantile) * (out != 0)
+        losses: Vector = np.einsum("ij,ij->i", tilt, out) / P.shape[1]
+        np.divide(tilt, P.shape[1], out=out)
+        return losses
+
+
+@dataclass(frozen=True)
+class Poisson:
+    """The negative log-likelihood of counts, exp(Z) - Y Z without the constant log Y!, summed over outputs.
+
+    Fused with the activation exp (McCullagh and Nelder, 1989, section 6.2); targets are not negative.
+    """
+
+    link: ClassVar[str | None] = "exp"
+
+    def prepare(self, Y: Matrix) -> Matrix:
+        """Refuse negative counts."""
+        if Y.min(initial=0) < 0:
+            raise ValueError(f"y: poisson expects counts or rates of at least 0, found {Y.min():.4g}")
+        return Y
+
+    def rows(self, P: Matrix, Y: Matrix, out: Matrix) -> Vector:
+        """Return exp(Z) - Y Z summed over each row."""
+        np.exp(P, out=out)
+        losses: Vector = out.sum(axis=1) - np.einsum("ij,ij->i", Y, P)
+        out -= Y
+        return losses
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy:
+    """The negative log-likelihood of independent yes-or-no outputs, log(1 + exp(Z)) - Y Z, summed over outputs.
+
+    Fused with the activation sigmoid. ``label_smoothing`` s moves targets to (1 - s) Y + s / 2
+    (Szegedy et al., 2016, section 7).
+    """
+
+    label_smoothing: float = 0.0
+    link: ClassVar[str | None] = "sigmoid"
+
+    def __post_init__(self) -> None:
+        between(0, 1, label_smoothing=self.label_smoothing)
+
+    def prepare(self, Y: Matrix) -> Matrix:
+        """Smooth the targets, which are probabilities."""
+        _check_probabilities(Y, "binary_cross_entropy")
+        return Y * (1 - self.label_smoothing) + self.label_smoothing / 2
+
+    def rows(self, P: Matrix, Y: Matrix, out: Matrix) -> Vector:
+        """Return log(1 + exp(Z)) - Y Z summed over each row."""
+        losses: Vector = np.logaddexp(P, P.dtype.type(0)).sum(axis=1) - np.einsum("ij,ij->i", Y, P)
+        sigmoid(P, out=out)
+        out -= Y
+        return losses
+
+
+@dataclass(frozen=True)
+class CategoricalCrossEntropy:
+    """The negative log-likelihood of one class of several, log sum exp(Z) - Y Z.
+
+    Fused with the activation softmax. ``label_smoothing`` s moves targets to (1 - s) Y + s / classes
+    (Szegedy et al., 2016, section 7).
+    """
+
+    label_smoothing: float = 0.0
+    link: ClassVar[str | None] = "softmax"
+
+    def __post_init__(self) -> None:
+        between(0, 1, label_smoothing=self.label_smoothing)
+
+    def prepare(self, Y: Matrix) -> Matrix:
+        """Smooth the targets, which are the probabilities of the classes."""
+        _check_probabilities(Y, "categorical_cross_entropy")
+        off = np.abs(Y.sum(axis=1) - 1)
+        if off.max(initial=0) > 1e-3:  # noqa: PLR2004 - float32 rounding of many classes stays well under it
+            row = int(off.argmax())
+            raise ValueError(f"y: expected rows that sum to 1, row {row} sums to {Y[row].sum():.4g}")
+        return Y * (1 - self.label_smoothing) + self.label_smoothing / Y.shape[1]
+
+    def rows(self, P: Matrix, Y: Matrix, out: Matrix) -> Vector:
+        """Return log sum exp(Z) - Y Z of each row, shifted by the row's maximum."""
+        np.subtract(P, np.maximum.reduce(P, axis=1, keepdims=True), out=out)
+        chosen = np.einsum("ij,ij->i", Y, out)
+        np.exp(out, out=out)
+        sums = np.add.reduce(out, axis=1, keepdims=True)
+        out /= sums
+        out -= Y
+        losses: Vector = np.log(sums[:, 0])
+        losses -= chosen
+        return losses
+
+
+LOSSES: dict[str, type[Loss]] = {
+    "mean_squared": MeanSquared,
+    "half_squared": HalfSquared,
+    "mean_absolute": MeanAbsolute,
+    "huber": Huber,
+    "quantile": Quantile,
+    "poisson": Poisson,
+    "binary_cross_entropy": BinaryCrossEntropy,
+    "categorical_cross_entropy": CategoricalCrossEntropy,
+}
+
+
+def name_of(loss: Loss) -> str:
+    """Return the loss's name in ``LOSSES``, or its class's name."""
+    return next((name for name, kind in LOSSES.items() if kind is type(loss)), type(loss).__name__)
+
+
+def targets(loss: Loss, y: NDArray[Any], *, rows: int, outputs: int, dtype: DTypeLike) -> Matrix:
+    """Return ``y`` as the (rows, outputs) targets of a loss.
+
+    Accepted: (rows, outputs) numbers, (rows,) numbers for one output, and (rows,) integer class codes for the
+    categorical cross-entropy. Raises ShapeError for another shape and ValueError for values outside the domain.
+    """
+    y = np.asarray(y)
+    if isinstance(loss, CategoricalCrossEntropy) and y.shape == (rows,) and y.dtype.kind in "iu":
+        Y = _one_hot(y, outputs, dtype)
+    elif y.shape == (rows, outputs) or (outputs == 1 and y.shape == (rows,)):
+        Y = np.ascontiguousarray(y.reshape(rows, outputs), dtype)
+    else:
+        raise ShapeError("y", expected=f"({rows}, {outputs})", actual=y.shape)
+    if not np.isfinite(Y).all():
+        row = int(np.flatnonzero(~np.isfinite(Y).all(axis=1))[0])
+        raise ValueError(f"y: expected finite numbers, found {Y[row].tolist()} in row {row}")
+    prepared: Matrix = np.ascontiguousarray(loss.prepare(Y), dtype)
+    return prepared
+
+
+def _one_hot(codes: NDArray[Any], classes: int, dtype: DTypeLike) -> Matrix:
+    if codes.min(initial=0) < 0 or codes.max(initial=0) >= classes:
+        raise ValueError(f"y: expected class codes from 0 to {classes - 1}, found {codes.min()} to {codes.max()}")
+    Y = np.zeros((len(codes), classes), dtype)
+    Y[np.arange(len(codes)), codes] = 1
+    return Y
+
+
+def _check_probabilities(Y: Matrix, name: str) -> None:
+    if Y.min(initial=0) < 0 or Y.max(initial=0) > 1:
+        raise ValueError(f"y: {name} expects probabilities from 0 to 1, found {Y.min():.4g} to {Y.max():.4g}")

@@ -1,0 +1,107 @@
+"""The multilayer perceptron as a value: an architecture with its parameters, ready to answer."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from network.activations import ACTIVATIONS, Activation
+from network.architecture import Architecture
+from network.errors import ShapeError
+from network.initializers import Initializer
+from network.parameters import Parameters
+
+__all__ = ["MLP"]
+
+Matrix = NDArray[np.floating]
+
+TILE = 32
+"""Rows of every matrix product while answering.
+
+A BLAS chooses its kernel, and with it the order of its sums, by the shape of a product. With one shape whatever the
+batch, a row's answer has the same bits alone and among others. 32 rows cost a single row little more than 8 would,
+and large batches little more than one product over all rows.
+"""
+CHUNK = 128 * TILE
+"""Rows that go through all layers before the next ones, so that what lies between the layers stays small."""
+
+
+@dataclass(frozen=True, eq=False)
+class MLP:
+    """Dense layers over a batch: A = activation(X W + b), layer by layer.
+
+    Safe to share between threads: nothing is kept between calls. Raises ShapeError when the parameters are not those
+    of the architecture.
+    """
+
+    architecture: Architecture
+    parameters: Parameters
+
+    def __post_init__(self) -> None:
+        expected = self.architecture.shapes()
+        for name in [*expected, *self.parameters]:
+            actual = self.parameters[name].shape if name in self.parameters else None
+            if actual != expected.get(name):
+                raise ShapeError(name, expected=str(expected.get(name, "no such array")), actual=actual)
+
+    @classmethod
+    def initialized(
+        cls,
+        architecture: Architecture,
+        initializer: Initializer,
+        *,
+        rng: np.random.Generator,
+        dtype: DTypeLike = np.float32,
+    ) -> "MLP":
+        """Draw the weights of every layer in order, from ``rng``; biases are zero."""
+        parameters = Parameters.zeros(architecture, dtype)
+        for W in parameters.weights():
+            fan_in, fan_out = W.shape
+            W[:] = initializer.draw((fan_in, fan_out), rng=rng)
+        return cls(architecture, parameters)
+
+    def infer(self, X: ArrayLike, out: Matrix | None = None) -> Matrix:
+        """Return the activations of the last layer, (rows, outputs), for inputs (rows, inputs).
+
+        The result has the type of the parameters; it is written into ``out`` where one is given. A row's answer has
+        the same bits whatever rows it arrives with. Values beyond the type's range become infinite or not a number.
+        Raises ShapeError for inputs of another width.
+        """
+        return self._answer(X, out, ACTIVATIONS[self.architecture.layers[-1].activation])
+
+    def logits(self, X: ArrayLike, out: Matrix | None = None) -> Matrix:
+        """Return what ``infer`` does without the activation of the last layer."""
+        return self._answer(X, out, ACTIVATIONS["identity"])
+
+    def _answer(self, X: ArrayLike, out: Matrix | None, last: Activation) -> Matrix:
+        X = np.asarray(X, self.parameters.dtype)
+        if X.ndim != 2 or X.shape[1] != self.architecture.inputs:  # noqa: PLR2004 - a matrix
+            raise ShapeError("X", expected=f"(rows, {self.architecture.inputs})", actual=X.shape)
+        rows = len(X)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if rows <= CHUNK and out is None:
+                return self._tiles(X, last)
+            if out is None:
+                out = np.empty((rows, self.architecture.outputs), self.parameters.dtype)
+            for start in range(0, rows, CHUNK):
+                out[start : start + CHUNK] = self._tiles(X[start : start + CHUNK], last)
+        return out
+
+    def _tiles(self, X: Matrix, last: Activation) -> Matrix:
+        """Answer up to CHUNK rows, padded with zeros to whole tiles."""
+        rows = len(X)
+        tiles = -(-rows // TILE)
+        if rows % TILE or not X.flags.c_contiguous:
+            A: Matrix = np.zeros((tiles * TILE, X.shape[1]), X.dtype)
+            A[:rows] = X
+        else:
+            A = X
+        final = len(self.architecture.layers) - 1
+        for index, layer in enumerate(self.architecture.layers):
+            A = np.matmul(A.reshape(tiles, TILE, -1), self.parameters[f"layers.{index}.W"]).reshape(-1, layer.units)
+            if layer.bias:
+                A += self.parameters[f"layers.{index}.b"]
+            activation = last if index == final else ACTIVATIONS[layer.activation]
+            Z, A = A, np.empty_like(A) if activation.keeps_input else A
+            activation.forward(Z, A)
+        return A[:rows]

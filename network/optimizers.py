@@ -1,0 +1,246 @@
+"""First-order optimizers: a handful of operations on flat vectors, whatever the depth of the network.
+
+An optimizer is a frozen set of options; ``start`` binds it to the parameters and gradients of one fit and returns
+the ``Stepper`` that holds its state.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from network.checks import at_least, between, positive
+from network.parameters import Parameters
+
+__all__ = ["Optimizer", "Stepper"]
+
+Vector = NDArray[np.floating]
+Evaluate = Callable[[], float]
+
+BLOCK = 2**14
+"""Elements that are taken through all operations of a step before the next: a block of each vector fits the cache."""
+
+
+class Stepper(Protocol):
+    """An optimizer at work on the parameters of one fit, in place."""
+
+    @property
+    def finished(self) -> str | None:
+        """Why no further step is worth while, or None."""
+
+    def step(self, evaluate: Evaluate, rate: float) -> float:
+        """Call ``evaluate`` for the loss (it leaves the gradients in place), move, and return the loss."""
+
+
+class Optimizer(Protocol):
+    """The options of an optimizer."""
+
+    @property
+    def learning_rate(self) -> float:
+        """The size of a step before any schedule."""
+
+    def start(self, parameters: Parameters, gradients: Parameters) -> Stepper:
+        """Bind to the vectors of one fit; the state begins at zero."""
+
+
+class _FirstOrder:
+    """A stepper that moves once by each gradient."""
+
+    finished: str | None = None
+
+    def step(self, evaluate: Evaluate, rate: float) -> float:
+        loss = evaluate()
+        self.move(rate)
+        return loss
+
+    def move(self, rate: float) -> None:
+        raise NotImplementedError
+
+
+def _blocks(*vectors: Vector) -> list[tuple[Vector, ...]]:
+    """Cut vectors of one length into the same blocks."""
+    return [tuple(vector[i : i + BLOCK] for vector in vectors) for i in range(0, vectors[0].size, BLOCK)]
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Gradient descent: theta -= rate g (Robbins and Monro, 1951)."""
+
+    learning_rate: float = 0.01
+
+    def __post_init__(self) -> None:
+        positive(learning_rate=self.learning_rate)
+
+    def start(self, parameters: Parameters, gradients: Parameters) -> Stepper:
+        """Bind; there is no state."""
+        return _Descent(parameters.flat, gradients.flat)
+
+
+class _Descent(_FirstOrder):
+    def __init__(self, theta: Vector, gradient: Vector) -> None:
+        self._blocks = _blocks(theta, gradient)
+
+    def move(self, rate: float) -> None:
+        for theta, g in self._blocks:
+            np.multiply(g, rate, out=g)
+            np.subtract(theta, g, out=theta)
+
+
+@dataclass(frozen=True)
+class Momentum:
+    """Heavy ball: v = momentum v - rate g; theta += v (Polyak, 1964; Sutskever et al., 2013, eq. 1-2)."""
+
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+
+    def __post_init__(self) -> None:
+        positive(learning_rate=self.learning_rate)
+        between(0, 1, momentum=self.momentum)
+
+    def start(self, parameters: Parameters, gradients: Parameters) -> Stepper:
+        """Begin at rest."""
+        return _Rolling(parameters.flat, gradients.flat, self.momentum, looks_ahead=False)
+
+
+@dataclass(frozen=True)
+class Nesterov:
+    """Nesterov's momentum, evaluated at the point looked ahead to (Sutskever et al., 2013, eq. 3-4).
+
+    Written for the shifted parameters, so that one evaluation serves: v = momentum v - rate g;
+    theta += momentum v - rate g.
+    """
+
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+
+    def __post_init__(self) -> None:
+        positive(learning_rate=self.learning_rate)
+        between(0, 1, momentum=self.momentum)
+
+    def start(self, parameters: Parameters, gradients: Parameters) -> Stepper:
+        """Begin at rest."""
+        return _Rolling(parameters.flat, gradients.flat, self.momentum, looks_ahead=True)
+
+
+class _Rolling(_FirstOrder):
+    def __init__(self, theta: Vector, gradient: Vector, momentum: float, *, looks_ahead: bool) -> None:
+        self._blocks = _blocks(theta, gradient, np.zeros_like(theta))
+        self._momentum = momentum
+        self._looks_ahead = looks_ahead
+
+    def move(self, rate: float) -> None:
+        for theta, g, v in self._blocks:
+            np.multiply(g, rate, out=g)
+            np.multiply(v, self._momentum, out=v)
+            np.subtract(v, g, out=v)
+            if self._looks_ahead:
+                np.subtract(theta, g, out=theta)
+                np.multiply(v, self._momentum, out=g)
+                np.add(theta, g, out=theta)
+            else:
+                np.add(theta, v, out=theta)
+
+
+@dataclass(frozen=True)
+class RMSProp:
+    """v = decay v + (1 - decay) g^2; theta -= rate g / (sqrt(v) + epsilon) (Tieleman and Hinton, 2012, lecture 6e)."""
+
+    learning_rate: float = 0.001
+    decay: float = 0.9
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
+        between(0, 1, decay=self.decay)
+
+    def start(self, parameters: Parameters, gradients: Parameters) -> Stepper:
+        """Begin with a mean square of zero."""
+        return _RootMeanSquare(self, parameters.flat, gradients.flat)
+
+
+class _RootMeanSquare(_FirstOrder):
+    def __init__(self, options: RMSProp, theta: Vector, gradient: Vector) -> None:
+        self._options = options
+        self._blocks = _blocks(theta, gradient, np.zeros_like(theta))
+        self._scratch = np.empty_like(theta[:BLOCK])
+
+    def move(self, rate: float) -> None:
+        options = self._options
+        for theta, g, v in self._blocks:
+            scratch = self._scratch[: g.size]
+            np.multiply(g, g, out=scratch)
+            np.multiply(scratch, 1 - options.decay, out=scratch)
+            np.multiply(v, options.decay, out=v)
+            np.add(v, scratch, out=v)
+            np.sqrt(v, out=scratch)
+            np.add(scratch, options.epsilon, out=scratch)
+            np.multiply(g, rate, out=g)
+            np.divide(g, scratch, out=g)
+            np.subtract(theta, g, out=theta)
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam with bias correction (Kingma and Ba, 2015, algorithm 1)."""
+
+    learning_rate: float = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
+        between(0, 1, beta_1=self.beta_1, beta_2=self.beta_2)
+
+    def start(self, parameters: Parameters, gradients: Parameters) -> Stepper:
+        """Begin with moments of zero."""
+        return _Moments(self, parameters, gradients)
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with decoupled decay of the weights, biases left out (Loshchilov and Hutter, 2019, algorithm 2)."""
+
+    weight_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(0, weight_decay=self.weight_decay)
+
+    def start(self, parameters: Parameters, gradients: Parameters) -> Stepper:
+        """Begin with moments of zero."""
+        return _Moments(self, parameters, gradients, self.weight_decay)
+
+
+class _Moments(_FirstOrder):
+    """Both moments divided by (1 - beta), which saves a pass over each; the constants go into two scalars."""
+
+    def __init__(self, options: Adam, parameters: Parameters, gradients: Parameters, weight_decay: float = 0.0) -> None:
+        theta = parameters.flat
+        self._options = options
+        self._blocks = _blocks(theta, gradients.flat, np.zeros_like(theta), np.zeros_like(theta))
+        self._weights = parameters.weights() if weight_decay else []
+        self._weight_decay = weight_decay
+        self._steps = 0
+
+    def move(self, rate: float) -> None:
+        options = self._options
+        self._steps += 1
+        for W in self._weights:
+            np.multiply(W, 1 - rate * self._weight_decay, out=W)
+        spread = ((1 - options.beta_2) / (1 - options.beta_2**self._steps)) ** 0.5
+        size = rate * (1 - options.beta_1) / (1 - options.beta_1**self._steps) / spread
+        epsilon = options.epsilon / spread
+        for theta, g, m, v in self._blocks:
+            np.multiply(m, options.beta_1, out=m)
+            np.add(m, g, out=m)
+            np.multiply(g, g, out=g)
+            np.multiply(v, options.beta_2, out=v)
+            np.add(v, g, out=v)
+            np.sqrt(v, out=g)
+            np.add(g, epsilon, out=g)
+            np.divide(m, g, out=g)
+            np.multiply(g, size, out=g)
+            np.subtract(theta, g, out=theta)

@@ -1,0 +1,79 @@
+"""Early stopping: when a fit has got as far as it will, and which epoch's weights are the best."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from network.checks import at_least
+
+__all__ = ["EarlyStopping", "Watch"]
+
+Vector = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop by a monitored value: "loss" (training), "validation_loss" or the name of a metric.
+
+    ``below`` stops as soon as the value is under it; ``patience`` stops when that many epochs have brought no value
+    better by more than ``min_delta`` (Prechelt, 1998), and with ``restore_best`` the fit ends with the weights of the
+    best epoch. ``mode`` says whether better is "min" or "max".
+    """
+
+    monitor: str = "loss"
+    below: float | None = None
+    patience: int | None = None
+    min_delta: float = 0.0
+    mode: Literal["min", "max"] = "min"
+    restore_best: bool = True
+
+    def __post_init__(self) -> None:
+        if self.below is None and self.patience is None:
+            raise ValueError("stopping: expected `below`, `patience` or both")
+        if self.patience is not None:
+            at_least(1, patience=self.patience)
+        at_least(0, min_delta=self.min_delta)
+        if self.mode not in {"min", "max"}:
+            raise ValueError(f"mode: expected min or max, found {self.mode!r}")
+
+
+class Watch:
+    """What early stopping has seen in one fit of the parameters ``theta``."""
+
+    def __init__(self, stopping: EarlyStopping, theta: Vector) -> None:
+        self.best_epoch = 0
+        self._stopping = stopping
+        self._sign = 1 if stopping.mode == "min" else -1
+        self._best = math.inf
+        self._theta = theta
+        self._kept = theta.copy() if stopping.patience is not None and stopping.restore_best else None
+
+    def observe(self, epoch: int, values: Mapping[str, float]) -> str | None:
+        """Take note of an epoch; return why to stop after it, or None."""
+        stopping = self._stopping
+        value = values.get(stopping.monitor)
+        if value is None:  # metrics may be computed every few epochs only
+            return None
+        if self._sign * value < self._best - stopping.min_delta:
+            self._best, self.best_epoch = self._sign * value, epoch
+            if self._kept is not None:
+                np.copyto(self._kept, self._theta)
+        if stopping.below is not None and value < stopping.below:
+            self.best_epoch, self._kept = epoch, None
+            return f"{stopping.monitor} fell to {value:.4g}, under {stopping.below:g}, in epoch {epoch}"
+        if stopping.patience is not None and epoch - self.best_epoch >= stopping.patience:
+            better = "above" if stopping.mode == "max" else "under"
+            return (
+                f"{stopping.monitor} has not come {better} the {abs(self._best):.4g} of epoch {self.best_epoch} "
+                f"for {stopping.patience} epochs"
+            )
+        return None
+
+    def restore(self) -> None:
+        """Put the best epoch's weights back."""
+        if self._kept is not None and self.best_epoch:
+            np.copyto(self._theta, self._kept)
