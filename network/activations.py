@@ -1,8 +1,8 @@
 """Activation functions: one small frozen value each, with a forward and a backward pass.
 
 ``forward(Z, out)`` writes the activation of Z into ``out`` (both (rows, units); ``out`` may be Z itself unless
-``keeps_input``). ``backward(dA, Z, A)`` turns the gradient by A into the gradient by Z, in place in ``dA``; it is the last
-to need Z and A and may use them as scratch.
+``keeps_input``). ``backward(dA, Z, A)`` turns the gradient by A into the gradient by Z, in place in ``dA``; it is the
+last to need Z and A and may use them as scratch.
 """
 
 import math

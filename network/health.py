@@ -16,6 +16,7 @@ __all__ = ["Health", "check_loss"]
 Matrix = NDArray[np.floating]
 
 SAMPLE = 1024
+MOST = 0.9
 REMEDY = "lower the learning rate or use he_normal"
 
 
@@ -47,7 +48,7 @@ class Health:
         self._since = {index: self._since.get(index, epoch) for index in sorted(dead)}
 
     def warnings(self) -> tuple[str, ...]:
-        """Return a sentence for every layer in which at least half of the units are inactive at the end."""
+        """Return a sentence for every layer in which nine in ten units or more are inactive at the end."""
         if not self._is_at_risk:
             return ()
         sentences = []
@@ -56,7 +57,7 @@ class Health:
             if counted == units:
                 since = f" since epoch {self._since[index]}" if index in self._since else ""
                 sentences.append(f"all {units} units of layer {index} are inactive{since}: {REMEDY}")
-            elif 2 * counted >= units:
+            elif counted >= MOST * units:
                 sentences.append(f"{counted} of {units} units of layer {index} are inactive: {REMEDY}")
         return tuple(sentences)
 

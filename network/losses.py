@@ -205,7 +205,7 @@ class CategoricalCrossEntropy:
         sums = np.add.reduce(out, axis=1, keepdims=True)
         out /= sums
         out -= Y
-        losses: Vector = np.log(sums[:, 0])
+        losses: Vector = np.log(sums.ravel())
         losses -= chosen
         return losses
 

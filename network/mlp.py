@@ -1,6 +1,6 @@
 """The multilayer perceptron as a value: an architecture with its parameters, ready to answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -36,6 +36,7 @@ class MLP:
 
     architecture: Architecture
     parameters: Parameters
+    _dense: tuple[tuple[Matrix, Matrix | None, Activation | None], ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         expected = self.architecture.shapes()
@@ -43,6 +44,13 @@ class MLP:
             actual = self.parameters[name].shape if name in self.parameters else None
             if actual != expected.get(name):
                 raise ShapeError(name, expected=str(expected.get(name, "no such array")), actual=actual)
+        layers = self.architecture.layers
+        hidden = [ACTIVATIONS[layer.activation] for layer in layers[:-1]]
+        dense = tuple(
+            (self.parameters[f"layers.{index}.W"], self.parameters.get(f"layers.{index}.b"), activation)
+            for index, activation in enumerate([*hidden, None])
+        )
+        object.__setattr__(self, "_dense", dense)
 
     @classmethod
     def initialized(
@@ -89,19 +97,20 @@ class MLP:
 
     def _tiles(self, X: Matrix, last: Activation) -> Matrix:
         """Answer up to CHUNK rows, padded with zeros to whole tiles."""
-        rows = len(X)
+        rows, fan_in = X.shape
         tiles = -(-rows // TILE)
-        if rows % TILE or not X.flags.c_contiguous:
-            A: Matrix = np.zeros((tiles * TILE, X.shape[1]), X.dtype)
+        padded = tiles * TILE
+        A = X
+        if rows != padded or not X.flags.c_contiguous:
+            A = np.zeros((padded, fan_in), X.dtype)
             A[:rows] = X
-        else:
-            A = X
-        final = len(self.architecture.layers) - 1
-        for index, layer in enumerate(self.architecture.layers):
-            A = np.matmul(A.reshape(tiles, TILE, -1), self.parameters[f"layers.{index}.W"]).reshape(-1, layer.units)
-            if layer.bias:
-                A += self.parameters[f"layers.{index}.b"]
-            activation = last if index == final else ACTIVATIONS[layer.activation]
+        for W, b, activation in self._dense:
+            fan_out = W.shape[1]
+            A = np.matmul(A.reshape(tiles, TILE, fan_in), W).reshape(padded, fan_out)
+            if b is not None:
+                A += b
+            activation = activation or last  # noqa: PLW2901 - only the last layer leaves it to the caller
             Z, A = A, np.empty_like(A) if activation.keeps_input else A
             activation.forward(Z, A)
+            fan_in = fan_out
         return A[:rows]
