@@ -200,7 +200,7 @@ class CategoricalCrossEntropy:
     def rows(self, P: Matrix, Y: Matrix, out: Matrix) -> Vector:
         """Return log sum exp(Z) - Y Z of each row, shifted by the row's maximum."""
         np.subtract(P, np.maximum.reduce(P, axis=1, keepdims=True), out=out)
-        chosen = np.einsum("ij,ij->i", Y, out)
+        chosen: Vector = np.einsum("ij,ij->i", Y, out)
         np.exp(out, out=out)
         sums = np.add.reduce(out, axis=1, keepdims=True)
         out /= sums

@@ -1,5 +1,7 @@
 """Architectures and parameters as values."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -8,11 +10,11 @@ from network import INITIALIZERS, MLP, Architecture, Layer, Parameters, ShapeErr
 NETWORK = Architecture(4, (Layer(3, "tanh", dropout=0.5), Layer(2, "softmax", bias=False)))
 
 
-def test_an_architecture_survives_the_way_through_json():
+def test_an_architecture_survives_the_way_through_json() -> None:
     assert Architecture.from_dict(NETWORK.to_dict()) == NETWORK
 
 
-def test_parameters_are_named_by_layer_and_shaped_by_units():
+def test_parameters_are_named_by_layer_and_shaped_by_units() -> None:
     assert NETWORK.shapes() == {"layers.0.W": (4, 3), "layers.0.b": (3,), "layers.1.W": (3, 2)}
     assert NETWORK.outputs == 2
 
@@ -27,7 +29,7 @@ def test_parameters_are_named_by_layer_and_shaped_by_units():
         ({"more": 1}, "architecture: expected an object with the keys inputs, layers"),
     ],
 )
-def test_an_architecture_that_is_none_is_refused_by_place(change, message):
+def test_an_architecture_that_is_none_is_refused_by_place(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Architecture.from_dict(NETWORK.to_dict() | change)
 
@@ -43,19 +45,19 @@ def test_an_architecture_that_is_none_is_refused_by_place(change, message):
         ({"extra": 1}, "layers.0: expected an object with the keys activation, bias, dropout, units"),
     ],
 )
-def test_a_layer_that_is_none_is_refused_by_place(change, message):
+def test_a_layer_that_is_none_is_refused_by_place(change: dict[str, Any], message: str) -> None:
     mapping = NETWORK.to_dict()
     mapping["layers"][0] |= change
     with pytest.raises(ValueError, match=f"architecture.{message}"):
         Architecture.from_dict(mapping)
 
 
-def test_the_last_layer_drops_nothing():
+def test_the_last_layer_drops_nothing() -> None:
     with pytest.raises(ValueError, match=r"layers.0.dropout: expected 0 for the last layer"):
         Architecture(2, (Layer(2, dropout=0.1),))
 
 
-def test_named_parameters_are_views_on_one_vector():
+def test_named_parameters_are_views_on_one_vector() -> None:
     parameters = Parameters.zeros(NETWORK)
     parameters.flat[:] = np.arange(21)
     assert parameters["layers.0.b"].tolist() == [12, 13, 14]
@@ -63,7 +65,7 @@ def test_named_parameters_are_views_on_one_vector():
     assert parameters.flat[15:].tolist() == [0] * 6
 
 
-def test_parameters_from_arrays_are_copies():
+def test_parameters_from_arrays_are_copies() -> None:
     arrays = {name: np.ones(shape, np.float32) for name, shape in NETWORK.shapes().items()}
     parameters = Parameters.from_arrays(NETWORK, arrays)
     arrays["layers.0.W"][:] = 7
@@ -77,13 +79,13 @@ def test_parameters_from_arrays_are_copies():
         ({"layers.1.b": np.ones(2)}, r"layers.1.b: expected shape no such array, found \(2,\)"),
     ],
 )
-def test_arrays_of_another_architecture_are_refused_by_name(change, message):
+def test_arrays_of_another_architecture_are_refused_by_name(change: dict[str, Any], message: str) -> None:
     arrays = {name: np.ones(shape) for name, shape in NETWORK.shapes().items()}
     with pytest.raises(ShapeError, match=message):
         Parameters.from_arrays(NETWORK, arrays | change)
 
 
-def test_a_missing_array_is_named():
+def test_a_missing_array_is_named() -> None:
     with pytest.raises(ShapeError, match=r"layers.0.W: expected shape \(4, 3\), found None"):
         Parameters.from_arrays(NETWORK, {})
 
@@ -100,7 +102,7 @@ SPREADS = {
 
 
 @pytest.mark.parametrize("name", INITIALIZERS)
-def test_an_initializer_draws_the_spread_that_it_promises(name):
+def test_an_initializer_draws_the_spread_that_it_promises(name: str) -> None:
     options, spread = SPREADS[name]
     architecture = Architecture(300, (Layer(200), Layer(1)))
     network = MLP.initialized(architecture, INITIALIZERS[name](**options), rng=np.random.default_rng(0))
@@ -110,7 +112,7 @@ def test_an_initializer_draws_the_spread_that_it_promises(name):
     assert not network.parameters["layers.0.b"].any()
 
 
-def test_the_same_generator_gives_the_same_weights():
+def test_the_same_generator_gives_the_same_weights() -> None:
     def drawn() -> bytes:
         return MLP.initialized(
             NETWORK, INITIALIZERS["he_normal"](), rng=np.random.default_rng(3)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from network import ACTIVATIONS, LOSSES, MLP, Layer, Loss, Parameters, loss_and_gradients
+from network.activations import ReLU
 from tests.network.networks import Matrix, data, last_activation, made_loss, mlp
 
 STEP = 1e-6
@@ -12,7 +13,7 @@ STEP = 1e-6
 def disagreement(
     network: MLP, loss: Loss, X: Matrix, y: Matrix, *, weight: Matrix | None = None, drop: bool = False
 ) -> float:
-    """Compare <w, J v> by central differences with <J^T w, v> along random directions; return the largest difference."""
+    """The largest difference, along random directions v, of J v by central differences and <gradient, v>."""
 
     def evaluated(flat: Matrix) -> tuple[float, Matrix]:
         at = MLP(network.architecture, Parameters(network.architecture.shapes(), flat))
@@ -31,7 +32,7 @@ def disagreement(
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_an_activation_maps_gradients_back_as_its_derivative_says(name):
+def test_an_activation_maps_gradients_back_as_its_derivative_says(name: str) -> None:
     activation = ACTIVATIONS[name]
     rng = np.random.default_rng(0)
     Z, v, w = rng.normal(0, 2, (3, 7, 5))
@@ -48,7 +49,7 @@ def test_an_activation_maps_gradients_back_as_its_derivative_says(name):
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_an_activation_may_work_in_place_unless_it_keeps_its_input(name):
+def test_an_activation_may_work_in_place_unless_it_keeps_its_input(name: str) -> None:
     activation = ACTIVATIONS[name]
     Z = np.random.default_rng(0).normal(0, 2, (7, 5))
     apart = np.empty_like(Z)
@@ -60,14 +61,14 @@ def test_an_activation_may_work_in_place_unless_it_keeps_its_input(name):
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("hidden", [name for name in ACTIVATIONS if name != "exp"])
-def test_every_layer_passes_gradients_through_a_deep_network(hidden, bias):
+def test_every_layer_passes_gradients_through_a_deep_network(hidden: str, bias: bool) -> None:
     network = mlp(Layer(6, hidden, bias=bias), Layer(5, hidden, bias=bias), Layer(3, "identity", bias=bias))
     X, y = data("mean_squared")
     assert disagreement(network, LOSSES["mean_squared"](), X, y) < 1e-8
 
 
 @pytest.mark.parametrize("last", ACTIVATIONS)
-def test_a_loss_of_activations_takes_any_last_layer(last):
+def test_a_loss_of_activations_takes_any_last_layer(last: str) -> None:
     network = mlp(Layer(6, "tanh"), Layer(3, last))
     X, y = data("half_squared")
     assert disagreement(network, LOSSES["half_squared"](), X, y) < 1e-8
@@ -75,24 +76,24 @@ def test_a_loss_of_activations_takes_any_last_layer(last):
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name", LOSSES)
-def test_every_loss_has_the_gradient_of_its_value(name, weighted):
+def test_every_loss_has_the_gradient_of_its_value(name: str, weighted: bool) -> None:
     network = mlp(Layer(6, "tanh"), Layer(3, last_activation(name)))
     X, y = data(name)
     weight = np.random.default_rng(2).random(len(X)) if weighted else None
     assert disagreement(network, made_loss(name), X, y, weight=weight) < 1e-8
 
 
-def test_dropout_scales_what_it_keeps_and_its_gradient_alike():
+def test_dropout_scales_what_it_keeps_and_its_gradient_alike() -> None:
     network = mlp(Layer(16, "tanh", dropout=0.5), Layer(16, "relu", dropout=0.25), Layer(3, "softmax"))
     X, y = data("categorical_cross_entropy")
     assert disagreement(network, LOSSES["categorical_cross_entropy"](), X, y, drop=True) < 1e-8
 
 
-def test_the_contract_catches_a_relu_derivative_that_looks_at_the_wrong_sign(monkeypatch):
-    class TutorialReLU(type(ACTIVATIONS["relu"])):
+def test_the_contract_catches_a_relu_derivative_that_looks_at_the_wrong_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    class TutorialReLU(ReLU):
         """The activation is never negative, so that `A >= 0` is true everywhere."""
 
-        def backward(self, dA, Z, A):
+        def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> None:
             np.multiply(dA, A >= 0, out=dA)
 
     network = mlp(Layer(6, "relu"), Layer(3, "identity"))
@@ -103,7 +104,7 @@ def test_the_contract_catches_a_relu_derivative_that_looks_at_the_wrong_sign(mon
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_loss_and_gradients_do_not_depend_on_the_order_of_the_rows(name):
+def test_loss_and_gradients_do_not_depend_on_the_order_of_the_rows(name: str) -> None:
     network = mlp(Layer(6, "tanh"), Layer(3, last_activation(name)))
     X, y = data(name)
     order = np.random.default_rng(3).permutation(len(X))

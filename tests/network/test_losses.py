@@ -1,5 +1,8 @@
 """The values of the losses, beside scikit-learn's metrics, and what weights and wrong targets do."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss, mean_absolute_error, mean_pinball_loss, mean_squared_error
@@ -24,20 +27,20 @@ def value(name: str, y: np.ndarray, X: np.ndarray, **options: float) -> tuple[fl
         ("poisson", {}, lambda y, A: np.mean(np.sum(A - y * np.log(A), axis=1))),
     ],
 )
-def test_a_loss_has_the_value_of_its_formula(name, options, metric):
+def test_a_loss_has_the_value_of_its_formula(name: str, options: dict[str, Any], metric: Callable[..., float]) -> None:
     X, y = data(name)
     loss, A = value(name, y, X, **options)
     assert loss == pytest.approx(metric(y, A))
 
 
-def test_huber_is_squared_for_small_errors_and_linear_for_large_ones():
+def test_huber_is_squared_for_small_errors_and_linear_for_large_ones() -> None:
     X, y = data("huber", rows=400)
     loss, A = value("huber", y, X, delta=0.7)
     e = np.abs(y - A)
     assert loss == pytest.approx(np.mean(np.where(e <= 0.7, 0.5 * e**2, 0.7 * (e - 0.35))))
 
 
-def test_categorical_cross_entropy_takes_codes_and_one_hot_rows_alike():
+def test_categorical_cross_entropy_takes_codes_and_one_hot_rows_alike() -> None:
     X, _ = data("mean_squared")
     codes = np.arange(12) % 3
     loss, A = value("categorical_cross_entropy", codes, X)
@@ -45,14 +48,14 @@ def test_categorical_cross_entropy_takes_codes_and_one_hot_rows_alike():
     assert value("categorical_cross_entropy", np.eye(3)[codes], X)[0] == loss
 
 
-def test_binary_cross_entropy_sums_over_independent_outputs():
+def test_binary_cross_entropy_sums_over_independent_outputs() -> None:
     X, _ = data("mean_squared")
     y = (np.arange(36).reshape(12, 3) % 2).astype(float)
     loss, A = value("binary_cross_entropy", y, X)
     assert loss == pytest.approx(sum(log_loss(y[:, k], A[:, k]) for k in range(3)))
 
 
-def test_label_smoothing_moves_targets_towards_the_uniform_distribution():
+def test_label_smoothing_moves_targets_towards_the_uniform_distribution() -> None:
     X, _ = data("mean_squared")
     Y = np.eye(3)[np.arange(12) % 3]
     smooth = value("categorical_cross_entropy", Y, X, label_smoothing=0.3)[0]
@@ -62,7 +65,7 @@ def test_label_smoothing_moves_targets_towards_the_uniform_distribution():
 
 
 @pytest.mark.parametrize("name", ["categorical_cross_entropy", "binary_cross_entropy"])
-def test_cross_entropies_stay_finite_for_huge_logits(name):
+def test_cross_entropies_stay_finite_for_huge_logits(name: str) -> None:
     network = mlp(Layer(3, last_activation(name)))
     loss, gradients = loss_and_gradients(network, LOSSES[name](), np.full((2, 4), 1e6), np.eye(3)[[0, 1]])
     assert np.isfinite(loss)
@@ -70,11 +73,11 @@ def test_cross_entropies_stay_finite_for_huge_logits(name):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_weight_of_two_is_a_row_that_comes_twice(name):
+def test_a_weight_of_two_is_a_row_that_comes_twice(name: str) -> None:
     network = mlp(Layer(6, "tanh"), Layer(3, last_activation(name)))
     X, y = data(name)
     counts = np.arange(12) % 3
-    weighted = loss_and_gradients(network, made_loss(name), X, y, sample_weight=counts)
+    weighted = loss_and_gradients(network, made_loss(name), X, y, sample_weight=counts.astype(float))
     repeated = loss_and_gradients(network, made_loss(name), X.repeat(counts, axis=0), y.repeat(counts, axis=0))
     assert weighted[0] == pytest.approx(repeated[0])  # twelve rows either way
     for array in weighted[1]:
@@ -82,12 +85,12 @@ def test_a_weight_of_two_is_a_row_that_comes_twice(name):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_class_weights_are_sample_weights_by_class(name):
+def test_class_weights_are_sample_weights_by_class(name: str) -> None:
     X, _ = data(name)
     codes = np.arange(12) % 3
     Y = np.eye(3)[codes]
 
-    def fitted(**weights: object) -> bytes:
+    def fitted(**weights: Any) -> bytes:
         network = mlp(Layer(6, "tanh"), Layer(3, last_activation(name)))
         options = FitOptions(made_loss(name), OPTIMIZERS["adam"](), epochs=5)
         return fit(network, X, Y, options, rng=np.random.default_rng(0), **weights).mlp.parameters.flat.tobytes()
@@ -119,7 +122,9 @@ def test_class_weights_are_sample_weights_by_class(name):
         ("mean_squared", np.full((2, 3), np.nan), ValueError, "y: expected finite numbers, found .* in row 0"),
     ],
 )
-def test_targets_outside_the_domain_are_refused_in_words(name, y, error, message):
+def test_targets_outside_the_domain_are_refused_in_words(
+    name: str, y: Any, error: type[ValueError], message: str
+) -> None:
     with pytest.raises(error, match=message):
         value(name, y, np.zeros((2, 4)))
 
@@ -132,7 +137,7 @@ def test_targets_outside_the_domain_are_refused_in_words(name, y, error, message
         ("poisson", "relu", "exp"),
     ],
 )
-def test_a_fused_loss_needs_its_activation(name, found, needed):
+def test_a_fused_loss_needs_its_activation(name: str, found: str, needed: str) -> None:
     X, y = data(name)
     with pytest.raises(ValueError, match=f"{name} needs the activation {needed} in the last layer, found {found}"):
         loss_and_gradients(mlp(Layer(3, found)), LOSSES[name](), X, y)
@@ -146,6 +151,6 @@ def test_a_fused_loss_needs_its_activation(name, found, needed):
         ("categorical_cross_entropy", {"label_smoothing": -0.1}, "label_smoothing: expected a number of at least 0"),
     ],
 )
-def test_options_outside_their_range_are_refused(name, options, message):
+def test_options_outside_their_range_are_refused(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         LOSSES[name](**options)
