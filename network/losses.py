@@ -195,7 +195,8 @@ class CategoricalCrossEntropy:
         if off.max(initial=0) > 1e-3:  # noqa: PLR2004 - float32 rounding of many classes stays well under it
             row = int(off.argmax())
             raise ValueError(f"y: expected rows that sum to 1, row {row} sums to {Y[row].sum():.4g}")
-        return Y * (1 - self.label_smoothing) + self.label_smoothing / Y.shape[1]
+        smoothed: Matrix = Y * (1 - self.label_smoothing) + self.label_smoothing / Y.shape[1]
+        return smoothed
 
     def rows(self, P: Matrix, Y: Matrix, out: Matrix) -> Vector:
         """Return log sum exp(Z) - Y Z of each row, shifted by the row's maximum."""
