@@ -77,7 +77,7 @@ def read_archive(data: bytes) -> dict[str, memoryview]:
     members: dict[str, memoryview] = {}
     entries: list[_Entry] = []
     position = 0
-    while view[position : position + 4] == b"PK\3\4":
+    while bytes(view[position : position + 4]) == b"PK\3\4":
         entry, contents = _read_member(view, position)
         name = entry.name.decode("ascii")
         if name in members:
@@ -111,7 +111,7 @@ def _read_member(view: memoryview, position: int) -> tuple[_Entry, memoryview]:
     start = position + _LOCAL.size
     raw = bytes(view[start : start + min(name_length, 101)])
     if not _NAME.fullmatch(raw):
-        raise RefusedError(None, f"has a member name that is not plain: {ascii(raw[:64].decode('latin-1'))}")
+        raise RefusedError(None, f"has a member name that is not plain: {raw[:64].decode('latin-1')!a}")
     name = raw.decode("ascii")
     if method != _STORED:
         raise RefusedError(name, f"is compressed (method {method}): only stored members are read")

@@ -49,7 +49,7 @@ class Fault:
     detail: str
 
 
-class Findings(tuple[Fault, ...]):
+class Findings(tuple[Fault, ...]):  # noqa: SLOT001 - it carries its total
     """The first ten faults or warnings in document order; `total` counts all of them."""
 
     total: int

@@ -66,7 +66,7 @@ def _fault(issue: _Issue, features: Sequence[Feature], layout: Layout) -> Fault:
     if layout == "rows" and isinstance(issue.cell, (list, tuple)):
         detail = f"the row is nested too deep: {shown(feature.name)} holds a list"
         return Fault(pointer(issue.row), "depth", detail)
-    where = {
+    where: dict[str, tuple[int | str, int | str]] = {
         "rows": (issue.row, issue.feature),
         "records": (issue.row, feature.name),
         "columns": (feature.name, issue.row),

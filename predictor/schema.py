@@ -107,7 +107,7 @@ class Schema:
 
     def out_of_range(self, X: Matrix, layout: Layout = "rows") -> Findings:
         """Warn of encoded values outside the training range, code "out_of_range", pointing in the given layout."""
-        outside = (X < self._low) | (X > self._high)
+        outside = (self._low > X) | (self._high < X)
         if not outside.any():
             return Findings()
         owners = list(chain.from_iterable([i] * feature.width for i, feature in enumerate(self.features)))

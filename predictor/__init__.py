@@ -1,0 +1,34 @@
+"""What a trained model is: its schema, network and outputs, its file, and the repository of its versions."""
+
+from predictor.artifact import load, load_bytes, save_bytes
+from predictor.errors import ArtifactError, Fault, Findings, InputError, RepositoryError
+from predictor.features import CategoricalFeature, Feature, Histogram, NumericFeature
+from predictor.outputs import ClassOutputs, NumberOutputs, Outputs
+from predictor.predictor import Golden, Predictor, prove
+from predictor.repository import FolderRepository, Repository
+from predictor.schema import Encoded, Schema
+
+__all__ = [
+    "ArtifactError",
+    "CategoricalFeature",
+    "ClassOutputs",
+    "Encoded",
+    "Fault",
+    "Feature",
+    "Findings",
+    "FolderRepository",
+    "Golden",
+    "Histogram",
+    "InputError",
+    "NumberOutputs",
+    "NumericFeature",
+    "Outputs",
+    "Predictor",
+    "Repository",
+    "RepositoryError",
+    "Schema",
+    "load",
+    "load_bytes",
+    "prove",
+    "save_bytes",
+]

@@ -1,0 +1,207 @@
+"""The model repository for people: look at versions, check them, choose which one answers."""
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from predictor.artifact import load, load_bytes
+from predictor.errors import ArtifactError, RepositoryError
+from predictor.features import CategoricalFeature, Feature
+from predictor.outputs import ClassOutputs
+from predictor.predictor import Predictor, prove
+from predictor.repository import FolderRepository
+
+__all__ = ["main"]
+
+DONE, BAD_INPUT = 0, 2
+
+DESCRIPTION = "Look at the models of a repository, check them, and choose which version answers."
+EXAMPLES = """\
+examples:
+  python -m predictor list
+  python -m predictor inspect iris              the champion: columns, layers, metrics, where it came from
+  python -m predictor inspect iris@3            version 3; iris@previous works, too, and so does a file's path
+  python -m predictor verify                    load every version and infer its golden rows
+  python -m predictor promote iris 3            version 3 answers from now on
+  python -m predictor rollback iris             the champion of before answers again
+
+The exit code is 0 when all is well and 2 when something is wrong.
+"""
+_TARGET = re.compile(r"([^@/]+)(?:@([^@/]+))?")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = _parser().parse_args(argv)
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    try:
+        return run(arguments)
+    except (ArtifactError, RepositoryError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return BAD_INPUT
+
+
+def _parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        "python -m predictor", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], summary: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=summary, description=summary)
+        default = Path(os.environ.get("GANGLION_MODELS", "models"))
+        added.add_argument(
+            "--models",
+            type=Path,
+            default=default,
+            metavar="DIR",
+            help="the model repository: %(default)s (GANGLION_MODELS)",
+        )
+        added.set_defaults(run=run)
+        return added
+
+    command("list", _list, "List models, versions and aliases.")
+    inspected = command("inspect", _inspect, "Show what a version is made of.")
+    inspected.add_argument(
+        "target", metavar="MODEL[@VERSION]", help="a model, perhaps with a version or alias, or a file"
+    )
+    verified = command("verify", _verify, "Load versions and infer their golden rows.")
+    verified.add_argument("targets", nargs="*", metavar="MODEL[@VERSION]", help="as for inspect; none means everything")
+    promoted = command("promote", _promote, "Make a version the champion, which answers.")
+    promoted.add_argument("name", metavar="MODEL")
+    promoted.add_argument("version", type=int, metavar="VERSION")
+    command("rollback", _rollback, "Make the previous champion the champion again.").add_argument(
+        "name", metavar="MODEL"
+    )
+    return parser
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    repository = FolderRepository(arguments.models)
+    rows = [("model", "versions", "aliases")]
+    for name in repository.names():
+        aliases = repository.aliases(name)
+        named = ", ".join(f"{alias} = {version}" for alias, version in sorted(aliases.items())) or "none"
+        rows.append((name, _ranges(repository.versions(name)), named))
+    if len(rows) == 1:
+        sys.stdout.write(f"No models in {arguments.models}. Train one: python -m training fit iris\n")
+    else:
+        _write_table(rows)
+    return DONE
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
+    source, predictor = _open(FolderRepository(arguments.models), arguments.target)
+    sys.stdout.write(f"{source}\n\n")
+    for title, lines in _sections(predictor):
+        sys.stdout.write(f"{title}\n")
+        _write_table(lines, indent="  ")
+        sys.stdout.write("\n")
+    return DONE
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    repository = FolderRepository(arguments.models)
+    targets = arguments.targets or [f"{n}@{v}" for n in repository.names() for v in repository.versions(n)]
+    code = DONE
+    for target in targets:
+        try:
+            source, predictor = _open(repository, target)
+            prove(predictor, source)
+        except (ArtifactError, RepositoryError) as error:
+            sys.stdout.write(f"{target}: failed: {error}\n")
+            code = BAD_INPUT
+        else:
+            sys.stdout.write(f"{target}: ok\n")
+    if not targets:
+        sys.stdout.write(f"No models in {arguments.models}.\n")
+    return code
+
+
+def _promote(arguments: argparse.Namespace) -> int:
+    FolderRepository(arguments.models).promote(arguments.name, arguments.version)
+    sys.stdout.write(f"{arguments.name}: version {arguments.version} is the champion\n")
+    return DONE
+
+
+def _rollback(arguments: argparse.Namespace) -> int:
+    version = FolderRepository(arguments.models).rollback(arguments.name)
+    sys.stdout.write(f"{arguments.name}: version {version} is the champion again\n")
+    return DONE
+
+
+def _open(repository: FolderRepository, target: str) -> tuple[str, Predictor]:
+    """Load a file by its path, or a version by ``name``, ``name@version`` or ``name@alias``."""
+    if "/" in target or target.endswith(".npz"):
+        return target, load(Path(target))
+    found = _TARGET.fullmatch(target)
+    if found is None:
+        raise RepositoryError(f"expected MODEL, MODEL@VERSION or MODEL@ALIAS, found {target!r}")
+    name, chosen = found[1], found[2] or "champion"
+    if re.fullmatch(r"[1-9][0-9]{0,8}", chosen, re.ASCII):
+        version = int(chosen)
+    else:
+        aliases = repository.aliases(name)
+        if chosen not in aliases:
+            raise RepositoryError(f"{name} has no {chosen}; it has the versions {_ranges(repository.versions(name))}")
+        version = aliases[chosen]
+    source = f"{name}@{version}"
+    return source, load_bytes(repository.read(name, version), source)
+
+
+def _sections(predictor: Predictor) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+    outputs, network = predictor.outputs, predictor.network
+    yield (
+        "columns",
+        [("name", "kind", "range or categories", "when missing"), *map(_feature, predictor.schema.features)],
+    )
+    if isinstance(outputs, ClassOutputs):
+        yield "answers", [(outputs.target, "one of " + ", ".join(map(str, outputs.labels)))]
+    else:
+        yield "answers", [(target, "a number") for target in outputs.targets]
+    sizes = [network.architecture.inputs, *(layer.units for layer in network.architecture.layers)]
+    layers = ", ".join(layer.activation for layer in network.architecture.layers)
+    count = f"{network.parameters.flat.size:,} parameters, {network.parameters.dtype}"
+    yield "network", [("sizes", "-".join(map(str, sizes))), ("activations", layers), ("size", count)]
+    yield "metrics", [(name, f"{value:.4g}") for name, value in sorted(predictor.metrics.items())]
+    yield "lineage", [(name, str(value)) for name, value in sorted(predictor.lineage.items())]
+
+
+def _feature(feature: Feature) -> tuple[str, ...]:
+    if isinstance(feature, CategoricalFeature):
+        known = ", ".join(feature.categories[:8]) + (", ..." if len(feature.categories) > 8 else "")  # noqa: PLR2004
+        return feature.name, "category", known, _missing(feature.missing)
+    return feature.name, "number", f"{feature.low:g} to {feature.high:g}", _missing(feature.missing)
+
+
+def _missing(value: object) -> str:
+    return "refused" if value is None else f"taken as {value:g}" if isinstance(value, float) else f"taken as {value}"
+
+
+def _ranges(versions: Sequence[int]) -> str:
+    """Write rising numbers as 1-3, 5."""
+    parts: list[list[int]] = []
+    for version in versions:
+        if parts and version == parts[-1][-1] + 1:
+            parts[-1][1:] = [version]
+        else:
+            parts.append([version])
+    return ", ".join("-".join(map(str, part)) for part in parts)
+
+
+def _write_table(rows: Iterable[tuple[Any, ...]], indent: str = "") -> None:
+    lines = [[_printable(str(cell)) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)] if lines else []
+    for line in lines:
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        sys.stdout.write(f"{indent}{'  '.join(padded).rstrip()}\n")
+
+
+def _printable(text: str) -> str:
+    """Keep control characters that a model file may hold away from the terminal."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

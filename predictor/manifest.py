@@ -1,0 +1,190 @@
+"""The manifest of a model file: everything about a predictor that is not an array, as strict JSON."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from network import Architecture
+from predictor.features import CategoricalFeature, Feature, Histogram, NumericFeature
+from predictor.outputs import ClassOutputs, NumberOutputs, Outputs
+from predictor.predictor import Predictor
+from predictor.schema import Schema
+from predictor.wording import kind_of, shown
+
+__all__ = ["FORMAT", "VERSION", "Manifest", "describe", "read_manifest"]
+
+FORMAT = "ganglion"
+VERSION = 1
+KEYS = frozenset(
+    ("format", "version", "dtype", "features", "architecture", "outputs", "golden", "recipe", "metrics", "lineage")
+)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest as typed values."""
+
+    dtype: str
+    schema: Schema
+    architecture: Architecture
+    outputs: Outputs
+    golden_rows: tuple[tuple[Any, ...], ...]
+    recipe: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    lineage: Mapping[str, Any]
+
+
+def describe(predictor: Predictor) -> dict[str, Any]:
+    """Return the manifest of a predictor as plain JSON values."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "dtype": predictor.network.parameters.dtype.newbyteorder("<").str,
+        "features": [_describe_feature(feature) for feature in predictor.schema.features],
+        "architecture": predictor.network.architecture.to_dict(),
+        "outputs": _describe_outputs(predictor.outputs),
+        "golden": [list(row) for row in predictor.golden.rows],
+        "recipe": predictor.recipe,
+        "metrics": predictor.metrics,
+        "lineage": predictor.lineage,
+    }
+
+
+def read_manifest(value: object) -> Manifest:
+    """Type the decoded JSON of a manifest; ValueError names the place of anything unexpected."""
+    found = _object(value, "the manifest")
+    if found.get("format") != FORMAT:
+        raise ValueError(f"format: expected '{FORMAT}'")
+    if found.get("version") != VERSION:
+        raise ValueError(
+            f"version: this program reads version {VERSION} of the format; another release wrote this file"
+        )
+    _check_keys(found, KEYS, "the manifest")
+    if found["dtype"] not in ("<f4", "<f8"):
+        raise ValueError("dtype: expected '<f4' or '<f8'")
+    features = enumerate(_list(found["features"], "features"))
+    return Manifest(
+        dtype=found["dtype"],
+        schema=Schema(tuple(_read_feature(feature, f"features[{i}]") for i, feature in features)),
+        architecture=Architecture.from_dict(found["architecture"]),
+        outputs=_read_outputs(found["outputs"]),
+        golden_rows=tuple(tuple(_list(row, f"golden[{i}]")) for i, row in enumerate(_list(found["golden"], "golden"))),
+        recipe=_object(found["recipe"], "recipe"),
+        metrics=_object(found["metrics"], "metrics"),
+        lineage=_lineage(found["lineage"]),
+    )
+
+
+def _describe_feature(feature: Feature) -> dict[str, Any]:
+    if isinstance(feature, CategoricalFeature):
+        return {
+            "kind": "category",
+            "name": feature.name,
+            "categories": list(feature.categories),
+            "missing": feature.missing,
+            "unknown": feature.unknown,
+            "counts": list(feature.counts),
+        }
+    histogram = feature.histogram
+    return {
+        "kind": "number",
+        "name": feature.name,
+        "offset": feature.offset,
+        "scale": feature.scale,
+        "missing": feature.missing,
+        "low": feature.low,
+        "high": feature.high,
+        "histogram": histogram and {"edges": list(histogram.edges), "counts": list(histogram.counts)},
+    }
+
+
+def _read_feature(value: object, place: str) -> Feature:
+    found = _object(value, place)
+    kind = found.get("kind")
+    try:
+        if kind == "category":
+            _check_keys(found, frozenset({"kind", "name", "categories", "missing", "unknown", "counts"}), place)
+            return _read_category(found)
+        if kind == "number":
+            _check_keys(
+                found, frozenset({"kind", "name", "offset", "scale", "missing", "low", "high", "histogram"}), place
+            )
+            return _read_number(found)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
+    raise ValueError(f"{place}.kind: expected 'number' or 'category'")
+
+
+def _read_category(found: Mapping[str, Any]) -> CategoricalFeature:
+    if not isinstance(found["unknown"], str):
+        raise ValueError("unknown: expected 'refuse' or 'bucket'")
+    return CategoricalFeature(
+        found["name"],
+        tuple(_list(found["categories"], "categories")),
+        missing=found["missing"],
+        unknown=found["unknown"],  # type: ignore[arg-type]  # the feature checks it
+        counts=tuple(_list(found["counts"], "counts")),
+    )
+
+
+def _read_number(found: Mapping[str, Any]) -> NumericFeature:
+    histogram = None
+    if found["histogram"] is not None:
+        bins = _object(found["histogram"], "histogram")
+        _check_keys(bins, frozenset({"edges", "counts"}), "histogram")
+        histogram = Histogram(tuple(_list(bins["edges"], "edges")), tuple(_list(bins["counts"], "counts")))
+    scaling = {key: found[key] for key in ("offset", "scale", "missing", "low", "high")}
+    return NumericFeature(found["name"], **scaling, histogram=histogram)
+
+
+def _describe_outputs(outputs: Outputs) -> dict[str, Any]:
+    if isinstance(outputs, ClassOutputs):
+        return {"kind": "classes", "target": outputs.target, "labels": list(outputs.labels)}
+    return {
+        "kind": "numbers",
+        "targets": list(outputs.targets),
+        "offset": list(outputs.offset),
+        "scale": list(outputs.scale),
+    }
+
+
+def _read_outputs(value: object) -> Outputs:
+    found = _object(value, "outputs")
+    kind = found.get("kind")
+    try:
+        if kind == "classes":
+            _check_keys(found, frozenset({"kind", "target", "labels"}), "outputs")
+            return ClassOutputs(tuple(_list(found["labels"], "labels")), found["target"])
+        if kind == "numbers":
+            _check_keys(found, frozenset({"kind", "targets", "offset", "scale"}), "outputs")
+            return NumberOutputs(*(tuple(_list(found[key], key)) for key in ("targets", "offset", "scale")))
+    except ValueError as error:
+        raise ValueError(f"outputs: {error}") from error
+    raise ValueError("outputs.kind: expected 'classes' or 'numbers'")
+
+
+def _lineage(value: object) -> dict[str, Any]:
+    found = _object(value, "lineage")
+    for key, entry in found.items():
+        if entry is not None and (isinstance(entry, bool) or not isinstance(entry, (str, int))):
+            raise ValueError(f"lineage.{shown(key)}: expected text, a whole number or null, found {kind_of(entry)}")
+    return found
+
+
+def _object(value: object, place: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{place}: expected an object, found {kind_of(value)}")
+    return value
+
+
+def _list(value: object, place: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError(f"{place}: expected a list, found {kind_of(value)}")
+    return value
+
+
+def _check_keys(found: Mapping[str, object], keys: frozenset[str], place: str) -> None:
+    if unknown := sorted(set(found) - keys):
+        raise ValueError(f"{place}: has the unknown key {shown(unknown[0])}")
+    if missing := sorted(keys - set(found)):
+        raise ValueError(f"{place}: lacks the key {shown(missing[0])}")

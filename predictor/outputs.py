@@ -1,0 +1,95 @@
+"""What the outputs of a network mean: classes by name, or numbers in the target's own units."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.features import checked_name, checked_text, finite, whole
+
+__all__ = ["ClassOutputs", "NumberOutputs", "Outputs"]
+
+Matrix = NDArray[Any]
+Label = str | int
+
+LARGEST_LABEL = 2**53
+"""Integers up to here survive every JSON reader."""
+
+
+@dataclass(frozen=True)
+class ClassOutputs:
+    """Classes of a target column: one output each, or one output in all for the second of two.
+
+    ``has_probabilities`` says whether the outputs are probabilities, which the network's last activation decides.
+    """
+
+    labels: tuple[Label, ...]
+    target: str
+    has_probabilities: bool = True
+
+    def __post_init__(self) -> None:
+        checked_name(self.target, "target")
+        labels = tuple(_label(label, f"labels[{i}]") for i, label in enumerate(self.labels))
+        if len(labels) < 2 or len(set(labels)) != len(labels):  # noqa: PLR2004 - one class needs no model
+            raise ValueError("labels: expected at least two, and no duplicates")
+        object.__setattr__(self, "labels", labels)
+
+    def fits(self, outputs: int) -> bool:
+        """Tell whether a network with so many outputs can tell these classes apart."""
+        return outputs == len(self.labels) or (outputs == 1 and len(self.labels) == 2)  # noqa: PLR2004
+
+    def decode(self, A: Matrix) -> tuple[list[Label], Matrix | None]:
+        """Return the label of each row and the probabilities, (rows, labels), or None where the outputs are none.
+
+        ``A`` is (rows, outputs). One output at or above one half means the second label.
+        """
+        if A.shape[1] == 1 and len(self.labels) == 2:  # noqa: PLR2004
+            codes = (A[:, 0] >= 0.5).tolist()  # noqa: PLR2004
+            probabilities = np.hstack([1 - A, A]) if self.has_probabilities else None
+        else:
+            codes = A.argmax(axis=1).tolist()
+            probabilities = A if self.has_probabilities else None
+        return [self.labels[code] for code in codes], probabilities
+
+
+@dataclass(frozen=True)
+class NumberOutputs:
+    """Numbers: value = output * scale + offset, one each for the target columns."""
+
+    targets: tuple[str, ...]
+    offset: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        targets = tuple(checked_name(target, f"targets[{i}]") for i, target in enumerate(self.targets))
+        offset = tuple(finite(value, f"offset[{i}]") for i, value in enumerate(self.offset))
+        scale = tuple(finite(value, f"scale[{i}]") for i, value in enumerate(self.scale))
+        if not targets or len(set(targets)) != len(targets):
+            raise ValueError("targets: expected at least one, and no duplicates")
+        if not len(targets) == len(offset) == len(scale):
+            raise ValueError(f"offset, scale: expected one each for {len(targets)} targets")
+        if any(value == 0 or not math.isfinite(1 / value) for value in scale):
+            raise ValueError("scale: expected numbers other than 0")
+        for name, value in (("targets", targets), ("offset", offset), ("scale", scale)):
+            object.__setattr__(self, name, value)
+
+    def fits(self, outputs: int) -> bool:
+        """Tell whether a network with so many outputs gives these numbers."""
+        return outputs == len(self.targets)
+
+    def decode(self, A: Matrix) -> NDArray[np.float32]:
+        """Return the values, (rows, targets), in the targets' own units; what float32 cannot hold is infinite."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            values: NDArray[np.float32] = (A * np.array(self.scale) + np.array(self.offset)).astype(np.float32)
+        return values
+
+
+Outputs = ClassOutputs | NumberOutputs
+
+
+def _label(value: object, what: str) -> Label:
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return whole(value, what, low=-LARGEST_LABEL, high=LARGEST_LABEL)
+    return checked_text(value, what)

@@ -1,0 +1,270 @@
+"""Where models live: names, versions that never change, and aliases that say which version answers.
+
+The folder form, ``<root>/<name>/<version>/model.npz`` beside ``<root>/<name>/aliases.json``, changes in single atomic
+steps only (a rename), so that a reader never sees half of anything.
+"""
+
+import fcntl
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from predictor.artifact import read_bounded
+from predictor.errors import RepositoryError
+from predictor.strict_json import read_json, write_json
+from predictor.wording import hint, shown
+
+__all__ = ["FolderRepository", "Repository"]
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
+VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
+FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+LARGEST_VERSION = 999_999_999
+MODEL = "model.npz"
+ALIASES = "aliases.json"
+ALIASES_LIMIT = 64 * 2**10
+TEMPORARY = ".new-"
+
+
+class Repository(Protocol):
+    """What readers and writers of models rely on, whatever stores them. All methods may raise RepositoryError."""
+
+    def names(self) -> list[str]:
+        """Return the models that have a version, sorted."""
+
+    def versions(self, name: str) -> list[int]:
+        """Return a model's versions, rising."""
+
+    def aliases(self, name: str) -> dict[str, int]:
+        """Return the version behind each alias of a model."""
+
+    def read(self, name: str, version: int) -> bytes:
+        """Return the model file of a version."""
+
+    def publish(self, name: str, files: Mapping[str, bytes]) -> int:
+        """Store files, ``model.npz`` among them, as the next version, and return its number."""
+
+    def set_alias(self, name: str, alias: str, version: int) -> None:
+        """Let an alias name a version."""
+
+    def promote(self, name: str, version: int) -> None:
+        """Make a version the champion; the champion of before becomes "previous"."""
+
+    def rollback(self, name: str) -> int:
+        """Swap "champion" and "previous"; return the version that is the champion now."""
+
+    def fingerprint(self) -> Hashable:
+        """Return a token, cheap to compute, that changes with every change of names, versions or aliases."""
+
+
+class FolderRepository:
+    """A repository in a folder, which is made when the first model is published."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    def names(self) -> list[str]:
+        """Return the models that have a version, sorted; none where there is no folder."""
+        return [name for name in self._folders(self.root, NAME) if self._versions(name)]
+
+    def versions(self, name: str) -> list[int]:
+        """Return a model's versions, rising. Raises RepositoryError when there is no such model."""
+        versions = self._versions(name) if NAME.fullmatch(name) else []
+        if not versions:
+            known = self.names()
+            near = hint(name, known) or (f"; known: {', '.join(known[:10])}" if known else "; there are none")
+            raise RepositoryError(f"no model is called {shown(name)} in {self.root}{near}")
+        return versions
+
+    def aliases(self, name: str) -> dict[str, int]:
+        """Return the version behind each alias of a model; none where nothing was promoted yet."""
+        self.versions(name)
+        return self._aliases(name)
+
+    def read(self, name: str, version: int) -> bytes:
+        """Return the model file of a version, read once."""
+        self._check_version(name, version)
+        try:
+            return read_bounded(self.root / name / str(version) / MODEL)
+        except OSError as error:
+            raise RepositoryError(f"{name}/{version}/{MODEL} cannot be read: {error.strerror or error}") from error
+
+    def publish(self, name: str, files: Mapping[str, bytes]) -> int:
+        """Store files as the next version: written and synced beside their place, then renamed into it."""
+        _check_plain(name, NAME, "a model's name", "letters, digits, _ and -")
+        if MODEL not in files:
+            raise RepositoryError(f"a version needs a {MODEL}")
+        for file in files:
+            _check_plain(file, FILE, "a file's name", "letters, digits, ., _ and -")
+        with _translated(f"{name} cannot be published"):
+            folder = self.root / name
+            folder.mkdir(parents=True, exist_ok=True)
+            self._discard_abandoned()
+            temporary = self.root / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}"
+            try:
+                _write_folder(temporary, files)
+                version = self._claim(temporary, name)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+            _sync(folder)
+            _sync(self.root)
+        return version
+
+    def set_alias(self, name: str, alias: str, version: int) -> None:
+        """Let an alias name a version that exists."""
+        _check_plain(alias, NAME, "an alias", "letters, digits, _ and -")
+        self._check_version(name, version)
+        with self._changing(name) as aliases:
+            aliases[alias] = version
+
+    def promote(self, name: str, version: int) -> None:
+        """Make a version the champion; the champion of before becomes "previous"."""
+        self._check_version(name, version)
+        with self._changing(name) as aliases:
+            old = aliases.get("champion")
+            if old is not None and old != version:
+                aliases["previous"] = old
+            aliases["champion"] = version
+
+    def rollback(self, name: str) -> int:
+        """Swap "champion" and "previous"; return the version that is the champion now."""
+        self.versions(name)
+        with self._changing(name) as aliases:
+            if "previous" not in aliases or "champion" not in aliases:
+                raise RepositoryError(f"{name} has no previous champion to go back to")
+            self._check_version(name, aliases["previous"])
+            aliases["champion"], aliases["previous"] = aliases["previous"], aliases["champion"]
+            return aliases["champion"]
+
+    def fingerprint(self) -> Hashable:
+        """Return the times and inodes of each model's folder and aliases; a rename in a folder changes its time."""
+        found = []
+        for name in self._folders(self.root, NAME):
+            for path in (self.root / name, self.root / name / ALIASES):
+                try:
+                    status = path.stat()
+                except OSError:
+                    continue
+                found.append((name, status.st_mtime_ns, status.st_ino, status.st_size))
+        return tuple(found)
+
+    def _folders(self, parent: Path, pattern: re.Pattern[str]) -> list[str]:
+        """Return the names of true subfolders that match; none where there is no parent."""
+        try:
+            with os.scandir(parent) as entries:
+                return sorted(e.name for e in entries if pattern.fullmatch(e.name) and e.is_dir(follow_symlinks=False))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise RepositoryError(f"{parent} cannot be read: {error.strerror}") from error
+
+    def _versions(self, name: str) -> list[int]:
+        return sorted(map(int, self._folders(self.root / name, VERSION)))
+
+    def _check_version(self, name: str, version: int) -> None:
+        versions = self.versions(name)
+        if version not in versions:
+            shown_versions = ", ".join(map(str, versions[-10:]))
+            raise RepositoryError(f"{name} has no version {version}; it has {shown_versions}")
+
+    def _aliases(self, name: str) -> dict[str, int]:
+        path = self.root / name / ALIASES
+        try:
+            found = read_json(read_bounded(path, ALIASES_LIMIT))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise RepositoryError(f"{name}/{ALIASES} cannot be read: {error}") from error
+        if not isinstance(found, dict) or not all(map(_is_alias, found.items())):
+            raise RepositoryError(f"{name}/{ALIASES} is not an object of aliases and version numbers")
+        return found
+
+    @contextmanager
+    def _changing(self, name: str) -> Iterator[dict[str, int]]:
+        """Let the block change a model's aliases, one writer at a time; an error in it changes nothing."""
+        path = self.root / name / ALIASES
+        with _translated(f"the aliases of {name} cannot be changed"):
+            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX)
+                aliases = self._aliases(name)
+                before = dict(aliases)
+                yield aliases
+                if aliases != before:
+                    temporary = path.parent / f"{TEMPORARY}{ALIASES}"
+                    _write_file(temporary, write_json(aliases) + b"\n")
+                    temporary.rename(path)
+                    os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def _claim(self, temporary: Path, name: str) -> int:
+        """Rename the folder to the next free version; another publisher may take a number first."""
+        version = max(self._versions(name), default=0)
+        while True:
+            version += 1
+            if version > LARGEST_VERSION:
+                raise RepositoryError(f"{name} has no version number left")
+            try:
+                temporary.rename(self.root / name / str(version))
+            except OSError:
+                if not (self.root / name / str(version)).exists():
+                    raise
+            else:
+                return version
+
+    def _discard_abandoned(self) -> None:
+        """Remove what publishers left that no longer run."""
+        for path in self.root.glob(f"{TEMPORARY}*-*"):
+            pid = path.name.removeprefix(TEMPORARY).partition("-")[0]
+            if pid.isascii() and pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    folder.mkdir()
+    for name, contents in files.items():
+        _write_file(folder / name, contents)
+    _sync(folder)
+
+
+def _write_file(path: Path, contents: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(contents)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        raise RepositoryError(f"{what}: {error.strerror or error}{place}") from error
+
+
+def _check_plain(text: str, pattern: re.Pattern[str], what: str, allowed: str) -> None:
+    if not pattern.fullmatch(text):
+        raise RepositoryError(
+            f"{shown(text)} cannot be {what}: expected 1 to 64 {allowed}, beginning with a letter or digit"
+        )
+
+
+def _is_alias(item: tuple[str, object]) -> bool:
+    alias, version = item
+    is_number = isinstance(version, int) and not isinstance(version, bool) and 1 <= version <= LARGEST_VERSION
+    return is_number and NAME.fullmatch(alias) is not None
