@@ -55,29 +55,22 @@ def _parser() -> argparse.ArgumentParser:
     def command(name: str, run: Callable[[argparse.Namespace], int], summary: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=summary, description=summary)
         default = Path(os.environ.get("GANGLION_MODELS", "models"))
-        added.add_argument(
-            "--models",
-            type=Path,
-            default=default,
-            metavar="DIR",
-            help="the model repository: %(default)s (GANGLION_MODELS)",
-        )
+        where = "the model repository: %(default)s (GANGLION_MODELS)"
+        added.add_argument("--models", type=Path, default=default, metavar="DIR", help=where)
         added.set_defaults(run=run)
         return added
 
+    target = "MODEL[@VERSION]"
     command("list", _list, "List models, versions and aliases.")
-    inspected = command("inspect", _inspect, "Show what a version is made of.")
-    inspected.add_argument(
-        "target", metavar="MODEL[@VERSION]", help="a model, perhaps with a version or alias, or a file"
-    )
-    verified = command("verify", _verify, "Load versions and infer their golden rows.")
-    verified.add_argument("targets", nargs="*", metavar="MODEL[@VERSION]", help="as for inspect; none means everything")
-    promoted = command("promote", _promote, "Make a version the champion, which answers.")
-    promoted.add_argument("name", metavar="MODEL")
-    promoted.add_argument("version", type=int, metavar="VERSION")
-    command("rollback", _rollback, "Make the previous champion the champion again.").add_argument(
-        "name", metavar="MODEL"
-    )
+    inspect = command("inspect", _inspect, "Show what a version is made of.")
+    inspect.add_argument("target", metavar=target, help="a model, perhaps with a version or alias, or a file")
+    verify = command("verify", _verify, "Load versions and infer their golden rows.")
+    verify.add_argument("targets", nargs="*", metavar=target, help="as for inspect; none means everything")
+    promote = command("promote", _promote, "Make a version the champion, which answers.")
+    promote.add_argument("name", metavar="MODEL")
+    promote.add_argument("version", type=int, metavar="VERSION")
+    rollback = command("rollback", _rollback, "Make the previous champion the champion again.")
+    rollback.add_argument("name", metavar="MODEL")
     return parser
 
 

@@ -1,6 +1,6 @@
 """The manifest of a model file: everything about a predictor that is not an array, as strict JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,9 @@ __all__ = ["FORMAT", "VERSION", "Manifest", "describe", "read_manifest"]
 
 FORMAT = "ganglion"
 VERSION = 1
-KEYS = frozenset(
-    ("format", "version", "dtype", "features", "architecture", "outputs", "golden", "recipe", "metrics", "lineage")
-)
+KEYS = ("format", "version", "dtype", "features", "architecture", "outputs", "golden", "recipe", "metrics", "lineage")
+NUMBER_KEYS = ("kind", "name", "offset", "scale", "missing", "low", "high", "histogram")
+CATEGORY_KEYS = ("kind", "name", "categories", "missing", "unknown", "counts")
 
 
 @dataclass(frozen=True)
@@ -103,12 +103,10 @@ def _read_feature(value: object, place: str) -> Feature:
     kind = found.get("kind")
     try:
         if kind == "category":
-            _check_keys(found, frozenset({"kind", "name", "categories", "missing", "unknown", "counts"}), place)
+            _check_keys(found, CATEGORY_KEYS, place)
             return _read_category(found)
         if kind == "number":
-            _check_keys(
-                found, frozenset({"kind", "name", "offset", "scale", "missing", "low", "high", "histogram"}), place
-            )
+            _check_keys(found, {"kind", "name", "offset", "scale", "missing", "low", "high", "histogram"}, place)
             return _read_number(found)
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from error
@@ -131,7 +129,7 @@ def _read_number(found: Mapping[str, Any]) -> NumericFeature:
     histogram = None
     if found["histogram"] is not None:
         bins = _object(found["histogram"], "histogram")
-        _check_keys(bins, frozenset({"edges", "counts"}), "histogram")
+        _check_keys(bins, {"edges", "counts"}, "histogram")
         histogram = Histogram(tuple(_list(bins["edges"], "edges")), tuple(_list(bins["counts"], "counts")))
     scaling = {key: found[key] for key in ("offset", "scale", "missing", "low", "high")}
     return NumericFeature(found["name"], **scaling, histogram=histogram)
@@ -153,10 +151,10 @@ def _read_outputs(value: object) -> Outputs:
     kind = found.get("kind")
     try:
         if kind == "classes":
-            _check_keys(found, frozenset({"kind", "target", "labels"}), "outputs")
+            _check_keys(found, {"kind", "target", "labels"}, "outputs")
             return ClassOutputs(tuple(_list(found["labels"], "labels")), found["target"])
         if kind == "numbers":
-            _check_keys(found, frozenset({"kind", "targets", "offset", "scale"}), "outputs")
+            _check_keys(found, {"kind", "targets", "offset", "scale"}, "outputs")
             return NumberOutputs(*(tuple(_list(found[key], key)) for key in ("targets", "offset", "scale")))
     except ValueError as error:
         raise ValueError(f"outputs: {error}") from error
@@ -183,8 +181,8 @@ def _list(value: object, place: str) -> list[Any]:
     return value
 
 
-def _check_keys(found: Mapping[str, object], keys: frozenset[str], place: str) -> None:
-    if unknown := sorted(set(found) - keys):
+def _check_keys(found: Mapping[str, object], keys: Iterable[str], place: str) -> None:
+    if unknown := sorted(set(found).difference(keys)):
         raise ValueError(f"{place}: has the unknown key {shown(unknown[0])}")
-    if missing := sorted(keys - set(found)):
+    if missing := sorted(set(keys).difference(found)):
         raise ValueError(f"{place}: lacks the key {shown(missing[0])}")
