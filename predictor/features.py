@@ -141,7 +141,7 @@ class CategoricalFeature:
             raise ValueError("categories: expected at least one, and no duplicates")
         if len(counts) != len(categories):
             raise ValueError(f"counts: expected one for each of {len(categories)} categories, found {len(counts)}")
-        if self.missing is not None and self.missing not in categories:
+        if self.missing is not None and checked_text(self.missing, "missing") not in categories:
             raise ValueError(f"missing: {shown(self.missing)} is not one of the categories")
         if self.unknown not in ("refuse", "bucket"):
             raise ValueError("unknown: expected 'refuse' or 'bucket'")
