@@ -170,7 +170,6 @@ def forward(weights: list[Any]) -> Any:
 def publish(root: Path, weights: list[Any]) -> None:
     """Publish the network as the model `bench`."""
     from network import MLP, Architecture, Layer, Parameters  # noqa: PLC0415 - of the checkout
-
     from predictor import (  # noqa: PLC0415
         ClassOutputs,
         FolderRepository,

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from network import MLP
 
+from network import MLP
 from predictor import Golden, Predictor, prove, save_bytes
 from training.encoding import raw_cells
 from training.evaluation import confusion

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, ClassVar, Self
 
-from network import INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from network import INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
 from predictor.wording import hint, shown
 
 __all__ = ["Choice", "InitializerChoice", "LossChoice", "OptimizerChoice", "ScheduleChoice"]

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
-from network import MLP
 from numpy.typing import NDArray
 
+from network import MLP
 from training.problem import Task
 
 __all__ = [

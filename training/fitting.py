@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from network import MLP, Architecture, EarlyStopping, EpochRecord, FitOptions, FitResult, Layer, fit
 
+from network import MLP, Architecture, EarlyStopping, EpochRecord, FitOptions, FitResult, Layer, fit
 from predictor.wording import hint, shown
 from training.errors import RecipeError
 from training.evaluation import CLASS_METRICS, NUMBER_METRICS, Evaluator, evaluator

@@ -11,7 +11,6 @@ from types import FrameType
 from typing import TextIO
 
 from network import DivergenceError
-
 from predictor import FolderRepository, RepositoryError
 from training.artifacts import evaluate_parts, make_files, make_predictor
 from training.cookbook import DEFAULT, load_recipe, recipe_names

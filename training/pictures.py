@@ -7,8 +7,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from network import EpochRecord
 from numpy.typing import NDArray
+
+from network import EpochRecord
 
 __all__ = ["confusion_svg", "loss_svg"]
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
-from network import EpochRecord
 from tqdm import tqdm
+
+from network import EpochRecord
 
 __all__ = ["Progress", "progress"]
 

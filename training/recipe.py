@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from network import ACTIVATIONS
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from network import ACTIVATIONS
 from predictor.wording import hint, shown
 from training.choices import InitializerChoice, LossChoice, OptimizerChoice, ScheduleChoice
 

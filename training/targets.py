@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from network import Layer
 from numpy.typing import NDArray
 
+from network import Layer
 from predictor import ClassOutputs, NumberOutputs
 from training.choices import LossChoice
 from training.errors import RecipeError

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from network import MLP, Architecture, Layer, Parameters
 
+from network import MLP, Architecture, Layer, Parameters
 from predictor import (
     CategoricalFeature,
     ClassOutputs,

@@ -22,6 +22,7 @@ def test_numbers_are_standardised_by_the_training_rows_alone() -> None:
     (feature,) = described.schema.features
     assert isinstance(feature, NumericFeature)
     assert (feature.offset, feature.scale, feature.missing, feature.low, feature.high) == (2.0, 1.0, 2.0, 1.0, 3.0)
+    assert feature.histogram is not None
     assert sum(feature.histogram.counts) == 2
     np.testing.assert_array_equal(encode(described.schema, [column], ALL), [[-1.0], [1.0], [98.0], [0.0]])
 

@@ -12,7 +12,7 @@ import pytest
 
 import training.cli
 import training.job
-from predictor import FolderRepository, load_bytes, prove
+from predictor import ClassOutputs, FolderRepository, load_bytes, prove
 from tests.training.helpers import Command, Writer
 
 QUICK = ("--set", "fit.epochs=20")
@@ -38,6 +38,7 @@ def test_a_csv_file_becomes_a_published_model(command: Command, flowers: Path, m
     predictor = load_bytes(repository.read("flowers", 1), "flowers")
     prove(predictor)
     assert predictor.schema.names == ("length", "width", "colour")
+    assert isinstance(predictor.outputs, ClassOutputs)
     assert predictor.outputs.labels == ("lily", "rose")
     assert predictor.metrics["test.accuracy"] >= 0.9
     assert predictor.lineage["rows"] == 120

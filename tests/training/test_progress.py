@@ -4,7 +4,6 @@ import io
 from collections.abc import Iterator
 
 from network import EpochRecord
-
 from training.progress import progress
 
 
