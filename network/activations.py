@@ -190,9 +190,9 @@ class Softmax:
 
     def forward(self, Z: Matrix, out: Matrix) -> None:
         """Normalise the exponentials of each row."""
-        np.subtract(Z, Z.max(axis=1, keepdims=True), out=out)
+        np.subtract(Z, np.maximum.reduce(Z, axis=-1, keepdims=True), out=out)
         np.exp(out, out=out)
-        out /= out.sum(axis=1, keepdims=True)
+        np.divide(out, np.add.reduce(out, axis=-1, keepdims=True), out=out)
 
     def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> None:
         """Apply the Jacobian diag(A) - A A^T of each row."""

@@ -36,7 +36,7 @@ class MLP:
 
     architecture: Architecture
     parameters: Parameters
-    _dense: tuple[tuple[Matrix, Matrix | None, Activation | None], ...] = field(init=False, repr=False)
+    _dense: tuple[tuple[Matrix, Matrix | None, Activation], ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         expected = self.architecture.shapes()
@@ -44,11 +44,9 @@ class MLP:
             actual = self.parameters[name].shape if name in self.parameters else None
             if actual != expected.get(name):
                 raise ShapeError(name, expected=str(expected.get(name, "no such array")), actual=actual)
-        layers = self.architecture.layers
-        hidden = [ACTIVATIONS[layer.activation] for layer in layers[:-1]]
         dense = tuple(
-            (self.parameters[f"layers.{index}.W"], self.parameters.get(f"layers.{index}.b"), activation)
-            for index, activation in enumerate([*hidden, None])
+            (self.parameters[f"layers.{i}.W"], self.parameters.get(f"layers.{i}.b"), ACTIVATIONS[layer.activation])
+            for i, layer in enumerate(self.architecture.layers)
         )
         object.__setattr__(self, "_dense", dense)
 
@@ -75,7 +73,7 @@ class MLP:
         the same bits whatever rows it arrives with. Values beyond the type's range become infinite or not a number.
         Raises ShapeError for inputs of another width.
         """
-        return self._answer(X, out, ACTIVATIONS[self.architecture.layers[-1].activation])
+        return self._answer(X, out, self._dense[-1][2])
 
     def logits(self, X: ArrayLike, out: Matrix | None = None) -> Matrix:
         """Return what ``infer`` does without the activation of the last layer."""
@@ -97,20 +95,24 @@ class MLP:
 
     def _tiles(self, X: Matrix, last: Activation) -> Matrix:
         """Answer up to CHUNK rows, padded with zeros to whole tiles."""
-        rows, fan_in = X.shape
+        rows, inputs = X.shape
         tiles = -(-rows // TILE)
-        padded = tiles * TILE
         A = X
-        if rows != padded or not X.flags.c_contiguous:
-            A = np.zeros((padded, fan_in), X.dtype)
+        if rows != tiles * TILE or not X.flags.c_contiguous:
+            A = np.zeros((tiles * TILE, inputs), X.dtype)
             A[:rows] = X
-        for W, b, activation in self._dense:
-            fan_out = W.shape[1]
-            A = np.matmul(A.reshape(tiles, TILE, fan_in), W).reshape(padded, fan_out)
+        if tiles != 1:  # a stack of products, (tiles, TILE, units)
+            A = A.reshape(tiles, TILE, inputs)
+        for W, b, activation in self._dense[:-1]:
+            A = np.matmul(A, W)
             if b is not None:
                 A += b
-            activation = activation or last  # noqa: PLW2901 - only the last layer leaves it to the caller
             Z, A = A, np.empty_like(A) if activation.keeps_input else A
             activation.forward(Z, A)
-            fan_in = fan_out
-        return A[:rows]
+        W, b, _ = self._dense[-1]
+        Z = np.matmul(A, W).reshape(-1, W.shape[1])[:rows]
+        if b is not None:
+            Z += b
+        A = np.empty_like(Z) if last.keeps_input else Z
+        last.forward(Z, A)
+        return A
