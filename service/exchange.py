@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from service.framing import HeaderList, RefusedError
-from service.messages import standard_headers
+from service.messages import WHOLE_BODY, standard_headers
 from service.problems import PROBLEM_TYPE, problem_body
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ class Exchange:
     async def run(self) -> None:
         """Let the application answer; one that fails to is answered for."""
         ground = self.connection.ground
+        if self.is_whole:
+            self.scope["extensions"] = {WHOLE_BODY: self._body()}
         try:
             await ground.application(self.scope, self.receive, self.send)
         except Exception as error:  # noqa: BLE001 - whatever escapes the application must still become an answer
@@ -94,9 +96,11 @@ class Exchange:
         if self.is_given:
             return {"type": "http.disconnect"}
         self.is_given = True
+        return {"type": "http.request", "body": self._body(), "more_body": not self.is_whole}
+
+    def _body(self) -> bytes:
         pieces = self.pieces
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        return {"type": "http.request", "body": body, "more_body": not self.is_whole}
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def send(self, message: dict[str, Any]) -> None:
         """Take the application's answer; all of it is written in one piece, with its last part."""

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from service.messages import Request, Response, request_id, response_headers
+from service.messages import WHOLE_BODY, Request, Response, request_id, response_headers
 from service.problems import Problem
 from service.runtime import Runtime
 
@@ -23,6 +23,7 @@ Wsgi = Callable[..., Iterable[bytes]]
 WITH_BODY = ("POST", "PUT", "PATCH")
 CLOSE = (b"connection", b"close")
 FLASK_THREADS = 4
+NONE: dict[str, Any] = {}
 
 
 class Front:
@@ -53,7 +54,7 @@ class Front:
         request = self._request(scope)
         extra: tuple[tuple[bytes, bytes], ...] = ()
         try:
-            request.body = await self._body(request, receive)
+            request.body = await self._body(scope, request, receive)
         except Problem as problem:
             extra = (CLOSE,)  # what is left of the body would be read as the next request
             response = self._pipeline.refuse(request, problem)
@@ -71,10 +72,9 @@ class Front:
 
     def _request(self, scope: Scope) -> Request:
         pairs: list[tuple[bytes, bytes]] = scope["headers"]
-        headers: dict[str, str] = {}
-        for name, value in pairs:
-            key, text = name.decode("latin-1"), value.decode("latin-1")
-            headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+        if len(headers) != len(pairs):
+            headers = _joined(pairs)
         raw: bytes | None = scope.get("raw_path")
         path = scope["path"] if raw is None else raw.decode("latin-1").partition("?")[0]
         return Request(
@@ -88,7 +88,7 @@ class Front:
             match=self._match(path),
         )
 
-    async def _body(self, request: Request, receive: Receive) -> bytes:
+    async def _body(self, scope: Scope, request: Request, receive: Receive) -> bytes:
         """Read the body to its end: 411 without any length, 413 beyond the limit, 408 when it takes too long."""
         length = request.headers.get("content-length")
         if length is None:
@@ -100,24 +100,25 @@ class Front:
             raise Problem(400, "The Content-Length is not a number.")
         elif int(length) > self._limit:
             raise Problem(413, f"The body is longer than {self._limit} bytes.")
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                body = await self._pieces(receive)
-        except TimeoutError as error:
-            raise Problem(408, "The body did not arrive in time.") from error
+        whole: bytes | None = scope.get("extensions", NONE).get(WHOLE_BODY)
+        body = await self._timely(receive) if whole is None else whole
+        if len(body) > self._limit:
+            raise Problem(413, f"The body is longer than {self._limit} bytes.")
         if length is not None and len(body) != int(length):
             raise Problem(400, "The body is shorter than its Content-Length.")
         return body
 
+    async def _timely(self, receive: Receive) -> bytes:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._pieces(receive)
+        except TimeoutError as error:
+            raise Problem(408, "The body did not arrive in time.") from error
+
     async def _pieces(self, receive: Receive) -> bytes:
         message = await receive()
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body", False) and message["type"] == "http.request":
-            if len(body) > self._limit:
-                raise Problem(413, f"The body is longer than {self._limit} bytes.")
-            return body
-        pieces = [body]
-        total = len(body)
+        pieces: list[bytes] = [message.get("body", b"")]
+        total = len(pieces[0])
         while message["type"] == "http.request" and message.get("more_body", False):
             if total > self._limit:
                 raise Problem(413, f"The body is longer than {self._limit} bytes.")
@@ -127,8 +128,6 @@ class Front:
             total += len(piece)
         if message["type"] != "http.request":
             raise Problem(400, "The body is shorter than its Content-Length.")
-        if total > self._limit:
-            raise Problem(413, f"The body is longer than {self._limit} bytes.")
         return b"".join(pieces)
 
     async def _hand_over(self, scope: Scope, request: Request, send: Send) -> None:
@@ -151,6 +150,15 @@ class Front:
             self._pool.shutdown(wait=True)
             self._pool = None
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Join the fields of one name by commas, in their order."""
+    headers: dict[str, str] = {}
+    for name, value in pairs:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
 
 
 async def _send(send: Send, request: Request, response: Response, extra: Iterable[tuple[bytes, bytes]]) -> None:

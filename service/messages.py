@@ -13,6 +13,7 @@ import orjson
 __all__ = [
     "HTML",
     "JSON",
+    "WHOLE_BODY",
     "Headers",
     "Request",
     "Response",
@@ -25,6 +26,7 @@ __all__ = [
 
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
+WHOLE_BODY = "ganglion.whole_body"  # ASGI extension: the server has read the body to its end already
 
 KEPT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
