@@ -3,21 +3,27 @@
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 __all__ = [
+    "HEAD_TOO_LARGE",
+    "URI_TOO_LONG",
+    "Framing",
     "HeaderList",
     "Limits",
     "RefusedError",
-    "check_coding",
-    "check_expectation",
-    "check_host",
-    "check_version",
+    "check_head",
     "original_client",
-    "split_target",
+    "scope_of",
 ]
 
 HeaderList = list[tuple[bytes, bytes]]
 
+ASGI = {"version": "3.0", "spec_version": "2.3"}
+DECISIVE = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
+URI_TOO_LONG = (414, "The request target is too long.")
+HEAD_TOO_LARGE = (431, "The header section is too large.")
 HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~%-]{1,255})(?::[0-9]{1,5})?")
 ABSOLUTE = re.compile(rb"https?://[^/?#]+(/[^?#]*)?", re.IGNORECASE)
 
@@ -44,13 +50,86 @@ class Limits:
     connections: int
 
 
-def check_version(version: str) -> None:
+class Framing(NamedTuple):
+    """What a header section says of the body that follows it, and its Host, which need not be checked again."""
+
+    is_chunked: bool
+    length: int
+    expects_continue: bool
+    host: bytes | None
+
+
+def check_head(
+    version: str, method: str, url: bytes, headers: HeaderList, *, limits: Limits, known_host: bytes | None
+) -> Framing:
+    """Check a whole header section. RefusedError when it is none of HTTP/1.1 or 1.0, or too large."""
+    found: dict[bytes, list[bytes]] = {}
+    size = len(url)
+    for name, value in headers:
+        size += len(name) + len(value) + 4
+        if name in DECISIVE:
+            found.setdefault(name, []).append(value)
+    if len(url) > limits.uri_bytes:
+        raise RefusedError(*URI_TOO_LONG)
+    if size > limits.header_bytes:
+        raise RefusedError(*HEAD_TOO_LARGE)
+    _check_version(version)
+    hosts = found.get(b"host", [])
+    if hosts != [known_host]:
+        _check_host(version, hosts)
+    codings = found.get(b"transfer-encoding")
+    if codings:
+        _check_coding(version, codings)
+    if method == "CONNECT":
+        raise RefusedError(501, "This server is no proxy: it does not connect to others.")
+    lengths = found.get(b"content-length")
+    expectations = found.get(b"expect")
+    expects_continue = expectations is not None and _check_expectation(version, expectations)
+    length = int(lengths[0]) if lengths else 0
+    return Framing(codings is not None, length, expects_continue, hosts[0] if hosts else None)
+
+
+def scope_of(
+    version: str,
+    method: str,
+    url: bytes,
+    headers: HeaderList,
+    *,
+    peer: tuple[str, int],
+    local: tuple[str, int] | None,
+    trusted: frozenset[str],
+) -> dict[str, Any]:
+    """Return the ASGI scope of a request; RefusedError for a target that is malformed."""
+    path, query = _split_target(url)
+    client = peer
+    scheme = "http"
+    if trusted and peer[0] in trusted:
+        address, scheme = original_client(headers, peer[0], trusted)
+        client = (address, 0)
+    text = path.decode("latin-1")
+    return {
+        "type": "http",
+        "asgi": ASGI,
+        "http_version": version,
+        "method": method,
+        "scheme": scheme,
+        "path": unquote(text) if "%" in text else text,
+        "raw_path": path,
+        "query_string": query,
+        "root_path": "",
+        "headers": headers,
+        "client": client,
+        "server": local,
+    }
+
+
+def _check_version(version: str) -> None:
     """Refuse every version of HTTP but 1.1 and 1.0."""
     if version not in {"1.1", "1.0"}:
         raise RefusedError(400, "The HTTP version is not one that is spoken here: use 1.1.")
 
 
-def check_host(version: str, hosts: list[bytes]) -> None:
+def _check_host(version: str, hosts: list[bytes]) -> None:
     """Refuse HTTP/1.1 without exactly one well-formed Host; HTTP/1.0 may go without."""
     if not hosts:
         if version == "1.1":
@@ -62,7 +141,7 @@ def check_host(version: str, hosts: list[bytes]) -> None:
         raise RefusedError(400, "The Host is malformed.")
 
 
-def check_coding(version: str, codings: list[bytes]) -> None:
+def _check_coding(version: str, codings: list[bytes]) -> None:
     """Refuse every transfer coding but one single `chunked` over HTTP/1.1.
 
     A Content-Length beside it, two lengths and malformed ones are refused by the parser before.
@@ -76,14 +155,14 @@ def check_coding(version: str, codings: list[bytes]) -> None:
         raise RefusedError(400, "A transfer coding needs HTTP/1.1.")
 
 
-def check_expectation(version: str, expectations: list[bytes]) -> bool:
+def _check_expectation(version: str, expectations: list[bytes]) -> bool:
     """Return whether the client waits for `100 Continue`; any other expectation is refused."""
     if any(expected.lower() != b"100-continue" for expected in expectations):
         raise RefusedError(417, "The only expectation that can be met is 100-continue.")
     return bool(expectations) and version == "1.1"
 
 
-def split_target(url: bytes) -> tuple[bytes, bytes]:
+def _split_target(url: bytes) -> tuple[bytes, bytes]:
     """Split a request target, also one with scheme and host, into the undecoded path and the query."""
     path, _, query = url.partition(b"?")
     if not path.startswith(b"/") and path != b"*":

@@ -9,21 +9,11 @@ import re
 from collections import deque
 from enum import IntEnum
 from typing import Any
-from urllib.parse import unquote
 
 import httptools
 
 from service.exchange import Exchange, Refusal, rendered_head
-from service.framing import (
-    HeaderList,
-    RefusedError,
-    check_coding,
-    check_expectation,
-    check_host,
-    check_version,
-    original_client,
-    split_target,
-)
+from service.framing import HEAD_TOO_LARGE, URI_TOO_LONG, HeaderList, RefusedError, check_head, scope_of
 from service.ground import Ground
 from service.messages import request_id
 
@@ -33,13 +23,9 @@ NEVER = float("inf")
 SLICE = 8192  # bytes parsed at once: bounds how many pipelined requests are held ready
 LINGER_S = 2.0
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-ASGI = {"version": "3.0", "spec_version": "2.3"}
 METHOD = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
-FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
 HEADERS_OF_AN_UPGRADE = (b"connection", b"upgrade", b"http2-settings")
 
-URI_TOO_LONG = (414, "The request target is too long.")
-HEAD_TOO_LARGE = (431, "The header section is too large.")
 HEAD_TOO_LATE = (408, "The header section did not arrive in time.")
 FRAMING_TOO_LARGE = (400, "The chunked body is framed with more than it holds.")
 HEAD_BROKEN_OFF = (400, "The header section breaks off.")
@@ -162,20 +148,24 @@ class Connection(asyncio.Protocol):
         """Make the exchange; RefusedError when this is no request, or not one to take."""
         version = self.parser.get_http_version()
         method = self.parser.get_method().decode("ascii")
-        is_chunked, length, expects_continue = self._checked(version, method)
+        framing = check_head(version, method, self.url, self.headers, limits=self.limits, known_host=self.host)
+        self.host = framing.host
         if self.parser.should_upgrade():
             return  # what follows is read again, see _ignore_upgrade
         self.phase = Phase.BODY
         self.seen = self.size = 0
+        scope = scope_of(
+            version, method, self.url, self.headers, peer=self.peer, local=self.local, trusted=self.ground.trusted
+        )
         exchange = Exchange(
             self,
-            self._scope(version, method),
+            scope,
             is_kept=self.parser.should_keep_alive(),
-            is_chunked=is_chunked,
-            expects_continue=expects_continue,
+            is_chunked=framing.is_chunked,
+            expects_continue=framing.expects_continue,
         )
         self.arriving = exchange
-        if length > self.limits.body_bytes:
+        if framing.length > self.limits.body_bytes:
             self._give_up(exchange)
 
     def on_body(self, piece: bytes) -> None:
@@ -239,56 +229,6 @@ class Connection(asyncio.Protocol):
         if fault is not None:
             self._refuse(RefusedError(*fault))
         return fault is not None
-
-    def _checked(self, version: str, method: str) -> tuple[bool, int, bool]:
-        """Check a head; return whether the body is chunked, its length, whether the client waits for 100 Continue."""
-        found: dict[bytes, list[bytes]] = {}
-        size = len(self.url)
-        for name, value in self.headers:
-            size += len(name) + len(value) + 4
-            if name in FRAMING:
-                found.setdefault(name, []).append(value)
-        if len(self.url) > self.limits.uri_bytes:
-            raise RefusedError(*URI_TOO_LONG)
-        if size > self.limits.header_bytes:
-            raise RefusedError(*HEAD_TOO_LARGE)
-        check_version(version)
-        hosts = found.get(b"host", [])
-        if hosts != [self.host]:
-            check_host(version, hosts)
-            self.host = hosts[0] if hosts else None
-        codings = found.get(b"transfer-encoding")
-        if codings:
-            check_coding(version, codings)
-        if method == "CONNECT":
-            raise RefusedError(501, "This server is no proxy: it does not connect to others.")
-        lengths = found.get(b"content-length")
-        expectations = found.get(b"expect")
-        expects_continue = expectations is not None and check_expectation(version, expectations)
-        return codings is not None, int(lengths[0]) if lengths else 0, expects_continue
-
-    def _scope(self, version: str, method: str) -> dict[str, Any]:
-        path, query = split_target(self.url)
-        client: tuple[str, int] = self.peer
-        scheme = "http"
-        if self.ground.trusted and client[0] in self.ground.trusted:
-            address, scheme = original_client(self.headers, client[0], self.ground.trusted)
-            client = (address, 0)
-        text = path.decode("latin-1")
-        return {
-            "type": "http",
-            "asgi": ASGI,
-            "http_version": version,
-            "method": method,
-            "scheme": scheme,
-            "path": unquote(text) if "%" in text else text,
-            "raw_path": path,
-            "query_string": query,
-            "root_path": "",
-            "headers": self.headers,
-            "client": client,
-            "server": self.local,
-        }
 
     def _ignore_upgrade(self, rest: bytes) -> None:
         """Read on as HTTP/1.1: the parser stopped after the head, so a new one gets it without the offer."""
