@@ -5,13 +5,16 @@ row stays as it is, and the next worker goes on counting from there: sums never 
 Only the row's gauges, the first cells, are set to zero with its holder.
 """
 
+import fcntl
 import mmap
+import os
 import threading
 
-__all__ = ["SharedCounters"]
+__all__ = ["SharedCounters", "SharedNames"]
 
 CELL_BYTES = 8
 PAGE_CELLS = mmap.PAGESIZE // CELL_BYTES
+NAME_BYTES = 64
 
 
 class SharedCounters:
@@ -79,3 +82,40 @@ class SharedCounters:
         rows = max(1, int(self._header[0]))
         views = [self._cells[row * self._stride : row * self._stride + self.width].tolist() for row in range(rows)]
         return [sum(column) for column in zip(*views, strict=True)]
+
+
+class SharedNames:
+    """Up to `places` names of at most 64 ASCII characters that all processes of one fork agree on; none goes again."""
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._file = os.memfd_create("names")
+        os.ftruncate(self._file, places * NAME_BYTES)
+        self._map = mmap.mmap(self._file, places * NAME_BYTES)
+        self._known: dict[str, int] = {}
+
+    def place(self, name: str) -> int | None:
+        """Return the place of a name, a new one if need be; None when all are taken."""
+        found = self._known.get(name)
+        return self._claim(name) if found is None else found
+
+    def names(self) -> list[str]:
+        """Return the names that have a place, in their order."""
+        slots = (self._map[start : start + NAME_BYTES] for start in range(0, len(self._map), NAME_BYTES))
+        return [slot.rstrip(b"\0").decode("ascii") for slot in slots if slot[0]]
+
+    def _claim(self, name: str) -> int | None:
+        # A record lock ends with its process, so that a worker that is killed here holds up nobody.
+        fcntl.lockf(self._file, fcntl.LOCK_EX)
+        try:
+            names = self.names()
+            if name not in names:
+                if len(names) == self._places:
+                    return None
+                start = len(names) * NAME_BYTES
+                self._map[start : start + NAME_BYTES] = name.encode("ascii").ljust(NAME_BYTES, b"\0")
+                names.append(name)
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN)
+        self._known = {known: place for place, known in enumerate(names)}
+        return self._known[name]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from service.counters import SharedCounters
+from service.counters import SharedCounters, SharedNames
 from service.logs import LONGEST_TEXT, LogWriter, trace_of
 from service.observing import EVENTS, Event
 from service.routes import all_routes
@@ -28,19 +28,18 @@ GAUGES = ("connections", "workers")
 
 
 class Layout:
-    """Which cell counts what: every label comes from a table that is fixed before the first request.
+    """Which cell counts what: routes, methods and statuses from fixed tables, models as they come.
 
-    The models are those loaded when the master starts; one that comes later is counted as "other".
+    The first 63 models have labels of their own, the rest is counted as "other".
     """
 
     def __init__(self, routes: Iterable[str]) -> None:
         self.routes = (*dict.fromkeys(routes), UNMATCHED)
-        self.models: tuple[str, ...] = (OTHER,)
+        self._models = SharedNames(MOST_MODELS - 1)
         self._route = {name: i for i, name in enumerate(self.routes)}
         self._method = {name: i for i, name in enumerate(METHODS)}
         self._status = {code: i for i, code in enumerate(STATUSES)}
         self._event: dict[str, int] = {name: i for i, name in enumerate(EVENTS)}
-        self._model = {OTHER: 0}
         self._statuses = len(STATUSES)
         self._per_route = len(METHODS) * self._statuses
         self._first_count = len(GAUGES)
@@ -50,10 +49,10 @@ class Layout:
         self._first_event = self._first_rows + MOST_MODELS
         self.width = self._first_event + len(EVENTS) * MOST_MODELS
 
-    def name_models(self, names: Sequence[str]) -> None:
-        """Give up to 63 models their own labels."""
-        self.models = (OTHER, *sorted(names)[: MOST_MODELS - 1])
-        self._model = {name: i for i, name in enumerate(self.models)}
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The labels of models."""
+        return (OTHER, *self._models.names())
 
     def request(self, route: str, method: str, status: int, seconds: float) -> tuple[int, int, int]:
         """Return the cells of one request: its count, its bucket, its route's sum of seconds."""
@@ -70,11 +69,15 @@ class Layout:
 
     def rows(self, model: str) -> int:
         """Return the cell of the rows that a model answered."""
-        return self._first_rows + self._model.get(model, 0)
+        return self._first_rows + self._model(model)
 
     def event(self, event: str, model: str) -> int:
         """Return the cell of an event."""
-        return self._first_event + self._event[event] * MOST_MODELS + self._model.get(model, 0)
+        return self._first_event + self._event[event] * MOST_MODELS + self._model(model)
+
+    def _model(self, name: str) -> int:
+        place = self._models.place(name) if name and name != OTHER else None
+        return 0 if place is None else place + 1
 
     def requests(self, sums: Sequence[float]) -> Iterator[tuple[list[str], float]]:
         """Yield the labels and the count of every kind of request that happened."""

@@ -14,6 +14,7 @@ from service.observing import Observer
 __all__ = ["Catalog", "ModelEntry", "NotReadyError", "NotServedError", "Registry", "Served", "VersionState"]
 
 CHAMPION = "champion"
+NAMED = 5
 VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
@@ -102,7 +103,11 @@ class Catalog:
         if name is None and self.default is None:
             if not self.models:
                 raise NotReadyError("No model is loaded.")
-            raise NotServedError("Several models are loaded and none is the default: name one in the path.")
+            some = ", ".join(sorted(self.models)[:NAMED])
+            raise NotServedError(
+                f"Several models are loaded ({some}) and none is the default: "
+                "name one in the path, /models/<name>/predict, or set GANGLION_DEFAULT_MODEL."
+            )
         entry = self.models.get(name or self.default or "")
         if entry is None:
             raise NotServedError(f"No model is called {shown(name or self.default or '')}.")

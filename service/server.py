@@ -103,7 +103,8 @@ class Service(BaseApplication):  # type: ignore[misc]
     def load(self) -> Front:
         """Load the models, once, before the first fork."""
         self.runtime = Runtime(self.settings, self.observer)
-        self.observer.layout.name_models(tuple(self.runtime.registry.refresh().models))
+        for name in self.runtime.registry.refresh().models:
+            self.observer.layout.rows(name)  # a count that is still zero is shown, too
         self.flask = LateFlask(self.runtime)
         return Front(self.runtime, self.flask)
 

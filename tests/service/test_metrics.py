@@ -37,7 +37,6 @@ def samples(observer: Any) -> Any:
 
 
 def test_requests_rows_events_and_times_are_exposed(observer: Any) -> None:
-    observer.layout.name_models(["iris"])
     answered(observer)
     answered(observer, status=422, rows=0, seconds=0.2)
     observer.noted("out_of_range", 3, model="iris")
@@ -55,12 +54,36 @@ def test_requests_rows_events_and_times_are_exposed(observer: Any) -> None:
 
 
 def test_text_from_outside_never_becomes_a_label(observer: Any) -> None:
-    answered(observer, route="/evil", method="BREW", status=299, model="unheard-of", path="/evil")
+    answered(observer, route="/evil", method="BREW", status=299, path="/evil")
     text = observer.exposition()[1].decode()
     assert 'route="unmatched"' in text
     assert 'method="other"' in text
-    for part in ("evil", "BREW", "unheard-of"):
+    for part in ("evil", "BREW"):
         assert part not in text
+
+
+def test_the_first_63_models_have_labels_of_their_own(observer: Any) -> None:
+    for number in range(70):
+        answered(observer, model=f"model-{number}")
+    found = samples(observer)
+    assert found["ganglion_rows_total", (("model", "model-0"),)] == 2
+    assert found["ganglion_rows_total", (("model", "model-62"),)] == 2
+    assert found["ganglion_rows_total", (("model", "other"),)] == 14
+
+
+def test_processes_that_meet_new_models_agree_on_their_labels(observer: Any) -> None:
+    for names in (("b", "a"), ("a", "c", "b")):
+        row = observer.counters.claim(names)
+        child = os.fork()
+        if child == 0:
+            observer.counters.use(row)
+            for name in names:
+                observer.noted("out_of_range", 1, model=name)
+            os._exit(0)
+        os.waitpid(child, 0)
+    found = samples(observer)
+    events = {model: found["ganglion_events_total", (("event", "out_of_range"), ("model", model))] for model in "abc"}
+    assert events == {"a": 2, "b": 2, "c": 1}
 
 
 def test_a_time_longer_than_every_bucket_is_counted_in_the_last(observer: Any) -> None:
