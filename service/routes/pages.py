@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["ROUTES"]
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 PAGE_HEADERS = (("content-security-policy", POLICY), ("referrer-policy", "no-referrer"))
