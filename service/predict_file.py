@@ -22,7 +22,8 @@ def predict_file(options: argparse.Namespace) -> int:
     try:
         header, rows = read_rows(options.file)
     except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
-        sys.stderr.write(f"{options.file} cannot be read: {error}\n")
+        reason = error.strerror if isinstance(error, OSError) else error
+        sys.stderr.write(f"{options.file} cannot be read: {reason}\n")
         return 2
     with ExitStack() as stack:
         client = stack.enter_context(Client(options.url, timeout_s=options.timeout, batch_rows=options.batch))
