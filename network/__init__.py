@@ -3,16 +3,18 @@
 from network.activations import ACTIVATIONS, Activation
 from network.architecture import Architecture, Layer
 from network.errors import DivergenceError, ShapeError
-from network.fit import EpochRecord, FitOptions, FitResult, fit
+from network.fit import EpochRecord, FitResult, fit
 from network.initializers import INITIALIZERS, Initializer
 from network.lbfgs import LBFGS
 from network.losses import LOSSES, Loss
 from network.mlp import MLP
 from network.optimizers import SGD, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSProp
+from network.options import FitOptions
 from network.parameters import Parameters
 from network.passes import loss_and_gradients
 from network.schedules import SCHEDULES, Schedule
 from network.stopping import EarlyStopping
+from network.trainer import Trainer, training_rows
 
 __all__ = [
     "ACTIVATIONS",
@@ -42,8 +44,10 @@ __all__ = [
     "RMSProp",
     "Schedule",
     "ShapeError",
+    "Trainer",
     "fit",
     "loss_and_gradients",
+    "training_rows",
 ]
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {

@@ -1,7 +1,9 @@
 """L-BFGS: a quasi-Newton method for full batches of small networks."""
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,17 +26,21 @@ class LBFGS:
     """Limited-memory BFGS (Nocedal and Wright, 2006, algorithms 7.4 and 7.5), one iteration an epoch.
 
     The line search brackets a step of the weak Wolfe conditions by doubling and bisection (Lewis and Overton, 2013,
-    algorithm 2.6). It ends when no entry of the gradient is above ``tolerance``, or no step lowers the loss.
+    algorithm 2.6). It ends when no entry of the gradient is above ``tolerance``, when no step lowers the loss, or
+    after ``max_evaluations`` of the loss.
     """
 
     learning_rate: float = 1.0
     memory: int = 10
     tolerance: float = 1e-6
+    max_evaluations: int | None = None
 
     def __post_init__(self) -> None:
         positive(learning_rate=self.learning_rate)
         at_least(1, memory=self.memory)
         at_least(0, tolerance=self.tolerance)
+        if self.max_evaluations is not None:
+            at_least(1, max_evaluations=self.max_evaluations)
 
     def start(self, parameters: Parameters, gradients: Parameters) -> Stepper:
         """Begin with no memory of earlier steps."""
@@ -51,23 +57,34 @@ class _QuasiNewton:
         self._gradient = gradients.flat
         self._pairs: deque[tuple[Vector, Vector, float]] = deque(maxlen=options.memory)
         self._loss: float | None = None
+        self._evaluations = 0
 
     def step(self, evaluate: Evaluate, rate: float) -> float:
         """Search along the quasi-Newton direction and return the loss that was reached."""
-        loss = evaluate() if self._loss is None else self._loss
+        if self._loss is None:
+            self._evaluations += 1
+            self._loss = evaluate()
+        loss = self._loss
         point, gradient = self._here()
         if np.abs(gradient).max() <= self._options.tolerance:
             self.finished = f"no entry of the gradient is above {self._options.tolerance:g}"
             return loss
         reached = self._search(evaluate, loss, point, gradient, rate)
-        if reached is None and self._pairs:
+        if reached is None and self._pairs and self.finished is None:
             self._pairs.clear()
             reached = self._search(evaluate, loss, point, gradient, rate)
         if reached is None:
-            self.finished = "no step lowers the loss any further"
+            self.finished = self.finished or "no step lowers the loss any further"
             reached = loss
         self._loss = reached
         return reached
+
+    def state(self) -> dict[str, Any]:
+        """Return nothing: what is known of the curvature holds for one set of data only."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Begin anew."""
 
     def _here(self) -> tuple[Vector, Vector]:
         return self._theta.astype(np.float64), self._gradient.astype(np.float64)
@@ -95,7 +112,11 @@ class _QuasiNewton:
         slope = float(gradient @ direction)
         low, high, size = 0.0, np.inf, rate
         for _ in range(TRIALS):
+            if self._evaluations == self._options.max_evaluations:
+                self.finished = f"the loss was evaluated {self._evaluations} times"
+                break
             self._theta[:] = point + size * direction
+            self._evaluations += 1
             reached = evaluate()
             if not reached <= loss + SUFFICIENT * size * slope:
                 high = size

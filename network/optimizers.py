@@ -4,9 +4,9 @@ An optimizer is a frozen set of options; ``start`` binds it to the parameters an
 the ``Stepper`` that holds its state.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,12 @@ class Stepper(Protocol):
     def step(self, evaluate: Evaluate, rate: float) -> float:
         """Call ``evaluate`` for the loss (it leaves the gradients in place), move, and return the loss."""
 
+    def state(self) -> dict[str, Any]:
+        """Return copies of what is remembered between steps, by name."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Remember what another stepper of the same options did."""
+
 
 class Optimizer(Protocol):
     """The options of an optimizer."""
@@ -46,17 +52,31 @@ class Optimizer(Protocol):
 
 
 class _FirstOrder:
-    """A stepper that moves once by each gradient."""
+    """A stepper that moves once by each gradient and remembers a vector for each of ``names``."""
 
     finished: str | None = None
 
+    def __init__(self, parameters: Parameters, gradients: Parameters, *names: str) -> None:
+        self.steps = 0
+        self.vectors = {name: np.zeros_like(parameters.flat) for name in names}
+        self.blocks = _blocks(parameters.flat, gradients.flat, *self.vectors.values())
+
     def step(self, evaluate: Evaluate, rate: float) -> float:
         loss = evaluate()
+        self.steps += 1
         self.move(rate)
         return loss
 
     def move(self, rate: float) -> None:
         raise NotImplementedError
+
+    def state(self) -> dict[str, Any]:
+        return {"steps": self.steps, **{name: vector.copy() for name, vector in self.vectors.items()}}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.steps = state["steps"]
+        for name, vector in self.vectors.items():
+            np.copyto(vector, state[name])
 
 
 def _blocks(*vectors: Vector) -> list[tuple[Vector, ...]]:
@@ -75,15 +95,12 @@ class SGD:
 
     def start(self, parameters: Parameters, gradients: Parameters) -> Stepper:
         """Bind; there is no state."""
-        return _Descent(parameters.flat, gradients.flat)
+        return _Descent(parameters, gradients)
 
 
 class _Descent(_FirstOrder):
-    def __init__(self, theta: Vector, gradient: Vector) -> None:
-        self._blocks = _blocks(theta, gradient)
-
     def move(self, rate: float) -> None:
-        for theta, g in self._blocks:
+        for theta, g in self.blocks:
             np.multiply(g, rate, out=g)
             np.subtract(theta, g, out=theta)
 
@@ -101,7 +118,7 @@ class Momentum:
 
     def start(self, parameters: Parameters, gradients: Parameters) -> Stepper:
         """Begin at rest."""
-        return _Rolling(parameters.flat, gradients.flat, self.momentum, looks_ahead=False)
+        return _Rolling(parameters, gradients, self.momentum, looks_ahead=False)
 
 
 @dataclass(frozen=True)
@@ -121,17 +138,17 @@ class Nesterov:
 
     def start(self, parameters: Parameters, gradients: Parameters) -> Stepper:
         """Begin at rest."""
-        return _Rolling(parameters.flat, gradients.flat, self.momentum, looks_ahead=True)
+        return _Rolling(parameters, gradients, self.momentum, looks_ahead=True)
 
 
 class _Rolling(_FirstOrder):
-    def __init__(self, theta: Vector, gradient: Vector, momentum: float, *, looks_ahead: bool) -> None:
-        self._blocks = _blocks(theta, gradient, np.zeros_like(theta))
+    def __init__(self, parameters: Parameters, gradients: Parameters, momentum: float, *, looks_ahead: bool) -> None:
+        super().__init__(parameters, gradients, "velocity")
         self._momentum = momentum
         self._looks_ahead = looks_ahead
 
     def move(self, rate: float) -> None:
-        for theta, g, v in self._blocks:
+        for theta, g, v in self.blocks:
             np.multiply(g, rate, out=g)
             np.multiply(v, self._momentum, out=v)
             np.subtract(v, g, out=v)
@@ -157,18 +174,18 @@ class RMSProp:
 
     def start(self, parameters: Parameters, gradients: Parameters) -> Stepper:
         """Begin with a mean square of zero."""
-        return _RootMeanSquare(self, parameters.flat, gradients.flat)
+        return _RootMeanSquare(self, parameters, gradients)
 
 
 class _RootMeanSquare(_FirstOrder):
-    def __init__(self, options: RMSProp, theta: Vector, gradient: Vector) -> None:
+    def __init__(self, options: RMSProp, parameters: Parameters, gradients: Parameters) -> None:
+        super().__init__(parameters, gradients, "mean_square")
         self._options = options
-        self._blocks = _blocks(theta, gradient, np.zeros_like(theta))
-        self._scratch = np.empty_like(theta[:BLOCK])
+        self._scratch = np.empty_like(parameters.flat[:BLOCK])
 
     def move(self, rate: float) -> None:
         options = self._options
-        for theta, g, v in self._blocks:
+        for theta, g, v in self.blocks:
             scratch = self._scratch[: g.size]
             np.multiply(g, g, out=scratch)
             np.multiply(scratch, 1 - options.decay, out=scratch)
@@ -218,22 +235,19 @@ class _Moments(_FirstOrder):
     """Both moments divided by (1 - beta), which saves a pass over each; the constants go into two scalars."""
 
     def __init__(self, options: Adam, parameters: Parameters, gradients: Parameters, weight_decay: float = 0.0) -> None:
-        theta = parameters.flat
+        super().__init__(parameters, gradients, "first_moment", "second_moment")
         self._options = options
-        self._blocks = _blocks(theta, gradients.flat, np.zeros_like(theta), np.zeros_like(theta))
         self._weights = parameters.weights() if weight_decay else []
         self._weight_decay = weight_decay
-        self._steps = 0
 
     def move(self, rate: float) -> None:
         options = self._options
-        self._steps += 1
         for W in self._weights:
             np.multiply(W, 1 - rate * self._weight_decay, out=W)
-        spread = ((1 - options.beta_2) / (1 - options.beta_2**self._steps)) ** 0.5
-        size = rate * (1 - options.beta_1) / (1 - options.beta_1**self._steps) / spread
+        spread = ((1 - options.beta_2) / (1 - options.beta_2**self.steps)) ** 0.5
+        size = rate * (1 - options.beta_1) / (1 - options.beta_1**self.steps) / spread
         epsilon = options.epsilon / spread
-        for theta, g, m, v in self._blocks:
+        for theta, g, m, v in self.blocks:
             np.multiply(m, options.beta_1, out=m)
             np.add(m, g, out=m)
             np.multiply(g, g, out=g)
