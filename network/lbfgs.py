@@ -65,6 +65,8 @@ class _QuasiNewton:
             self._evaluations += 1
             self._loss = evaluate()
         loss = self._loss
+        if self._is_spent():
+            return loss
         point, gradient = self._here()
         if np.abs(gradient).max() <= self._options.tolerance:
             self.finished = f"no entry of the gradient is above {self._options.tolerance:g}"
@@ -78,6 +80,12 @@ class _QuasiNewton:
             reached = loss
         self._loss = reached
         return reached
+
+    def _is_spent(self) -> bool:
+        """Note when there are no evaluations left."""
+        if self._evaluations == self._options.max_evaluations:
+            self.finished = f"the loss was evaluated {self._evaluations} times"
+        return self.finished is not None
 
     def state(self) -> dict[str, Any]:
         """Return nothing: what is known of the curvature holds for one set of data only."""
@@ -112,8 +120,7 @@ class _QuasiNewton:
         slope = float(gradient @ direction)
         low, high, size = 0.0, np.inf, rate
         for _ in range(TRIALS):
-            if self._evaluations == self._options.max_evaluations:
-                self.finished = f"the loss was evaluated {self._evaluations} times"
+            if self._is_spent():
                 break
             self._theta[:] = point + size * direction
             self._evaluations += 1

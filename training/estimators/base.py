@@ -1,0 +1,290 @@
+"""What the classifier and the regressor share: parameters, the fit by epochs, stopping, attributes."""
+
+import warnings
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from network import MLP, Architecture, Loss, Parameters, Trainer, training_rows
+from training.estimators.choices import Pace, architecture_of, check_parameters, options_of
+
+__all__ = ["Held", "Perceptron", "dense"]
+
+Matrix = NDArray[Any]
+SLOWEST_RATE = 1e-6
+FEWEST_HELD = 2
+TOO_FEW_HELD = "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+NOT_FINITE = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
+)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Rows that watch: inputs, encoded targets, weights or none."""
+
+    X: Matrix
+    Y: Matrix
+    weight: Matrix | None
+
+
+class Perceptron(CallbackSupportMixin, BaseEstimator):
+    """The engine of `network` behind the interface of scikit-learn's multilayer perceptrons."""
+
+    @abstractmethod
+    def _encoded(self, X: Any, y: Any, *, is_first: bool, incremental: bool) -> tuple[Matrix, Matrix]:
+        """Check inputs and targets; return X and the targets as (rows, outputs)."""
+
+    @abstractmethod
+    def _objective(self) -> tuple[Loss, str]:
+        """Return the loss and the name of the output activation."""
+
+    @abstractmethod
+    def _score_of(self, A: Matrix, held: Held) -> float:
+        """Score activations of the last layer against encoded targets."""
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool = False) -> Self:
+        check_parameters(self)
+        if incremental and self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        is_first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        X, Y = self._encoded(X, y, is_first=is_first, incremental=incremental)
+        weight = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
+        random = check_random_state(self.random_state)
+        if is_first:
+            self._initialize(X, Y, random)
+        held = self._given(incremental=incremental)
+        if self.early_stopping and held is None and self.solver != "lbfgs":
+            X, Y, weight, held = self._split(X, Y, weight, random)
+        trainer = self._trainer_for(X, weight, random, incremental=incremental)
+        data = training_rows(trainer.mlp, trainer.options.loss, X, Y, sample_weight=weight)
+        context = self._init_callback_context(max_subtasks=1 if incremental else self.max_iter)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=Y)
+        (self._minimise if self.solver == "lbfgs" else self._descend)(trainer, data, held, context, incremental)
+        context.call_on_fit_task_end(estimator=self, X=X, y=Y)
+        self._take(trainer.mlp.parameters)
+        if not all(np.isfinite(array).all() for array in (*self.coefs_, *self.intercepts_)):
+            raise ValueError(NOT_FINITE)
+        return self
+
+    def _initialize(self, X: Matrix, Y: Matrix, random: np.random.RandomState) -> None:
+        """Draw the first weights as scikit-learn does (Glorot and Bengio, 2010, eq. 16), biases included."""
+        _, self.out_activation_ = self._objective()
+        self.n_outputs_ = Y.shape[1]
+        architecture = self._architecture(X.shape[1])
+        self.n_layers_ = len(architecture.layers) + 1
+        self.coefs_, self.intercepts_ = [], []
+        factor = 2.0 if self.activation == "logistic" else 6.0
+        fan_in = X.shape[1]
+        for layer in architecture.layers:
+            bound = np.sqrt(factor / (fan_in + layer.units))
+            self.coefs_.append(random.uniform(-bound, bound, (fan_in, layer.units)).astype(X.dtype, copy=False))
+            self.intercepts_.append(random.uniform(-bound, bound, layer.units).astype(X.dtype, copy=False))
+            fan_in = layer.units
+        self.n_iter_ = self.t_ = self._no_improvement_count = 0
+        self.loss_curve_: list[float] = []
+        self.validation_loss_curve_: list[float] | None = None
+        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
+        self.best_validation_score_: Any = -np.inf if self.early_stopping else None
+        self.best_loss_: Any = None if self.early_stopping else np.inf
+
+    def _given(self, *, incremental: bool) -> Held | None:
+        """Encode the rows that the caller lets watch."""
+        given = None if incremental else getattr(self, "_held", None)
+        if given is None:
+            return None
+        X, y, weight = given
+        X, Y = self._encoded(X, y, is_first=False, incremental=True)
+        return Held(X, Y, None if weight is None else _check_sample_weight(weight, X, dtype=np.float64))
+
+    def _architecture(self, inputs: int) -> Architecture:
+        return architecture_of(self, inputs, self.n_outputs_, self.out_activation_)
+
+    def _split(
+        self, X: Matrix, Y: Matrix, weight: Matrix | None, random: np.random.RandomState
+    ) -> tuple[Matrix, Matrix, Matrix | None, Held]:
+        """Hold out rows that watch; binary classes keep their proportion."""
+        parts = [X, Y] if weight is None else [X, Y, weight]
+        strata = Y.astype(bool) if is_classifier(self) and self.n_outputs_ == 1 else None
+        split = train_test_split(*parts, random_state=random, test_size=self.validation_fraction, stratify=strata)
+        held = Held(split[1], split[3], None if weight is None else split[5])
+        if len(held.X) < FEWEST_HELD:
+            raise ValueError(TOO_FEW_HELD)
+        return split[0], split[2], None if weight is None else split[4], held
+
+    def _trainer_for(
+        self, X: Matrix, weight: Matrix | None, random: np.random.RandomState, *, incremental: bool
+    ) -> Trainer:
+        """Go on with the optimizer of the last `partial_fit`, or begin with a new one at the present weights."""
+        before: Trainer | None = getattr(self, "_trainer", None) if incremental else None
+        state = before.state() if before is not None else getattr(self, "_trainer_state", None) if incremental else None
+        if not incremental or not hasattr(self, "_pace"):
+            self._pace = Pace()
+        loss, _ = self._objective()
+        if self.batch_size != "auto" and self.batch_size > len(X):
+            warnings.warn("Got `batch_size` larger than sample size. It is going to be clipped", stacklevel=5)
+        mean_weight = 1.0 if weight is None else float(weight.mean()) or 1.0
+        options = options_of(self, loss, self._pace, rows=len(X), mean_weight=mean_weight)
+        if before is not None and before.options == options and before.mlp.parameters.dtype == X.dtype:
+            return before
+        rng = np.random.default_rng(random.randint(2**31, size=4))
+        trainer = Trainer(self._mlp(), options, rng)
+        if state is not None:
+            trainer.restore(state)
+        self._trainer = trainer
+        self.__dict__.pop("_trainer_state", None)
+        return trainer
+
+    def _mlp(self) -> MLP:
+        """Return the network of the present weights."""
+        architecture = self._architecture(self.coefs_[0].shape[0])
+        arrays = {f"layers.{i}.W": W for i, W in enumerate(self.coefs_)}
+        arrays |= {f"layers.{i}.b": np.asarray(b) for i, b in enumerate(self.intercepts_)}
+        return MLP(architecture, Parameters.from_arrays(architecture, arrays))
+
+    def _take(self, parameters: Parameters) -> None:
+        kept = parameters.copy()
+        layers = range(self.n_layers_ - 1)
+        self.coefs_ = [kept[f"layers.{i}.W"] for i in layers]
+        self.intercepts_ = [kept[f"layers.{i}.b"] for i in layers]
+
+    # The solvers
+
+    def _minimise(self, trainer: Trainer, data: Any, held: Held | None, context: Any, _incremental: bool) -> None:  # noqa: FBT001
+        """Run L-BFGS until it has converged or is out of iterations or evaluations."""
+        self.n_iter_ = 0
+        while self.n_iter_ < self.max_iter:
+            self._epoch(trainer, data, held, context)
+            if trainer.finished is not None:
+                break
+        if trainer.finished is None or "times" in trainer.finished:
+            reason = trainer.finished or f"{self.max_iter} iterations are done"
+            warnings.warn(f"lbfgs failed to converge: {reason}.", ConvergenceWarning, stacklevel=4)
+
+    def _descend(self, trainer: Trainer, data: Any, held: Held | None, context: Any, incremental: bool) -> None:  # noqa: FBT001
+        """Run epochs until neither loss nor score gets better, or all are done; restore the best where rows watch."""
+        best = trainer.mlp.parameters.flat.copy() if self.early_stopping else None
+        self.n_iter_ = 0
+        try:
+            while self.n_iter_ < (1 if incremental else self.max_iter):
+                wants_end = self._epoch(trainer, data, held, context)
+                if self._judged(trainer, held) and best is not None:
+                    np.copyto(best, trainer.mlp.parameters.flat)
+                self._set_pace()
+                if wants_end or (self._no_improvement_count > self.n_iter_no_change and self._ends()):
+                    break
+            else:
+                if not incremental:
+                    warnings.warn(
+                        f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization "
+                        "hasn't converged yet.",
+                        ConvergenceWarning,
+                        stacklevel=4,
+                    )
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+        if best is not None:
+            np.copyto(trainer.mlp.parameters.flat, best)
+
+    def _epoch(self, trainer: Trainer, data: Any, held: Held | None, context: Any) -> bool:
+        """Run one epoch and note it; True when a callback wants the fit to end."""
+        task = context.subcontext(task_name=f"epoch {self.n_iter_ + 1}")
+        task.call_on_fit_task_begin(estimator=self)
+        self.loss_ = trainer.epoch(data)
+        self.n_iter_ += 1
+        self.t_ += len(data)
+        self.loss_curve_.append(self.loss_)
+        if held is not None:
+            self._note_held(trainer, held)
+        if self.verbose:
+            print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
+        if not hasattr(self, "_skl_callbacks"):
+            return False
+        self._take(trainer.mlp.parameters)
+        fitted = {name: value for name, value in vars(self).items() if name.endswith("_") and not name.startswith("_")}
+        metadata = {"loss": self.loss_}
+        return bool(
+            task.call_on_fit_task_end(estimator=self, metadata=metadata, reconstruction_attributes=lambda: fitted)
+        )
+
+    def _note_held(self, trainer: Trainer, held: Held) -> None:
+        loss = trainer.options.loss
+        watching = training_rows(trainer.mlp, loss, held.X, held.Y)
+        P = trainer.mlp.infer(watching.X) if loss.link is None else trainer.mlp.logits(watching.X)
+        with np.errstate(over="ignore", invalid="ignore"):
+            value = np.average(loss.rows(P, watching.Y, np.empty_like(P)), weights=held.weight)
+        self.validation_loss_curve_ = [*(self.validation_loss_curve_ or []), float(value)]
+
+    def _judged(self, trainer: Trainer, held: Held | None) -> bool:
+        """Count epochs without progress, by the score of the rows that watch or else by the loss; True for a best."""
+        if not self.early_stopping or held is None:
+            is_better = not self.loss_curve_[-1] > self.best_loss_ - self.tol
+            self._no_improvement_count = 0 if is_better else self._no_improvement_count + 1
+            self.best_loss_ = min(self.best_loss_, self.loss_curve_[-1])
+            return False
+        A = trainer.mlp.infer(held.X)
+        score = float(self._score_of(A, held)) if np.isfinite(A).all() else float("nan")
+        self.validation_scores_ = [*(self.validation_scores_ or []), score]
+        if self.verbose:
+            print(f"Validation score: {score:f}")
+        is_worse = score < self.best_validation_score_ + self.tol
+        self._no_improvement_count = self._no_improvement_count + 1 if is_worse else 0
+        if is_best := score > self.best_validation_score_:
+            self.best_validation_score_ = score
+        return is_best
+
+    def _set_pace(self) -> None:
+        if self.solver == "sgd" and self.learning_rate == "invscaling":
+            self._pace.value = (self.t_ + 1) ** -self.power_t
+
+    def _ends(self) -> bool:
+        """Say that there is no more progress; an adaptive rate is lowered first, while it is not tiny."""
+        is_adaptive = self.solver == "sgd" and self.learning_rate == "adaptive"
+        if is_adaptive and self.learning_rate_init * self._pace.value > SLOWEST_RATE:
+            self._pace.value /= 5.0
+            self._no_improvement_count = 0
+            return False
+        if self.verbose:
+            what = "Validation score" if self.early_stopping else "Training loss"
+            print(f"{what} did not improve more than tol={self.tol} for {self.n_iter_no_change} consecutive epochs.")
+        return True
+
+    # What every estimator does
+
+    def _activations(self, X: Any) -> Matrix:
+        """Return the activations of the last layer, (rows, outputs)."""
+        check_is_fitted(self)
+        X = dense(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False))
+        return self._mlp().infer(X)
+
+    def _has_partial_fit(self) -> bool:
+        if self.solver == "lbfgs":
+            raise AttributeError(f"partial_fit is only available for stochastic optimizers. {self.solver} is not one.")
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        trainer: Trainer | None = state.pop("_trainer", None)
+        if trainer is not None:
+            state["_trainer_state"] = trainer.state()
+        return state
+
+
+def dense(X: Any) -> Matrix:
+    """Return the array itself, or a sparse matrix as an array."""
+    found: Matrix = X.toarray() if hasattr(X, "toarray") else X
+    return found
