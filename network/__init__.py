@@ -11,7 +11,7 @@ from network.mlp import MLP
 from network.optimizers import SGD, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSProp
 from network.options import FitOptions
 from network.parameters import Parameters
-from network.passes import loss_and_gradients
+from network.passes import Rows, loss_and_gradients
 from network.schedules import SCHEDULES, Schedule
 from network.stopping import EarlyStopping
 from network.trainer import Trainer, training_rows
@@ -42,6 +42,7 @@ __all__ = [
     "Optimizer",
     "Parameters",
     "RMSProp",
+    "Rows",
     "Schedule",
     "ShapeError",
     "Trainer",

@@ -52,6 +52,7 @@ class _QuasiNewton:
 
     def __init__(self, options: LBFGS, parameters: Parameters, gradients: Parameters) -> None:
         self.finished: str | None = None
+        self.has_converged = False
         self._options = options
         self._theta = parameters.flat
         self._gradient = gradients.flat
@@ -70,12 +71,14 @@ class _QuasiNewton:
         point, gradient = self._here()
         if np.abs(gradient).max() <= self._options.tolerance:
             self.finished = f"no entry of the gradient is above {self._options.tolerance:g}"
+            self.has_converged = True
             return loss
         reached = self._search(evaluate, loss, point, gradient, rate)
         if reached is None and self._pairs and self.finished is None:
             self._pairs.clear()
             reached = self._search(evaluate, loss, point, gradient, rate)
         if reached is None:
+            self.has_converged = self.finished is None
             self.finished = self.finished or "no step lowers the loss any further"
             reached = loss
         self._loss = reached

@@ -28,7 +28,11 @@ class Stepper(Protocol):
 
     @property
     def finished(self) -> str | None:
-        """Why no further step is worth while, or None."""
+        """Why no further step can be taken or is worth while, or None."""
+
+    @property
+    def has_converged(self) -> bool:
+        """Whether no further step is worth while."""
 
     def step(self, evaluate: Evaluate, rate: float) -> float:
         """Call ``evaluate`` for the loss (it leaves the gradients in place), move, and return the loss."""
@@ -55,6 +59,7 @@ class _FirstOrder:
     """A stepper that moves once by each gradient and remembers a vector for each of ``names``."""
 
     finished: str | None = None
+    has_converged = False
 
     def __init__(self, parameters: Parameters, gradients: Parameters, *names: str) -> None:
         self.steps = 0

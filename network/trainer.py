@@ -50,6 +50,11 @@ class Trainer:
         """Why no further epoch is worth while, or None."""
         return self._stepper.finished
 
+    @property
+    def has_converged(self) -> bool:
+        """Whether the optimizer itself found an end; those of the first order never do."""
+        return self._stepper.has_converged
+
     def epoch(self, data: Rows) -> float:
         """Take one step for each batch of the data and return the mean loss of its rows.
 

@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from network import MLP, Architecture, Loss, Parameters, Trainer, training_rows
+from network import MLP, Architecture, Loss, Parameters, Rows, Trainer, training_rows
 from training.estimators.choices import Pace, architecture_of, check_parameters, options_of
 
 __all__ = ["Held", "Perceptron", "dense"]
@@ -37,6 +37,19 @@ class Held:
     weight: Matrix | None
 
 
+@dataclass(frozen=True)
+class Run:
+    """One call of fit or partial_fit: what moves, on which rows, and who watches."""
+
+    trainer: Trainer
+    data: Rows
+    held: Held | None
+    context: Any
+    X: Any  # as they were given, for callbacks
+    y: Any
+    is_incremental: bool
+
+
 class Perceptron(CallbackSupportMixin, BaseEstimator):
     """The engine of `network` behind the interface of scikit-learn's multilayer perceptrons."""
 
@@ -57,6 +70,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         is_first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        given_X = X
         X, Y = self._encoded(X, y, is_first=is_first, incremental=incremental)
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
         random = check_random_state(self.random_state)
@@ -68,9 +82,10 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         trainer = self._trainer_for(X, weight, random, incremental=incremental)
         data = training_rows(trainer.mlp, trainer.options.loss, X, Y, sample_weight=weight)
         context = self._init_callback_context(max_subtasks=1 if incremental else self.max_iter)
-        context.call_on_fit_task_begin(estimator=self, X=X, y=Y)
-        (self._minimise if self.solver == "lbfgs" else self._descend)(trainer, data, held, context, incremental)
-        context.call_on_fit_task_end(estimator=self, X=X, y=Y)
+        context.call_on_fit_task_begin(estimator=self, X=given_X, y=y)
+        run = Run(trainer, data, held, context, given_X, y, incremental)
+        (self._minimise if self.solver == "lbfgs" else self._descend)(run)
+        context.call_on_fit_task_end(estimator=self, X=given_X, y=y)
         self._take(trainer.mlp.parameters)
         if not all(np.isfinite(array).all() for array in (*self.coefs_, *self.intercepts_)):
             raise ValueError(NOT_FINITE)
@@ -159,31 +174,31 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
 
     # The solvers
 
-    def _minimise(self, trainer: Trainer, data: Any, held: Held | None, context: Any, _incremental: bool) -> None:  # noqa: FBT001
+    def _minimise(self, run: Run) -> None:
         """Run L-BFGS until it has converged or is out of iterations or evaluations."""
         self.n_iter_ = 0
-        while self.n_iter_ < self.max_iter:
-            self._epoch(trainer, data, held, context)
-            if trainer.finished is not None:
-                break
-        if trainer.finished is None or "times" in trainer.finished:
-            reason = trainer.finished or f"{self.max_iter} iterations are done"
+        wants_end = False
+        while self.n_iter_ < self.max_iter and run.trainer.finished is None and not wants_end:
+            wants_end = self._epoch(run)
+        if not run.trainer.has_converged and not wants_end:
+            reason = run.trainer.finished or f"{self.max_iter} iterations are done"
             warnings.warn(f"lbfgs failed to converge: {reason}.", ConvergenceWarning, stacklevel=4)
 
-    def _descend(self, trainer: Trainer, data: Any, held: Held | None, context: Any, incremental: bool) -> None:  # noqa: FBT001
+    def _descend(self, run: Run) -> None:
         """Run epochs until neither loss nor score gets better, or all are done; restore the best where rows watch."""
-        best = trainer.mlp.parameters.flat.copy() if self.early_stopping else None
+        theta = run.trainer.mlp.parameters.flat
+        best = theta.copy() if self.early_stopping else None
         self.n_iter_ = 0
         try:
-            while self.n_iter_ < (1 if incremental else self.max_iter):
-                wants_end = self._epoch(trainer, data, held, context)
-                if self._judged(trainer, held) and best is not None:
-                    np.copyto(best, trainer.mlp.parameters.flat)
+            while self.n_iter_ < (1 if run.is_incremental else self.max_iter):
+                wants_end = self._epoch(run)
+                if self._judged(run) and best is not None:
+                    np.copyto(best, theta)
                 self._set_pace()
                 if wants_end or (self._no_improvement_count > self.n_iter_no_change and self._ends()):
                     break
             else:
-                if not incremental:
+                if not run.is_incremental:
                     warnings.warn(
                         f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization "
                         "hasn't converged yet.",
@@ -193,28 +208,26 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=4)
         if best is not None:
-            np.copyto(trainer.mlp.parameters.flat, best)
+            np.copyto(theta, best)
 
-    def _epoch(self, trainer: Trainer, data: Any, held: Held | None, context: Any) -> bool:
+    def _epoch(self, run: Run) -> bool:
         """Run one epoch and note it; True when a callback wants the fit to end."""
-        task = context.subcontext(task_name=f"epoch {self.n_iter_ + 1}")
-        task.call_on_fit_task_begin(estimator=self)
-        self.loss_ = trainer.epoch(data)
+        task = run.context.subcontext(task_name=f"epoch {self.n_iter_ + 1}")
+        task.call_on_fit_task_begin(estimator=self, X=run.X, y=run.y)
+        self.loss_ = run.trainer.epoch(run.data)
         self.n_iter_ += 1
-        self.t_ += len(data)
+        self.t_ += len(run.data)
         self.loss_curve_.append(self.loss_)
-        if held is not None:
-            self._note_held(trainer, held)
+        if run.held is not None:
+            self._note_held(run.trainer, run.held)
         if self.verbose:
             print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
         if not hasattr(self, "_skl_callbacks"):
             return False
-        self._take(trainer.mlp.parameters)
-        fitted = {name: value for name, value in vars(self).items() if name.endswith("_") and not name.startswith("_")}
-        metadata = {"loss": self.loss_}
-        return bool(
-            task.call_on_fit_task_end(estimator=self, metadata=metadata, reconstruction_attributes=lambda: fitted)
-        )
+        self._take(run.trainer.mlp.parameters)
+        fitted = {name: value for name, value in vars(self).items() if name.endswith("_") or name == "_label_binarizer"}
+        ended = task.call_on_fit_task_end(estimator=self, X=run.X, y=run.y, reconstruction_attributes=lambda: fitted)
+        return bool(ended)
 
     def _note_held(self, trainer: Trainer, held: Held) -> None:
         loss = trainer.options.loss
@@ -224,14 +237,15 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
             value = np.average(loss.rows(P, watching.Y, np.empty_like(P)), weights=held.weight)
         self.validation_loss_curve_ = [*(self.validation_loss_curve_ or []), float(value)]
 
-    def _judged(self, trainer: Trainer, held: Held | None) -> bool:
+    def _judged(self, run: Run) -> bool:
         """Count epochs without progress, by the score of the rows that watch or else by the loss; True for a best."""
+        held = run.held
         if not self.early_stopping or held is None:
             is_better = not self.loss_curve_[-1] > self.best_loss_ - self.tol
             self._no_improvement_count = 0 if is_better else self._no_improvement_count + 1
             self.best_loss_ = min(self.best_loss_, self.loss_curve_[-1])
             return False
-        A = trainer.mlp.infer(held.X)
+        A = run.trainer.mlp.infer(held.X)
         score = float(self._score_of(A, held)) if np.isfinite(A).all() else float("nan")
         self.validation_scores_ = [*(self.validation_scores_ or []), score]
         if self.verbose:
@@ -240,7 +254,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         self._no_improvement_count = self._no_improvement_count + 1 if is_worse else 0
         if is_best := score > self.best_validation_score_:
             self.best_validation_score_ = score
-        return is_best
+        return bool(is_best)
 
     def _set_pace(self) -> None:
         if self.solver == "sgd" and self.learning_rate == "invscaling":

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from training import MLPClassifier, MLPRegressor
