@@ -6,7 +6,7 @@ estimators are looked up when they are asked for.
 
 from typing import Any
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "from_sklearn", "publish"]
 
 
 def __getattr__(name: str) -> Any:

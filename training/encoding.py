@@ -15,7 +15,7 @@ from training.errors import DataError
 from training.recipe import Encoding
 from training.table import Column
 
-__all__ = ["Described", "describe", "encode", "raw_cells", "target_scale"]
+__all__ = ["Described", "describe", "encode", "histogram_of", "raw_cells", "target_scale"]
 
 BINS = 10
 CATEGORIES_LIMIT = 100
@@ -126,11 +126,12 @@ def _numeric(part: Column, encoding: Encoding, *, may_miss: bool) -> NumericFeat
         offset, scale = _standard(filled)
     low, high = float(values.min()), float(values.max())
     return NumericFeature(
-        part.name, offset=offset, scale=scale, missing=middle, low=low, high=high, histogram=_histogram(values)
+        part.name, offset=offset, scale=scale, missing=middle, low=low, high=high, histogram=histogram_of(values)
     )
 
 
-def _histogram(values: NDArray[np.float64]) -> Histogram | None:
+def histogram_of(values: NDArray[np.float64]) -> Histogram | None:
+    """Return ten equal bins over finite values, or None where they are too near or too far apart for bins."""
     low, high = float(values.min()), float(values.max())
     edges = np.linspace(low, high, BINS + 1) if low < high else np.array([low - 0.5, high + 0.5])
     edges = np.unique(edges)

@@ -3,6 +3,7 @@
 import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = ["Held", "Perceptron", "dense"]
 
 Matrix = NDArray[Any]
 SLOWEST_RATE = 1e-6
+SEEN_ROWS = 16
 FEWEST_HELD = 2
 TOO_FEW_HELD = "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
 NOT_FINITE = (
@@ -76,6 +78,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         random = check_random_state(self.random_state)
         if is_first:
             self._initialize(X, Y, random)
+        self._seen = np.vstack([X[:SEEN_ROWS], X.min(axis=0), X.max(axis=0)])
         held = self._given(incremental=incremental)
         if self.early_stopping and held is None and self.solver != "lbfgs":
             X, Y, weight, held = self._split(X, Y, weight, random)
@@ -273,6 +276,18 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         return True
 
     # What every estimator does
+
+    def publish(self, models: str | Path, name: str, *, target: str = "target", promote: bool = True) -> int:
+        """Publish the fitted network as the next version of a model, and return the version.
+
+        The ranges of its features and its golden rows are those of the rows of the last fit. A Pipeline publishes by
+        `training.publish`.
+        """
+        from training.estimators.serving import publish  # noqa: PLC0415 - only those who publish need all of it
+
+        check_is_fitted(self)
+        names = getattr(self, "feature_names_in_", None)
+        return publish(self, models, name, self._seen, names=names, target=target, promote=promote)
 
     def _activations(self, X: Any) -> Matrix:
         """Return the activations of the last layer, (rows, outputs)."""

@@ -20,7 +20,7 @@ from network import (
 )
 from predictor.wording import hint, shown
 
-__all__ = ["Pace", "architecture_of", "check_parameters", "hidden_sizes", "options_of"]
+__all__ = ["OTHER_NAMES", "Pace", "architecture_of", "check_parameters", "hidden_sizes", "options_of"]
 
 SOLVERS = ("lbfgs", "sgd", "adam", "adamw", "rmsprop")
 RATES = ("constant", "invscaling", "adaptive")

@@ -1,0 +1,118 @@
+"""Estimators as models: the same answers from the file as from scikit-learn."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import neural_network as theirs
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    MaxAbsScaler,
+    MinMaxScaler,
+    OneHotEncoder,
+    PolynomialFeatures,
+    RobustScaler,
+    StandardScaler,
+)
+
+from predictor import FolderRepository, Predictor, load_bytes, prove
+from training import MLPClassifier, MLPRegressor, from_sklearn, publish
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, y = load_iris(return_X_y=True)
+XD, yd = load_diabetes(return_X_y=True)
+
+
+def answers(predictor: Predictor, rows: list[list[Any]]) -> Any:
+    A = predictor.network.infer(predictor.schema.encode_rows(rows).X)
+    return predictor.outputs.decode(A)
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, theirs.MLPClassifier])
+@pytest.mark.parametrize(
+    "scaler", [StandardScaler(), MinMaxScaler((-1, 1)), MaxAbsScaler(), RobustScaler(), "passthrough"]
+)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_classifier_behind_a_scaler_answers_the_same(kind: type, scaler: Any, classes: int) -> None:
+    some = y < classes
+    model = make_pipeline(scaler, kind(8, max_iter=30, random_state=0)).fit(X[some], y[some])
+    labels, probabilities = answers(from_sklearn(model, X[some]), X[some].tolist())
+    assert labels == model.predict(X[some]).tolist()
+    np.testing.assert_allclose(probabilities, model.predict_proba(X[some]), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [MLPRegressor, theirs.MLPRegressor])
+def test_a_regressor_with_a_scaled_target_answers_in_its_units(kind: type) -> None:
+    inner = make_pipeline(StandardScaler(), kind(hidden_layer_sizes=8, max_iter=50, random_state=0))
+    model = TransformedTargetRegressor(inner, transformer=StandardScaler()).fit(XD, yd)
+    predictor = from_sklearn(model, XD, target="progression")
+    np.testing.assert_allclose(answers(predictor, XD.tolist())[:, 0], model.predict(XD), rtol=1e-4)
+    assert predictor.outputs.targets == ("progression",)
+
+
+def test_a_pipeline_over_mixed_columns_answers_the_same_with_holes_and_unknown_categories() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "age": np.where(rng.random(200) < 0.1, np.nan, rng.normal(40, 9, 200)),
+            "town": rng.choice(["Rome", "Oslo", "Lima"], 200),
+            "pay": rng.normal(3000, 500, 200),
+        }
+    )
+    target = (table["pay"] > 3000).map({True: "high", False: "low"})
+    numeric = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    split = ColumnTransformer([("n", numeric, ["pay", "age"]), ("c", OneHotEncoder(handle_unknown="ignore"), ["town"])])
+    model = make_pipeline(split, MLPClassifier(8, max_iter=40, random_state=0)).fit(table, target)
+    predictor = from_sklearn(model, table, target="level")
+    assert predictor.schema.names == ("pay", "age", "town")
+    asked = pd.DataFrame(
+        {"age": [30.0, np.nan, 50.0], "town": ["Oslo", "Lima", "Paris"], "pay": [2000.0, 3500.0, 2900.0]}
+    )
+    records = [
+        {key: None if isinstance(value, float) and np.isnan(value) else value for key, value in record.items()}
+        for record in asked.to_dict("records")
+    ]
+    A = predictor.network.infer(predictor.schema.encode_records(records).X)
+    labels, probabilities = predictor.outputs.decode(A)
+    assert list(labels) == model.predict(asked).tolist()
+    np.testing.assert_allclose(probabilities, model.predict_proba(asked), atol=1e-5)
+
+
+def test_an_estimator_publishes_itself(tmp_path: Path) -> None:
+    frame = pd.DataFrame(X, columns=["a", "b", "c", "d"])
+    model = MLPClassifier(8, max_iter=30, random_state=0).fit(frame, y)
+    assert model.publish(tmp_path, "flowers") == 1
+    assert publish(model, tmp_path, "flowers", frame, promote=False) == 2
+    repository = FolderRepository(tmp_path)
+    assert repository.aliases("flowers") == {"champion": 1}
+    predictor = load_bytes(repository.read("flowers", 1), "flowers")
+    prove(predictor)
+    assert predictor.schema.names == ("a", "b", "c", "d")
+    assert [(f.low, f.high) for f in predictor.schema.features] == list(zip(X.min(0), X.max(0), strict=True))  # type: ignore[union-attr]
+    assert answers(predictor, X.tolist())[0] == model.predict(frame).tolist()
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            make_pipeline(PolynomialFeatures(), MLPClassifier(4, max_iter=2)),
+            "PolynomialFeatures cannot be converted; known: ",
+        ),
+        (
+            make_pipeline(SimpleImputer(add_indicator=True), MLPClassifier(4, max_iter=2)),
+            r"SimpleImputer\(add_indicator=True\) cannot be converted",
+        ),
+        (make_pipeline(StandardScaler(), LogisticRegression()), "LogisticRegression is no perceptron"),
+    ],
+)
+def test_what_a_file_has_no_words_for_is_refused_by_name(model: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        from_sklearn(model.fit(X, y), X)

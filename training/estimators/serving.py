@@ -1,0 +1,167 @@
+"""From a fitted estimator to a model that the service answers with."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import is_classifier
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import Pipeline
+
+from network import MLP, Architecture, Layer, Parameters
+from predictor import (
+    CategoricalFeature,
+    ClassOutputs,
+    FolderRepository,
+    Golden,
+    NumberOutputs,
+    NumericFeature,
+    Predictor,
+    Schema,
+    prove,
+    save_bytes,
+)
+from predictor.features import Feature
+from training.encoding import histogram_of
+from training.estimators.choices import OTHER_NAMES
+from training.estimators.columns import Tracked, transformed, unscaled
+from training.lineage import lineage
+
+__all__ = ["from_sklearn", "publish"]
+
+GOLDEN_ROWS = 8
+
+
+def from_sklearn(model: Any, X: Any, *, names: Iterable[str] | None = None, target: str = "target") -> Predictor:
+    """Return a fitted perceptron, scikit-learn's or ours, as a predictor that gives equal answers.
+
+    ``model`` may stand behind a Pipeline of scalers, imputers, one-hot encoders and column transformers, and in a
+    TransformedTargetRegressor with a scaler. ``X`` holds rows like those it was fitted to, an array or a DataFrame of
+    (rows, features): they give the ranges, the histograms and the golden rows. ``names`` names the columns of an
+    array, ``target`` what is predicted. Raises ValueError for what a model file has no words for.
+    """
+    offset, scale = np.zeros(1), np.ones(1)
+    if isinstance(model, TransformedTargetRegressor):
+        offset, scale = unscaled(model.transformer_, 1)
+        model = model.regressor_
+    steps = [part for _, part in model.steps] if isinstance(model, Pipeline) else [model]
+    mlp = steps.pop()
+    if not hasattr(mlp, "coefs_"):
+        raise ValueError(f"{type(mlp).__name__} is no perceptron that was fitted")
+    raw, known = _cells(X)
+    columns = [Tracked(str(name), place) for place, name in enumerate(known if names is None else names)]
+    for step in steps:
+        columns = transformed(step, columns)
+    schema = Schema(tuple(_feature(column, raw[:, column.source]) for column in columns))
+    network = _network(mlp)
+    rows = tuple(tuple(_cell(row[column.source]) for column in columns) for row in raw[:GOLDEN_ROWS])
+    golden = Golden(rows, network.infer(schema.encode_rows([list(row) for row in rows]).X))
+    predictor = Predictor(
+        schema,
+        network,
+        _outputs(mlp, target, network.architecture.outputs, offset, scale),
+        golden,
+        recipe={"estimator": type(mlp).__name__},
+        metrics={},
+        lineage=lineage(
+            source=type(mlp).__name__,
+            digest=hashlib.sha256(network.parameters.flat.tobytes()).hexdigest(),
+            rows=len(raw),
+            train_rows=len(raw),
+            seed=0,
+        ),
+    )
+    prove(predictor)
+    return predictor
+
+
+def publish(
+    model: Any,
+    models: str | Path,
+    name: str,
+    X: Any,
+    *,
+    names: Iterable[str] | None = None,
+    target: str = "target",
+    promote: bool = True,
+) -> int:
+    """Publish a fitted estimator as the next version of a model, and return the version.
+
+    See `from_sklearn` for ``model``, ``X`` and ``names``. With ``promote`` the version answers from now on. Raises
+    ValueError for what cannot be converted and RepositoryError for what cannot be written.
+    """
+    repository = FolderRepository(Path(models))
+    version = repository.publish(name, {"model.npz": save_bytes(from_sklearn(model, X, names=names, target=target))})
+    if promote:
+        repository.promote(name, version)
+    return version
+
+
+def _cells(X: Any) -> tuple[NDArray[Any], list[str]]:
+    """Return the raw cells, (rows, features), and the names of the columns."""
+    names = [str(name) for name in X.columns] if hasattr(X, "columns") else None
+    raw = np.asarray(X, dtype=object if names is not None else None)
+    if raw.ndim != 2 or not len(raw):  # noqa: PLR2004 - a matrix
+        raise ValueError(f"X: expected at least one row of (rows, features), found the shape {raw.shape}")
+    return raw, names or [f"x{place}" for place in range(raw.shape[1])]
+
+
+def _cell(value: Any) -> float | str | None:
+    if value is None or isinstance(value, str):
+        return value
+    number = float(value)
+    return None if np.isnan(number) else number
+
+
+def _feature(column: Tracked, values: NDArray[Any]) -> Feature:
+    cells = [_cell(value) for value in values.tolist()]
+    if column.categories is not None:
+        return CategoricalFeature(
+            column.name,
+            column.categories,
+            missing=column.missing,
+            unknown="refuse" if column.refuses_unknown else "bucket",
+            counts=tuple(sum(cell == known for cell in cells) for known in column.categories),
+        )
+    if any(isinstance(cell, str) for cell in cells):
+        raise ValueError(f"column {column.name!r}: expected numbers, found text that no encoder of the pipeline takes")
+    numbers = np.array([cell for cell in cells if cell is not None], dtype=np.float64)
+    low, high = (float(numbers.min()), float(numbers.max())) if numbers.size else (0.0, 0.0)
+    return NumericFeature(
+        column.name,
+        offset=column.offset,
+        scale=column.scale,
+        missing=column.missing,
+        low=low,
+        high=high,
+        histogram=histogram_of(numbers) if numbers.size else None,
+    )
+
+
+def _network(mlp: Any) -> MLP:
+    """Return the weights of a fitted perceptron as a network of the same type."""
+    count = len(mlp.coefs_)
+    hidden = [mlp.activation] * (count - 1) if isinstance(mlp.activation, str) else list(mlp.activation)
+    names = [OTHER_NAMES.get(name, name) for name in (*hidden, mlp.out_activation_)]
+    layers = tuple(Layer(W.shape[1], name) for W, name in zip(mlp.coefs_, names, strict=True))
+    arrays = {f"layers.{i}.W": W for i, W in enumerate(mlp.coefs_)}
+    arrays |= {f"layers.{i}.b": b for i, b in enumerate(mlp.intercepts_)}
+    architecture = Architecture(mlp.coefs_[0].shape[0], layers)
+    return MLP(architecture, Parameters.from_arrays(architecture, arrays))
+
+
+def _outputs(
+    mlp: Any, target: str, outputs: int, offset: NDArray[np.float64], scale: NDArray[np.float64]
+) -> ClassOutputs | NumberOutputs:
+    if not is_classifier(mlp):
+        names = (target,) if outputs == 1 else tuple(f"{target} {place}" for place in range(outputs))
+        return NumberOutputs(
+            names, tuple(np.resize(offset, outputs).tolist()), tuple(np.resize(scale, outputs).tolist())
+        )
+    if mlp.out_activation_ == "logistic" and outputs > 1:
+        raise ValueError("a classifier of several labels at once cannot be converted")
+    labels = tuple(label if isinstance(label, str) else int(label) for label in mlp.classes_.tolist())
+    return ClassOutputs(labels, target)
