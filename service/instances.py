@@ -24,7 +24,7 @@ class Options:
     """What a request may ask for beyond the predictions."""
 
     warnings: bool = False
-    interval: bool = False
+    interval: bool | float = False  # the part of outcomes that it is to hold
     explain: bool = False
 
 
@@ -117,11 +117,20 @@ def _options(document: dict[str, Any]) -> Options:
     given = {option.name: document[option.name] for option in fields(Options) if option.name in document}
     if not given:
         return NO_OPTIONS
-    wrong = {name: value for name, value in given.items() if not isinstance(value, bool)}
-    if wrong:
-        faults = [Fault(f"/{name}", "type", f"expected true or false, found {kind_of(v)}") for name, v in wrong.items()]
+    faults = [fault for name, value in given.items() if (fault := _option_fault(name, value)) is not None]
+    if faults:
         raise Problem(422, "The options do not fit.", errors=faults)
     return Options(**given)
+
+
+def _option_fault(name: str, value: object) -> Fault | None:
+    if isinstance(value, bool):
+        return None
+    if name != "interval":
+        return Fault(f"/{name}", "type", f"expected true or false, found {kind_of(value)}")
+    if not isinstance(value, (int, float)):
+        return Fault("/interval", "type", f"expected true, false or a number, found {kind_of(value)}")
+    return None if 0 < value < 1 else Fault("/interval", "range", "expected a number between 0 and 1")
 
 
 def _reader(form: str, value: object, schema: Schema) -> tuple[Layout, Callable[[object], Any]]:

@@ -93,7 +93,9 @@ def _request(served: Served) -> Schema:
     names = [feature.name for feature in features]
     record = {"type": "object", "properties": dict(zip(names, cells, strict=True)), "required": names}
     columns = {name: {"type": "array", "items": cell, "minItems": 1} for name, cell in zip(names, cells, strict=True)}
-    options = {name: {"type": "boolean"} for name in ("warnings", "interval", "explain")}
+    options: dict[str, Any] = {name: {"type": "boolean"} for name in ("warnings", "explain")}
+    part = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
+    options["interval"] = {"anyOf": [{"type": "boolean"}, part]}
     either = {"oneOf": [{"type": "array", "items": item, "minItems": 1} for item in (row, _closed(record))]}
     inputs = _closed({"type": "object", "properties": columns, "required": names})
     return _closed(
