@@ -43,10 +43,10 @@ class ClassOutputs:
     def decode(self, A: Matrix) -> tuple[list[Label], Matrix | None]:
         """Return the label of each row and the probabilities, (rows, labels), or None where the outputs are none.
 
-        ``A`` is (rows, outputs). One output at or above one half means the second label.
+        ``A`` is (rows, outputs). One output above one half means the second label.
         """
         if A.shape[1] == 1 and len(self.labels) == 2:  # noqa: PLR2004
-            codes = (A[:, 0] >= 0.5).tolist()  # noqa: PLR2004
+            codes = (A[:, 0] > 0.5).tolist()  # noqa: PLR2004
             probabilities = np.hstack([1 - A, A]) if self.has_probabilities else None
         else:
             codes = A.argmax(axis=1).tolist()

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from network import EpochRecord
 
-__all__ = ["confusion_svg", "loss_svg"]
+__all__ = ["calibration_svg", "confusion_svg", "loss_svg", "predicted_svg"]
 
 POINTS = 1000  # more epochs than this are thinned: nobody sees more on a screen
+BINS = 10
 LABELLED_CLASSES = 30
 LABEL_LETTERS = 24
 
@@ -53,6 +54,38 @@ def confusion_svg(counts: NDArray[np.int64], labels: Sequence[str | int], *, par
         for (row, column), count in np.ndenumerate(counts):
             shade = "white" if shares[row, column] > 0.5 else "black"  # noqa: PLR2004 - the middle of the scale
             axes.text(column, row, str(count), ha="center", va="center", color=shade, fontsize=9)
+    return _svg(figure)
+
+
+def predicted_svg(values: NDArray[np.float64], guesses: NDArray[np.float64], *, part: str) -> bytes:
+    """Draw what was predicted over what was true, (rows,) each, and the residuals beside it."""
+    chosen = np.unique(np.linspace(0, len(values) - 1, POINTS).astype(int))
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.scatter(values[chosen], guesses[chosen], s=8, alpha=0.5)
+    ends = [min(values.min(), guesses.min()), max(values.max(), guesses.max())]
+    left.plot(ends, ends, color="black", linewidth=0.8)
+    left.set(title=f"Rows of the {part} part", xlabel="true", ylabel="predicted")
+    right.hist(guesses - values, bins=40)
+    right.set(title="Residuals", xlabel="predicted - true", ylabel="rows")
+    for axes in (left, right):
+        axes.grid(visible=True, alpha=0.3)
+    return _svg(figure)
+
+
+def calibration_svg(truth: NDArray[np.int64], P: NDArray[np.float64], *, part: str) -> bytes:
+    """Draw how often the class with the largest probability, (rows, classes), was right, by that probability."""
+    confidence, is_right = P.max(axis=1), P.argmax(axis=1) == truth
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    filled = [i for i in range(BINS) if (bins == i).any()]
+    figure = Figure(figsize=(4.5, 4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color="black", linewidth=0.8)
+    sizes = [20 + 200 * float((bins == i).mean()) for i in filled]
+    axes.scatter([confidence[bins == i].mean() for i in filled], [is_right[bins == i].mean() for i in filled], s=sizes)
+    axes.set(title=f"Calibration, {part} part", xlabel="probability of the answer", ylabel="part that was right")
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
+    axes.grid(visible=True, alpha=0.3)
     return _svg(figure)
 
 

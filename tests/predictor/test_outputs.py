@@ -29,10 +29,10 @@ def test_softmax_outputs_are_probabilities_and_the_largest_names_the_class() -> 
 
 
 def test_one_sigmoid_output_is_the_probability_of_the_second_class() -> None:
-    labels, probabilities = _classifier("sigmoid", 1, ("no", "yes")).decode(np.array([[0.25], [0.5]], np.float32))
+    labels, probabilities = _classifier("sigmoid", 1, ("no", "yes")).decode(np.array([[0.25], [0.75]], np.float32))
     assert labels == ["no", "yes"]
     assert probabilities is not None
-    assert probabilities.tolist() == [[0.75, 0.25], [0.5, 0.5]]
+    assert probabilities.tolist() == [[0.75, 0.25], [0.25, 0.75]]
 
 
 @pytest.mark.parametrize("last", ["identity", "relu", "sigmoid"])

@@ -32,7 +32,13 @@ def test_a_csv_file_becomes_a_published_model(command: Command, flowers: Path, m
         in ran.out
     )
     folder = models / "flowers" / "1"
-    assert sorted(path.name for path in folder.iterdir()) == ["confusion.svg", "loss.svg", "model.npz", "report.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "confusion.svg",
+        "loss.svg",
+        "model.npz",
+        "report.html",
+        "report.json",
+    ]
     repository = FolderRepository(models)
     assert repository.aliases("flowers")["champion"] == 1
     predictor = load_bytes(repository.read("flowers", 1), "flowers")
