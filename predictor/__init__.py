@@ -1,6 +1,7 @@
 """What a trained model is: its schema, network and outputs, its file, and the repository of its versions."""
 
 from predictor.artifact import load, load_bytes, save_bytes
+from predictor.calibration import Calibration
 from predictor.errors import ArtifactError, Fault, Findings, InputError, RepositoryError
 from predictor.features import CategoricalFeature, Feature, Histogram, NumericFeature
 from predictor.outputs import ClassOutputs, NumberOutputs, Outputs
@@ -10,6 +11,7 @@ from predictor.schema import Encoded, Schema
 
 __all__ = [
     "ArtifactError",
+    "Calibration",
     "CategoricalFeature",
     "ClassOutputs",
     "Encoded",

@@ -108,6 +108,7 @@ def _assemble(manifest: Manifest, members: dict[str, memoryview]) -> Predictor:
         recipe=manifest.recipe,
         metrics=manifest.metrics,
         lineage=manifest.lineage,
+        calibration=manifest.calibration,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from network import Architecture
+from predictor.calibration import Calibration
 from predictor.features import CategoricalFeature, Feature, Histogram, NumericFeature
 from predictor.outputs import ClassOutputs, NumberOutputs, Outputs
 from predictor.predictor import Predictor
@@ -15,7 +16,19 @@ __all__ = ["FORMAT", "VERSION", "Manifest", "describe", "read_manifest"]
 
 FORMAT = "ganglion"
 VERSION = 1
-KEYS = ("format", "version", "dtype", "features", "architecture", "outputs", "golden", "recipe", "metrics", "lineage")
+KEYS = (
+    "format",
+    "version",
+    "dtype",
+    "features",
+    "architecture",
+    "outputs",
+    "calibration",
+    "golden",
+    "recipe",
+    "metrics",
+    "lineage",
+)
 NUMBER_KEYS = ("kind", "name", "offset", "scale", "missing", "low", "high", "histogram")
 CATEGORY_KEYS = ("kind", "name", "categories", "missing", "unknown", "counts")
 
@@ -32,6 +45,7 @@ class Manifest:
     recipe: Mapping[str, Any]
     metrics: Mapping[str, Any]
     lineage: Mapping[str, Any]
+    calibration: Calibration | None
 
 
 def describe(predictor: Predictor) -> dict[str, Any]:
@@ -43,6 +57,7 @@ def describe(predictor: Predictor) -> dict[str, Any]:
         "features": [_describe_feature(feature) for feature in predictor.schema.features],
         "architecture": predictor.network.architecture.to_dict(),
         "outputs": _describe_outputs(predictor.outputs),
+        "calibration": predictor.calibration and {"scores": list(predictor.calibration.scores)},
         "golden": [list(row) for row in predictor.golden.rows],
         "recipe": predictor.recipe,
         "metrics": predictor.metrics,
@@ -72,6 +87,7 @@ def read_manifest(value: object) -> Manifest:
         recipe=_object(found["recipe"], "recipe"),
         metrics=_object(found["metrics"], "metrics"),
         lineage=_lineage(found["lineage"]),
+        calibration=_read_calibration(found["calibration"]),
     )
 
 
@@ -159,6 +175,17 @@ def _read_outputs(value: object) -> Outputs:
     except ValueError as error:
         raise ValueError(f"outputs: {error}") from error
     raise ValueError("outputs.kind: expected 'classes' or 'numbers'")
+
+
+def _read_calibration(value: object) -> Calibration | None:
+    if value is None:
+        return None
+    found = _object(value, "calibration")
+    _check_keys(found, {"scores"}, "calibration")
+    try:
+        return Calibration(tuple(_list(found["scores"], "scores")))
+    except ValueError as error:
+        raise ValueError(f"calibration: {error}") from error
 
 
 def _lineage(value: object) -> dict[str, Any]:

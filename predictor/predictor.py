@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from network import MLP
+from predictor.calibration import Calibration
 from predictor.errors import ArtifactError, InputError
 from predictor.features import checked_text, finite
 from predictor.outputs import ClassOutputs, Outputs
@@ -42,7 +43,7 @@ class Golden:
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A schema, a network, what its outputs mean, golden rows; and for people: recipe, metrics, lineage.
+    """A schema, a network, what its outputs mean, golden rows, perhaps a calibration; and for people the rest.
 
     ``recipe`` is JSON, ``metrics`` finite numbers by name, ``lineage`` text, whole numbers or None by name. Raises
     ValueError for parts that do not fit each other.
@@ -55,6 +56,7 @@ class Predictor:
     recipe: Mapping[str, Any]
     metrics: Mapping[str, float]
     lineage: Mapping[str, str | int | None]
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         architecture = self.network.architecture
@@ -70,6 +72,8 @@ class Predictor:
         if isinstance(self.outputs, ClassOutputs):
             is_probable = _gives_probabilities(self.network)
             object.__setattr__(self, "outputs", replace(self.outputs, has_probabilities=is_probable))
+        if self.calibration is not None and not _can_be_calibrated(self.outputs):
+            raise ValueError("calibration: needs probabilities, or one number")
         metrics = {name: finite(value, f"metrics.{name}") for name, value in self.metrics.items()}
         object.__setattr__(self, "metrics", json_value(metrics, "metrics"))
         object.__setattr__(self, "recipe", json_value(self.recipe, "recipe"))
@@ -97,6 +101,10 @@ def prove(predictor: Predictor, source: str = "the model") -> None:
 def _gives_probabilities(network: MLP) -> bool:
     last = network.architecture.layers[-1]
     return last.activation == "softmax" or (last.activation == "sigmoid" and last.units == 1)
+
+
+def _can_be_calibrated(outputs: Outputs) -> bool:
+    return outputs.has_probabilities if isinstance(outputs, ClassOutputs) else len(outputs.targets) == 1
 
 
 def _cell(cell: object, what: str) -> Cell:

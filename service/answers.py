@@ -24,6 +24,10 @@ __all__ = ["NotFiniteError", "work_for"]
 
 Matrix = NDArray[Any]
 
+USUAL_PART = 0.9
+LARGEST = float(np.finfo(np.float32).max)
+ROUNDING = 1e-6  # of float32 probabilities, so that a class at the bound is in the set
+
 
 class NotFiniteError(ArithmeticError):
     """A model answered with something that is not a finite number."""
@@ -35,30 +39,33 @@ class NotFiniteError(ArithmeticError):
 
 def work_for(served: Served, instances: Instances, runtime: "Runtime") -> Work:
     """Say what is to be computed for a request, and how its outputs become the answer."""
-    if instances.options.interval:
-        raise one_fault(422, "/interval", "interval", f"model '{served.name}' was trained without intervals")
+    margin = _margin(served, instances.options.interval)
     warnings, count = _warnings(served, instances, runtime)
     rows = len(instances.X)
     extra: dict[str, Any] = {}
     if instances.options.warnings:
         extra = {"warnings": _by_row(warnings, instances.layout, rows), "warning_count": count}
     if not instances.options.explain:
-        return Work(served, instances.X, partial(_answer, served, extra, None))
+        return Work(served, instances.X, partial(_answer, served, extra, margin, None))
     explainer = Explainer(served.predictor, rows)
     if explainer.rows > runtime.settings.max_rows:
         most = max(1, runtime.settings.max_rows // (served.width + 1))
         detail = f"an explanation needs one more row for each feature: expected at most {most} rows, found {rows}"
         raise one_fault(422, "/explain", "rows", detail)
-    return Work(served, explainer.occluded(instances.X), partial(_answer, served, extra, explainer))
+    return Work(served, explainer.occluded(instances.X), partial(_answer, served, extra, margin, explainer))
 
 
-def _answer(served: Served, extra: Mapping[str, Any], explainer: Explainer | None, A: Matrix) -> Response:
+def _answer(
+    served: Served, extra: Mapping[str, Any], margin: float | None, explainer: Explainer | None, A: Matrix
+) -> Response:
     # One product tells whether all are finite; it can only err towards the closer look.
     if not math.isfinite(np.vdot(A, A)) and not np.isfinite(A).all():
         raise NotFiniteError(served.name, served.version)
     outputs = A if explainer is None else A[: explainer.given]
     body: dict[str, Any] = {"model": served.name, "version": served.version}
     body.update(_predictions(served, outputs))
+    if margin is not None:
+        body.update(_bounds(served, body, margin))
     if extra:
         body.update(extra)
     if explainer is not None:
@@ -84,6 +91,35 @@ def _predictions(served: Served, A: Matrix) -> dict[str, Any]:
     if not np.isfinite(values).all():
         raise NotFiniteError(served.name, served.version)
     return {"predictions": values.ravel() if values.ndim == 1 or values.shape[1] == 1 else values}
+
+
+def _margin(served: Served, wanted: bool | float) -> float | None:  # noqa: FBT001 - as the request has it
+    """Return the score that bounds the part of outcomes that the request wants to hold, None when it wants none."""
+    if wanted is False:
+        return None
+    part = USUAL_PART if wanted is True else wanted
+    calibration = served.predictor.calibration
+    if calibration is None:
+        raise one_fault(422, "/interval", "interval", f"model '{served.name}' was trained without intervals")
+    margin = calibration.threshold(part)
+    if margin is None:
+        rows = len(calibration.scores)
+        detail = (
+            f"model '{served.name}' was calibrated on {rows} rows, too few for intervals that hold {part:g} of outcomes"
+        )
+        raise one_fault(422, "/interval", "interval", detail)
+    return margin
+
+
+def _bounds(served: Served, body: Mapping[str, Any], margin: float) -> dict[str, Any]:
+    """Return the interval of each number, or the set of classes that each row may well belong to."""
+    outputs = served.predictor.outputs
+    if isinstance(outputs, ClassOutputs):
+        likely = body["probabilities"] >= 1 - margin - ROUNDING
+        return {"sets": [[outputs.labels[i] for i in np.flatnonzero(row)] for row in likely]}
+    values = np.asarray(body["predictions"], dtype=np.float64)
+    intervals = np.column_stack([values - margin, values + margin])
+    return {"intervals": np.clip(intervals, -LARGEST, LARGEST).astype(np.float32)}
 
 
 def _warnings(served: Served, instances: Instances, runtime: "Runtime") -> tuple[tuple[Fault, ...], int]:

@@ -130,10 +130,13 @@ def _answer(served: Served) -> Schema:
         properties["predictions"] = {"type": "array", "items": {"enum": list(outputs.labels)}}
         properties["probabilities"] = {"type": "array", "items": numbers}
         properties["classes"] = {"const": list(outputs.labels)}
+        properties["sets"] = {"type": "array", "items": {"type": "array", "items": {"enum": list(outputs.labels)}}}
     else:
         number: Schema = {"type": "number"}
         item = number if len(outputs.targets) == 1 else {"type": "array", "items": number}
         properties["predictions"] = {"type": "array", "items": item}
+        pair = {"type": "array", "items": number, "minItems": 2, "maxItems": 2}
+        properties["intervals"] = {"type": "array", "items": pair}
     return {"type": "object", "properties": properties, "required": ["model", "version", "predictions"]}
 
 

@@ -153,6 +153,7 @@ def test_a_table_becomes_a_model_that_the_running_service_takes_up(served: Newco
     end = time.monotonic() + 15
     while not requests.get(f"http://{served.address}/models/flats", timeout=5).ok and time.monotonic() < end:
         time.sleep(0.2)
+    time.sleep(1.5)  # each worker looks for itself, once a second
     answer = json.loads(served.types(RUN["predict-flats"]))
     assert answer["model"] == "flats"
     assert 100_000 < answer["predictions"][0] < 250_000

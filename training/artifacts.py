@@ -8,6 +8,7 @@ import numpy as np
 
 from network import MLP
 from predictor import Golden, Predictor, prove, save_bytes
+from training.calibrating import calibrate, coverage
 from training.encoding import raw_cells
 from training.evaluation import class_codes, class_probabilities, confusion
 from training.fitting import Fitted
@@ -31,6 +32,10 @@ def evaluate_parts(prepared: Prepared, fitted: Fitted) -> dict[str, float]:
         if side is not None:
             values = fitted.evaluate(fitted.result.mlp, side.X, side.values)
             found |= {f"{part}.{name}": value for name, value in values.items()}
+    calibration = calibrate(prepared, fitted.result.mlp)
+    if calibration is not None and prepared.test is not None:
+        held = coverage(calibration, prepared, fitted.result.mlp, prepared.test)
+        found |= {} if held is None else {"test.coverage_90": held}
     return found
 
 
@@ -54,6 +59,7 @@ def make_predictor(
         recipe=recipe.model_dump(mode="json", exclude_none=True),
         metrics=metrics,
         lineage=ancestry,
+        calibration=calibrate(prepared, mlp),
     )
     prove(predictor)
     return predictor

@@ -61,7 +61,12 @@ def test_the_report_says_what_the_terminal_says(command: Command, flowers: Path,
     assert found["recipe"]["fit"]["epochs"] == 20
     assert found["epochs"] == 20
     assert set(found["metrics"]) == {
-        f"{part}.{name}" for part in ("train", "validation", "test") for name in ("accuracy", "log_loss", "macro_f1")
+        "test.coverage_90",
+        *(
+            f"{part}.{name}"
+            for part in ("train", "validation", "test")
+            for name in ("accuracy", "log_loss", "macro_f1")
+        ),
     }
 
 
