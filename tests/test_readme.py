@@ -157,6 +157,8 @@ def test_a_table_becomes_a_model_that_the_running_service_takes_up(served: Newco
     answer = json.loads(served.types(RUN["predict-flats"]))
     assert answer["model"] == "flats"
     assert 100_000 < answer["predictions"][0] < 250_000
+    ((low, high),) = answer["intervals"]
+    assert low < answer["predictions"][0] < high
 
 
 def test_versions_are_listed_proven_promoted_and_rolled_back(served: Newcomer) -> None:
