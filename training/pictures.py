@@ -2,14 +2,15 @@
 
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from network import EpochRecord
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["calibration_svg", "confusion_svg", "loss_svg", "predicted_svg"]
 
@@ -21,7 +22,7 @@ LABEL_LETTERS = 24
 
 def loss_svg(history: Sequence[EpochRecord]) -> bytes:
     """Draw the training loss and, where there is one, the validation loss by epoch, on a logarithmic scale."""
-    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    figure = _figure(6.4, 4)
     axes = figure.add_subplot()
     records = [history[i] for i in np.unique(np.linspace(0, len(history) - 1, POINTS).astype(int))]
     axes.plot([record.epoch for record in records], [record.loss for record in records], label="training")
@@ -41,7 +42,7 @@ def loss_svg(history: Sequence[EpochRecord]) -> bytes:
 def confusion_svg(counts: NDArray[np.int64], labels: Sequence[str | int], *, part: str) -> bytes:
     """Draw the counts (classes, classes) of true classes down and predicted ones across."""
     size = max(4.0, min(12.0, 1.5 + 0.6 * len(labels)))
-    figure = Figure(figsize=(size, size), layout="constrained")
+    figure = _figure(size, size)
     axes = figure.add_subplot()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -60,7 +61,7 @@ def confusion_svg(counts: NDArray[np.int64], labels: Sequence[str | int], *, par
 def predicted_svg(values: NDArray[np.float64], guesses: NDArray[np.float64], *, part: str) -> bytes:
     """Draw what was predicted over what was true, (rows,) each, and the residuals beside it."""
     chosen = np.unique(np.linspace(0, len(values) - 1, POINTS).astype(int))
-    figure = Figure(figsize=(9, 4), layout="constrained")
+    figure = _figure(9, 4)
     left, right = figure.subplots(1, 2)
     left.scatter(values[chosen], guesses[chosen], s=8, alpha=0.5)
     ends = [min(values.min(), guesses.min()), max(values.max(), guesses.max())]
@@ -78,7 +79,7 @@ def calibration_svg(truth: NDArray[np.int64], P: NDArray[np.float64], *, part: s
     confidence, is_right = P.max(axis=1), P.argmax(axis=1) == truth
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     filled = [i for i in range(BINS) if (bins == i).any()]
-    figure = Figure(figsize=(4.5, 4), layout="constrained")
+    figure = _figure(4.5, 4)
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color="black", linewidth=0.8)
     sizes = [20 + 200 * float((bins == i).mean()) for i in filled]
@@ -89,7 +90,16 @@ def calibration_svg(truth: NDArray[np.int64], P: NDArray[np.float64], *, part: s
     return _svg(figure)
 
 
-def _svg(figure: Figure) -> bytes:
+def _figure(width: float, height: float) -> "Figure":
+    from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import, and a wrong command should be told at once
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _svg(figure: "Figure") -> bytes:
+    import matplotlib as mpl  # noqa: PLC0415 - as above
+    from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415 - as above
+
     buffer = io.BytesIO()
     FigureCanvasSVG(figure)
     # Without a salt and with the date, matplotlib writes other bytes every time.
