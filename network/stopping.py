@@ -64,7 +64,7 @@ class Watch:
                 np.copyto(self._kept, self._theta)
         if stopping.below is not None and value < stopping.below:
             self.best_epoch, self._kept = epoch, None
-            return f"{stopping.monitor} fell to {value:.4g}, under {stopping.below:g}, in epoch {epoch}"
+            return f"{stopping.monitor} fell to {value:.6g}, under {stopping.below:g}, in epoch {epoch}"
         if stopping.patience is not None and epoch - self.best_epoch >= stopping.patience:
             better = "above" if stopping.mode == "max" else "under"
             return (

@@ -28,7 +28,7 @@ GOLDEN_ROWS = 8
 def evaluate_parts(prepared: Prepared, fitted: Fitted) -> dict[str, float]:
     """Return every metric of every part, under names such as "test.accuracy"."""
     found: dict[str, float] = {}
-    for part, side in (("train", prepared.train), ("validation", prepared.validation), ("test", prepared.test)):
+    for part, side in _sides(prepared):
         if side is not None:
             values = fitted.evaluate(fitted.result.mlp, side.X, side.values)
             found |= {f"{part}.{name}": value for name, value in values.items()}
@@ -93,7 +93,7 @@ def make_files(
         "stopped": result.stopped,
         "seconds": round(result.history[-1].seconds, 3),
         "loss": result.history[-1].loss,
-        "rows": {"train": len(prepared.train.rows), "test": 0 if prepared.test is None else len(prepared.test.rows)},
+        "rows": {name: 0 if side is None else len(side.rows) for name, side in _sides(prepared)},
         "notes": list(notes),
         "warnings": list(result.warnings),
         "lineage": dict(predictor.lineage),
@@ -109,6 +109,10 @@ def make_files(
     shown = {"loss.svg": files["loss.svg"], **pictures}
     files["report.html"] = report_html(predictor, report, shown, importance)
     return files
+
+
+def _sides(prepared: Prepared) -> tuple[tuple[str, Side | None], ...]:
+    return ("train", prepared.train), ("validation", prepared.validation), ("test", prepared.test)
 
 
 def _judged(prepared: Prepared) -> tuple[str, Side]:

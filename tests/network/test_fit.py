@@ -142,7 +142,7 @@ def test_a_fit_stops_below_a_loss() -> None:
     result = fitted(epochs=500, stopping=EarlyStopping(below=0.7))
     assert result.history[-1].loss < 0.7 <= result.history[-2].loss
     assert result.best_epoch == len(result.history)
-    assert result.stopped == f"loss fell to {result.history[-1].loss:.4g}, under 0.7, in epoch {result.best_epoch}"
+    assert result.stopped == f"loss fell to {result.history[-1].loss:.6g}, under 0.7, in epoch {result.best_epoch}"
 
 
 def _stopped_by(values: list[float], **stopping: Any) -> tuple[FitResult, dict[int, bytes]]:

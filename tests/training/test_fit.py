@@ -54,7 +54,7 @@ def test_a_csv_file_becomes_a_published_model(command: Command, flowers: Path, m
 def test_the_report_says_what_the_terminal_says(command: Command, flowers: Path, models: Path) -> None:
     command("fit", flowers, "--target", "kind", *QUICK)
     found = report(models / "flowers" / "1")
-    assert found["rows"] == {"train": 81, "test": 24}
+    assert found["rows"] == {"train": 81, "validation": 15, "test": 24}
     assert sum(map(sum, found["confusion"]["counts"])) == 24
     assert found["confusion"]["labels"] == ["lily", "rose"]
     assert found["recipe"]["data"]["target"] == "kind"
