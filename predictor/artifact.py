@@ -12,6 +12,7 @@ from predictor.manifest import Manifest, describe, read_manifest
 from predictor.npy import DTYPES, read_array, write_array
 from predictor.predictor import Golden, Predictor
 from predictor.strict_json import read_json, write_json
+from predictor.wording import shortened
 
 __all__ = ["SIZE_LIMIT", "load", "load_bytes", "read_bounded", "save_bytes"]
 
@@ -24,12 +25,20 @@ GOLDEN = "golden.outputs"
 
 
 def save_bytes(predictor: Predictor) -> bytes:
-    """Return the model file of a predictor: the same bytes for the same predictor, always."""
+    """Return the model file of a predictor: the same bytes for the same predictor, always.
+
+    Raises ValueError for a predictor that no file can hold, such as one whose parameters are not finite.
+    """
     members = [(MANIFEST, write_json(describe(predictor)))]
     members += [(f"{name}.npy", write_array(array)) for name, array in predictor.network.parameters.items()]
     dtype = predictor.network.parameters.dtype
     members.append((f"{GOLDEN}.npy", write_array(predictor.golden.outputs.astype(dtype))))
-    return write_archive(members)
+    data = write_archive(members)
+    try:
+        _read(data)
+    except RefusedError as error:
+        raise ValueError(f"the model cannot be saved: {error}") from error
+    return data
 
 
 def load_bytes(data: bytes, source: str) -> Predictor:
@@ -43,7 +52,7 @@ def load_bytes(data: bytes, source: str) -> Predictor:
     except RefusedError as error:
         raise ArtifactError(source, error.member, error.reason) from error
     except ValueError as error:  # what the typed parts of a manifest raise
-        raise ArtifactError(source, MANIFEST, str(error)) from error
+        raise ArtifactError(source, MANIFEST, shortened(str(error))) from error
 
 
 def load(path: Path) -> Predictor:
@@ -98,7 +107,7 @@ def _assemble(manifest: Manifest, members: dict[str, memoryview]) -> Predictor:
     if size > sum(map(len, members.values())):
         raise RefusedError(MANIFEST, f"describes {size} bytes of parameters, more than the file holds")
     arrays = {name: read_array(f"{name}.npy", members[f"{name}.npy"], manifest.dtype, shapes[name]) for name in shapes}
-    golden = Golden(manifest.golden_rows, arrays.pop(GOLDEN))
+    golden = Golden(manifest.golden_rows, arrays.pop(GOLDEN).copy())  # a view would keep the whole file in memory
     network = MLP(manifest.architecture, Parameters.from_arrays(manifest.architecture, arrays))
     return Predictor(
         schema=manifest.schema,
@@ -117,11 +126,12 @@ def _shapes(architecture: Architecture, golden: int) -> dict[str, tuple[int, ...
 
 
 def _check_members(found: list[str], expected: list[str]) -> None:
+    known, present = set(expected), set(found)  # a hostile manifest can describe a hundred thousand layers
     for name in found:
-        if name not in expected:
+        if name not in known:
             raise RefusedError(name, "is not a member that the manifest describes")
     for name in expected:
-        if name not in found:
+        if name not in present:
             raise RefusedError(name, "is missing, though the manifest describes it")
     if found != expected:
         raise RefusedError(None, "holds its members in another order than they are written in")

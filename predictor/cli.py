@@ -14,6 +14,7 @@ from predictor.features import CategoricalFeature, Feature
 from predictor.outputs import ClassOutputs
 from predictor.predictor import Predictor, prove
 from predictor.repository import FolderRepository
+from predictor.wording import printable
 
 __all__ = ["main"]
 
@@ -188,13 +189,8 @@ def _ranges(versions: Sequence[int]) -> str:
 
 
 def _write_table(rows: Iterable[tuple[Any, ...]], indent: str = "") -> None:
-    lines = [[_printable(str(cell)) for cell in row] for row in rows]
+    lines = [[printable(str(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)] if lines else []
     for line in lines:
         padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         sys.stdout.write(f"{indent}{'  '.join(padded).rstrip()}\n")
-
-
-def _printable(text: str) -> str:
-    """Keep control characters that a model file may hold away from the terminal."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

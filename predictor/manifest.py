@@ -16,6 +16,7 @@ __all__ = ["FORMAT", "VERSION", "Manifest", "describe", "read_manifest"]
 
 FORMAT = "ganglion"
 VERSION = 1
+LAYERS_LIMIT = 1024
 KEYS = (
     "format",
     "version",
@@ -71,9 +72,7 @@ def read_manifest(value: object) -> Manifest:
     if found.get("format") != FORMAT:
         raise ValueError(f"format: expected '{FORMAT}'")
     if found.get("version") != VERSION:
-        raise ValueError(
-            f"version: this program reads version {VERSION} of the format; another release wrote this file"
-        )
+        raise ValueError(f"version: {_why_another(found.get('version'))}")
     _check_keys(found, KEYS, "the manifest")
     if found["dtype"] not in ("<f4", "<f8"):
         raise ValueError("dtype: expected '<f4' or '<f8'")
@@ -81,7 +80,7 @@ def read_manifest(value: object) -> Manifest:
     return Manifest(
         dtype=found["dtype"],
         schema=Schema(tuple(_read_feature(feature, f"features[{i}]") for i, feature in features)),
-        architecture=Architecture.from_dict(found["architecture"]),
+        architecture=_read_architecture(found["architecture"]),
         outputs=_read_outputs(found["outputs"]),
         golden_rows=tuple(tuple(_list(row, f"golden[{i}]")) for i, row in enumerate(_list(found["golden"], "golden"))),
         recipe=_object(found["recipe"], "recipe"),
@@ -89,6 +88,12 @@ def read_manifest(value: object) -> Manifest:
         lineage=_lineage(found["lineage"]),
         calibration=_read_calibration(found["calibration"]),
     )
+
+
+def _why_another(version: object) -> str:
+    known = f"this program reads version {VERSION} of the format"
+    is_newer = isinstance(version, int) and version > VERSION
+    return f"{known}; a newer release wrote this file" if is_newer else f"{known}, and this file names no such one"
 
 
 def _describe_feature(feature: Feature) -> dict[str, Any]:
@@ -122,7 +127,7 @@ def _read_feature(value: object, place: str) -> Feature:
             _check_keys(found, CATEGORY_KEYS, place)
             return _read_category(found)
         if kind == "number":
-            _check_keys(found, {"kind", "name", "offset", "scale", "missing", "low", "high", "histogram"}, place)
+            _check_keys(found, NUMBER_KEYS, place)
             return _read_number(found)
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from error
@@ -160,6 +165,14 @@ def _describe_outputs(outputs: Outputs) -> dict[str, Any]:
         "offset": list(outputs.offset),
         "scale": list(outputs.scale),
     }
+
+
+def _read_architecture(value: object) -> Architecture:
+    found = _object(value, "architecture")
+    layers = found.get("layers")
+    if isinstance(layers, list) and len(layers) > LAYERS_LIMIT:
+        raise ValueError(f"architecture.layers: {len(layers)} of them, at most {LAYERS_LIMIT} are read")
+    return Architecture.from_dict(found)
 
 
 def _read_outputs(value: object) -> Outputs:

@@ -21,6 +21,11 @@ Cell = float | str | None
 
 TOLERANCE = 1e-4
 """Relative; another machine's float32 sums differ by about 1e-6, a wrong weight by far more."""
+SMALLEST = 1e-6
+"""Absolute: where large terms cancel, what float32 loses is small beside them and not beside their sum."""
+
+GOLDEN_LIMIT = 64
+"""Golden rows that a predictor may have; they are inferred each time that it is loaded to serve."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +39,8 @@ class Golden:
         rows = tuple(
             tuple(_cell(cell, f"rows[{i}][{j}]") for j, cell in enumerate(row)) for i, row in enumerate(self.rows)
         )
-        if not rows:
-            raise ValueError("rows: expected at least one")
+        if not 1 <= len(rows) <= GOLDEN_LIMIT:
+            raise ValueError(f"rows: expected 1 to {GOLDEN_LIMIT}, found {len(rows)}")
         if self.outputs.ndim != 2 or len(self.outputs) != len(rows):  # noqa: PLR2004 - a matrix
             raise ValueError(f"outputs: expected ({len(rows)}, outputs) numbers, found {self.outputs.shape}")
         object.__setattr__(self, "rows", rows)
@@ -88,8 +93,10 @@ def prove(predictor: Predictor, source: str = "the model") -> None:
     except InputError as error:
         raise ArtifactError(source, "golden", f"its rows do not fit the schema: {error}") from error
     A = predictor.network.infer(X)
-    allowed = TOLERANCE * np.abs(golden.outputs) + 0.1 * TOLERANCE * np.abs(golden.outputs).max()
-    is_right = np.abs(A.astype(np.float64) - golden.outputs) <= allowed  # false, too, where an output is no number
+    size = np.abs(golden.outputs)
+    allowed = TOLERANCE * size + 0.1 * TOLERANCE * size.max() + SMALLEST
+    with np.errstate(invalid="ignore"):
+        is_right = np.isfinite(golden.outputs) & (np.abs(A.astype(np.float64) - golden.outputs) <= allowed)
     if not is_right.all():
         row, column = np.argwhere(~is_right)[0].tolist()
         expected, found = float(golden.outputs[row, column]), float(A[row, column])

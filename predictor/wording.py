@@ -4,9 +4,10 @@ import difflib
 import unicodedata
 from collections.abc import Iterable
 
-__all__ = ["hint", "kind_of", "nearest", "pointer", "shown"]
+__all__ = ["hint", "kind_of", "nearest", "pointer", "printable", "shortened", "shown"]
 
 SHOWN_LIMIT = 64
+MESSAGE_LIMIT = 300
 CANDIDATES_LIMIT = 64  # bounds the work that one misspelt name can cause
 
 _KINDS = {
@@ -24,9 +25,19 @@ _KINDS = {
 def shown(text: str) -> str:
     """Quote `text` for a message: at most 64 characters of it, none of them a control character."""
     kept = text if len(text) <= SHOWN_LIMIT else text[: SHOWN_LIMIT - 3] + "..."
-    if not kept.isprintable():
-        kept = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in kept)
-    return f"'{kept}'"
+    return f"'{printable(kept)}'"
+
+
+def printable(text: str) -> str:
+    """Return `text` with each control character, which a terminal might obey, replaced."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def shortened(message: str) -> str:
+    """Return a message that repeats somebody else's text at most 300 characters long, without control characters."""
+    return printable(message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 3] + "...")
 
 
 def kind_of(value: object) -> str:

@@ -10,15 +10,16 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from predictor import ArtifactError, load, load_bytes, prove, save_bytes
+from predictor import ArtifactError, Golden, Predictor, load, load_bytes, prove, save_bytes
 from predictor.archive import COMMENT_BYTES
-from tests.predictor.models import answers, flowers, houses, members_of, repacked, rewritten
+from tests.predictor.models import ROWS, answers, flowers, houses, members_of, repacked, rewritten
 
 FILE = save_bytes(houses())
 
@@ -147,7 +148,8 @@ def _drop(key: str) -> Callable[[dict[str, Any]], object]:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda m: m.update(version=2), "version: this program reads version 1 of the format"),
+        (lambda m: m.update(version=2), "reads version 1 of the format; a newer release wrote this file"),
+        (lambda m: m.update(version="1"), "reads version 1 of the format, and this file names no such one"),
         (lambda m: m.update(format="other"), "format: expected 'ganglion'"),
         (lambda m: m.update(extra=1), "the manifest: has the unknown key 'extra'"),
         (_drop("outputs"), "the manifest: lacks the key 'outputs'"),
@@ -167,6 +169,22 @@ def test_a_hostile_manifest_is_refused_by_place(change: Callable[[dict[str, Any]
     with pytest.raises(ArtifactError) as refused:
         load_bytes(rewritten(change), "hostile")
     assert reason in str(refused.value).replace("hostile: manifest: ", "")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m["architecture"]["layers"][0].update(activation="x" * 100_000 + "\x1b[2J"),
+        lambda m: m["metrics"].update({"\x1b[2J" + "y" * 100_000: "x"}),
+        lambda m: m["recipe"].update({"\x1b[2J" * 100_000: 2**200}),
+        lambda m: m["lineage"].update({"\x1b[2J" * 100_000: [1]}),
+    ],
+)
+def test_a_message_repeats_little_of_a_hostile_manifest(change: Callable[[dict[str, Any]], object]) -> None:
+    with pytest.raises(ArtifactError) as refused:
+        load_bytes(rewritten(change), "hostile")
+    assert len(str(refused.value)) < 400
+    assert str(refused.value).isprintable()
 
 
 def test_a_manifest_spelled_another_way_is_refused() -> None:
@@ -296,7 +314,20 @@ def _bracketed() -> bytes:
     return repacked(members_of(FILE) | {"manifest": b"[" + b"[]," * 99_000 + b"[]]"})
 
 
-@pytest.mark.parametrize("bomb", [_inflating, _claiming, _wide, _crowded, _bracketed])
+def _repetitive() -> bytes:
+    """A manifest of very many different keys and, at the end, one of them again."""
+    keys = ",".join(f'"{i}":0' for i in range(100_000))
+    return repacked(members_of(FILE) | {"manifest": f'{{{keys},"99999":0}}'.encode()})
+
+
+def _layered() -> bytes:
+    """A manifest of very many layers and, as members, as many of their arrays as an archive may hold."""
+    layer = {"units": 1, "activation": "relu", "bias": True, "dropout": 0.0}
+    manifest = members_of(rewritten(lambda m: m["architecture"].update(layers=[layer] * 50_000)))["manifest"]
+    return repacked({"manifest": manifest} | {f"layers.{i}.b.npy": b"" for i in range(50_000 - 4095, 50_000)})
+
+
+@pytest.mark.parametrize("bomb", [_inflating, _claiming, _wide, _crowded, _bracketed, _repetitive, _layered])
 @pytest.mark.parametrize("is_sealed", [True, False])
 def test_a_bomb_is_refused_at_once_and_in_little_memory(
     bomb: Callable[[], bytes], is_sealed: bool, tmp_path: Path
@@ -329,6 +360,31 @@ def test_what_is_no_model_file_is_refused_by_path(tmp_path: Path) -> None:
         file.truncate(2**30)
     with pytest.raises(ArtifactError, match="it is 1073741824 bytes long, more than the 536870912 that are read"):
         load(large)
+
+
+@pytest.mark.parametrize(
+    ("predictor", "reason"),
+    [
+        (replace(houses(), recipe={"count": 10**40}), "has a number of 41 characters"),
+        (replace(houses(), lineage={"seed": 1.5}), "lineage.'seed': expected text, a whole number or null"),  # type: ignore[dict-item]
+        (houses(dtype=np.float16), "dtype: expected '<f4' or '<f8'"),
+        (replace(houses(), golden=Golden(ROWS, np.full((3, 1), np.inf))), "golden.outputs.npy: holds a number that is"),
+    ],
+)
+def test_what_could_not_be_loaded_again_is_not_saved(predictor: Predictor, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        save_bytes(predictor)
+
+
+def test_a_loaded_predictor_does_not_keep_the_file_in_memory() -> None:
+    outputs = load_bytes(FILE, "file").golden.outputs
+    assert outputs.base is None
+
+
+def test_outputs_that_are_no_numbers_prove_nothing() -> None:
+    for value in (np.nan, np.inf):
+        with pytest.raises(ArtifactError, match="where the trainer saw"):
+            prove(replace(houses(), golden=Golden(ROWS, np.full((3, 1), value))))
 
 
 def test_golden_rows_that_are_not_reproduced_are_refused() -> None:

@@ -71,7 +71,7 @@ def test_a_number_beyond_float32_is_infinite_and_warns_of_nothing() -> None:
         (lambda: replace(flowers(), golden=houses().golden), "golden.outputs: expected 3 columns"),
         (lambda: replace(houses(), metrics={"r2": float("nan")}), "metrics.r2: expected a finite number"),
         (lambda: replace(houses(), recipe={"when": object()}), "recipe.when: JSON cannot hold object"),
-        (lambda: Golden((), np.zeros((0, 1))), "rows: expected at least one"),
+        (lambda: Golden((), np.zeros((0, 1))), "rows: expected 1 to 64, found 0"),
         (lambda: Golden(((1.0,),), np.zeros((2, 1))), r"outputs: expected \(1, outputs\) numbers, found \(2, 1\)"),
         (lambda: Golden(((True,),), np.zeros((1, 1))), r"rows\[0\]\[0\]: expected a number, found bool"),
     ],
