@@ -42,16 +42,33 @@ class Issues:
             self._kept.append(_Issue(row, feature, code, cell))
 
     def add_mask(self, mask: NDArray[np.bool_], features: Sequence[int], code: str) -> None:
-        """Note every true cell of `mask`, (rows, columns), whose columns are the given features."""
+        """Note every true cell of `mask`, (rows, columns), whose columns are the given features.
+
+        Ten are kept in the order of rows, and ten in that of columns: either may be the order of the document.
+        """
         self.total += int(np.count_nonzero(mask))
-        for row, column in np.argwhere(mask)[:FAULTS_KEPT].tolist():
-            self._kept.append(_Issue(row, features[column], code, None))
+        by_row = {divmod(place, mask.shape[1]) for place in _first(mask.ravel())}
+        by_column = {divmod(place, mask.shape[0])[::-1] for place in _first(mask.T.ravel())}
+        self._kept += [_Issue(row, features[column], code, None) for row, column in by_row | by_column]
 
     def findings(self, features: Sequence[Feature], layout: Layout) -> Findings:
         """Say the first ten in document order."""
         by_column = layout == "columns"
         order = sorted(self._kept, key=lambda i: (i.feature, i.row) if by_column else (i.row, i.feature))
         return Findings((_fault(issue, features, layout) for issue in order[:FAULTS_KEPT]), self.total)
+
+
+def _first(flags: NDArray[np.bool_]) -> list[int]:
+    """Return the places of the first ten true flags, in memory that does not grow with their number."""
+    places: list[int] = []
+    start = 0
+    while len(places) < FAULTS_KEPT and start < len(flags):
+        place = start + int(flags[start:].argmax())
+        if not flags[place]:
+            break
+        places.append(place)
+        start = place + 1
+    return places
 
 
 def ranged(found: NDArray[np.bool_], owners: Sequence[int], features: Sequence[Feature], layout: Layout) -> Findings:

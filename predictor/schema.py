@@ -101,8 +101,10 @@ class Schema:
         Numeric columns are float64 with NaN for missing, categorical ones object or str arrays with None for
         missing. Raises InputError as `encode_named_columns` does, and ValueError for the wrong number of columns.
         """
-        if len(columns) != len(self.features) or len({len(column) for column in columns}) != 1:
-            raise ValueError(f"expected {len(self.features)} columns of one length, found {len(columns)} columns")
+        if len(columns) != len(self.features):
+            raise ValueError(f"expected {len(self.features)} columns, found {len(columns)}")
+        if len(lengths := {len(column) for column in columns}) != 1:
+            raise ValueError(f"expected columns of one length, found {min(lengths)} to {max(lengths)} rows")
         return self._encode([_cells(column) for column in columns], "columns").X
 
     def out_of_range(self, X: Matrix, layout: Layout = "rows") -> Findings:
