@@ -4,11 +4,13 @@ The folder form, ``<root>/<name>/<version>/model.npz`` beside ``<root>/<name>/al
 steps only (a rename), so that a reader never sees half of anything.
 """
 
+import contextlib
 import fcntl
 import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +31,8 @@ MODEL = "model.npz"
 ALIASES = "aliases.json"
 ALIASES_LIMIT = 64 * 2**10
 TEMPORARY = ".new-"
+ABANDONED_S = 3600.0
+"""After so long without a change a temporary folder belongs to nobody; a publication takes seconds."""
 
 
 class Repository(Protocol):
@@ -104,8 +108,10 @@ class FolderRepository:
         with _translated(f"{name} cannot be published"):
             folder = self.root / name
             folder.mkdir(parents=True, exist_ok=True)
+            if folder.is_symlink():
+                raise RepositoryError(f"{name} cannot be published: {folder} is a link")
             self._discard_abandoned()
-            temporary = self.root / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}"
+            temporary = self.root / f"{TEMPORARY}{secrets.token_hex(8)}"
             try:
                 _write_folder(temporary, files)
                 version = self._claim(temporary, name)
@@ -164,7 +170,8 @@ class FolderRepository:
             raise RepositoryError(f"{parent} cannot be read: {error.strerror}") from error
 
     def _versions(self, name: str) -> list[int]:
-        return sorted(map(int, self._folders(self.root / name, VERSION)))
+        folder = self.root / name
+        return [] if folder.is_symlink() else sorted(map(int, self._folders(folder, VERSION)))
 
     def _check_version(self, name: str, version: int) -> None:
         versions = self.versions(name)
@@ -213,17 +220,17 @@ class FolderRepository:
             try:
                 temporary.rename(self.root / name / str(version))
             except OSError:
-                if not (self.root / name / str(version)).exists():
+                if not os.path.lexists(self.root / name / str(version)):
                     raise
             else:
                 return version
 
     def _discard_abandoned(self) -> None:
-        """Remove what publishers left that no longer run."""
-        for path in self.root.glob(f"{TEMPORARY}*-*"):
-            pid = path.name.removeprefix(TEMPORARY).partition("-")[0]
-            if pid.isascii() and pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
-                shutil.rmtree(path, ignore_errors=True)
+        """Remove what killed publishers left; by age, as a living one may run in another container."""
+        for path in self.root.glob(f"{TEMPORARY}*"):
+            with contextlib.suppress(FileNotFoundError):  # another publisher was faster
+                if time.time() - path.lstat().st_mtime > ABANDONED_S:
+                    shutil.rmtree(path, ignore_errors=True)
 
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:

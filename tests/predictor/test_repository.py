@@ -3,7 +3,10 @@
 import json
 import multiprocessing
 import os
+import tempfile
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +102,15 @@ def test_odd_files_are_not_models(repository: FolderRepository) -> None:
     (root / "iris" / "9").symlink_to(root / "iris" / "1")
     assert repository.names() == ["iris"]
     assert repository.versions("iris") == [1, 2, 3]
+    for act in (lambda: repository.versions("link"), lambda: repository.promote("link", 1)):
+        with pytest.raises(RepositoryError, match="no model is called 'link'"):
+            act()
+    with pytest.raises(RepositoryError, match=r"link cannot be published: .* is a link"):
+        repository.publish("link", FILES)
+    (root / "iris" / "4").write_text("in the way")
+    (root / "iris" / "5").symlink_to("nowhere")
+    assert repository.publish("iris", FILES) == 6
+    assert (root / "iris" / "4").read_text() == "in the way"
 
 
 @pytest.mark.parametrize(
@@ -138,13 +150,48 @@ def test_the_fingerprint_changes_with_every_change(repository: FolderRepository)
     assert len(seen) == 6
 
 
-def test_a_folder_without_rights_is_said(repository: FolderRepository, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(13, "Permission denied", "models/.new")
+@pytest.fixture
+def bounded_user() -> Iterator[None]:
+    """Without the rights of root, whom no folder refuses."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(before)
 
-    monkeypatch.setattr(Path, "mkdir", refuse)  # the tests may run as root, whom no folder refuses
-    with pytest.raises(RepositoryError, match="iris cannot be published: Permission denied"):
-        repository.publish("iris", FILES)
+
+@pytest.fixture
+def unwritable() -> Iterator[FolderRepository]:
+    """A repository that everybody may read and nobody may write."""
+    with tempfile.TemporaryDirectory() as parent:  # any user can reach it, unlike the folders of tmp_path
+        Path(parent).chmod(0o755)
+        found = FolderRepository(Path(parent) / "models")
+        for _ in range(2):
+            found.publish("iris", FILES)
+        found.promote("iris", 1)
+        folders = [found.root, found.root / "iris"]
+        for folder in folders:
+            folder.chmod(0o555)
+        yield found
+        for folder in folders:
+            folder.chmod(0o755)
+
+
+@pytest.mark.usefixtures("bounded_user")
+def test_a_repository_that_cannot_be_written_is_read_and_said(unwritable: FolderRepository) -> None:
+    for act, message in (
+        (lambda: unwritable.publish("iris", FILES), "iris cannot be published: Permission denied"),
+        (lambda: unwritable.publish("new", FILES), "new cannot be published: Permission denied"),
+        (lambda: unwritable.promote("iris", 2), "the aliases of iris cannot be changed: Permission denied"),
+    ):
+        with pytest.raises(RepositoryError, match=message):
+            act()
+    assert (unwritable.names(), unwritable.versions("iris"), unwritable.aliases("iris")) == (
+        ["iris"],
+        [1, 2],
+        {"champion": 1},
+    )
+    assert unwritable.read("iris", 2) == FILES["model.npz"]
 
 
 def test_a_failed_publication_leaves_nothing(repository: FolderRepository, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,17 +206,36 @@ def test_a_failed_publication_leaves_nothing(repository: FolderRepository, monke
 
 
 def test_what_a_killed_publisher_left_is_cleared_away(repository: FolderRepository) -> None:
-    gone = multiprocessing.get_context("spawn").Process(target=_nothing)
-    gone.start()
-    gone.join()
-    (repository.root / f".new-{gone.pid}-00").mkdir()
-    (repository.root / f".new-{os.getpid()}-00").mkdir()
+    for name, age in (("old", 7200.0), ("young", 60.0)):
+        folder = repository.root / f".new-{name}"
+        folder.mkdir()
+        (folder / "model.npz").write_bytes(b"half")
+        os.utime(folder, (time.time() - age,) * 2)
     repository.publish("iris", FILES)
-    assert sorted(path.name for path in repository.root.glob(".new-*")) == [f".new-{os.getpid()}-00"]
+    assert sorted(path.name for path in repository.root.glob(".new-*")) == [".new-young"]
 
 
-def _nothing() -> None:
-    pass
+def test_a_killed_publisher_leaves_no_version(repository: FolderRepository) -> None:
+    context = multiprocessing.get_context("spawn")
+    seen = 3
+    for delay_s in (0.0, 0.002, 0.01):
+        publisher = context.Process(target=_publish_for_ever, args=(repository.root,))
+        publisher.start()
+        while len(repository.versions("iris")) == seen:
+            time.sleep(0.001)
+        time.sleep(delay_s)
+        publisher.kill()
+        publisher.join()
+        versions = repository.versions("iris")
+        seen = len(versions)
+        assert versions == list(range(1, seen + 1))
+        assert all(repository.read("iris", version) == FILES["model.npz"] for version in versions)
+    assert repository.publish("iris", FILES) == seen + 1
+
+
+def _publish_for_ever(root: Path) -> None:
+    while True:
+        FolderRepository(root).publish("iris", FILES)
 
 
 def _publish(root: Path, times: int) -> None:
