@@ -13,8 +13,8 @@ from predictor.errors import ArtifactError, RepositoryError
 from predictor.features import CategoricalFeature, Feature
 from predictor.outputs import ClassOutputs
 from predictor.predictor import Predictor, prove
-from predictor.repository import FolderRepository
-from predictor.wording import printable
+from predictor.repository import VERSION, FolderRepository
+from predictor.wording import printable, shown
 
 __all__ = ["main"]
 
@@ -30,6 +30,7 @@ examples:
   python -m predictor promote iris 3            version 3 answers from now on
   python -m predictor rollback iris             the champion of before answers again
 
+Each command takes --models DIR; without it the repository is GANGLION_MODELS, or else the folder models.
 The exit code is 0 when all is well and 2 when something is wrong.
 """
 _TARGET = re.compile(r"([^@/]+)(?:@([^@/]+))?")
@@ -69,10 +70,16 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("targets", nargs="*", metavar=target, help="as for inspect; none means everything")
     promote = command("promote", _promote, "Make a version the champion, which answers.")
     promote.add_argument("name", metavar="MODEL")
-    promote.add_argument("version", type=int, metavar="VERSION")
+    promote.add_argument("version", type=_version, metavar="VERSION", help="a number that list shows")
     rollback = command("rollback", _rollback, "Make the previous champion the champion again.")
     rollback.add_argument("name", metavar="MODEL")
     return parser
+
+
+def _version(text: str) -> int:
+    if not VERSION.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"expected a number such as 3, found {shown(text)}")
+    return int(text)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -135,14 +142,15 @@ def _open(repository: FolderRepository, target: str) -> tuple[str, Predictor]:
         return target, load(Path(target))
     found = _TARGET.fullmatch(target)
     if found is None:
-        raise RepositoryError(f"expected MODEL, MODEL@VERSION or MODEL@ALIAS, found {target!r}")
+        raise RepositoryError(f"expected MODEL, MODEL@VERSION or MODEL@ALIAS, found {shown(target)}")
     name, chosen = found[1], found[2] or "champion"
-    if re.fullmatch(r"[1-9][0-9]{0,8}", chosen, re.ASCII):
+    if VERSION.fullmatch(chosen):
         version = int(chosen)
     else:
         aliases = repository.aliases(name)
         if chosen not in aliases:
-            raise RepositoryError(f"{name} has no {chosen}; it has the versions {_ranges(repository.versions(name))}")
+            versions = _ranges(repository.versions(name))
+            raise RepositoryError(f"{name} has no alias {shown(chosen)}; it has the versions {versions}")
         version = aliases[chosen]
     source = f"{name}@{version}"
     return source, load_bytes(repository.read(name, version), source)
@@ -158,6 +166,9 @@ def _sections(predictor: Predictor) -> Iterator[tuple[str, list[tuple[str, ...]]
         yield "answers", [(outputs.target, "one of " + ", ".join(map(str, outputs.labels)))]
     else:
         yield "answers", [(target, "a number") for target in outputs.targets]
+    if predictor.calibration is not None:
+        rows = len(predictor.calibration.scores)
+        yield "intervals", [("calibrated on", f"{rows} row{'s'[: rows > 1]} that the fit did not use")]
     sizes = [network.architecture.inputs, *(layer.units for layer in network.architecture.layers)]
     layers = ", ".join(layer.activation for layer in network.architecture.layers)
     count = f"{network.parameters.flat.size:,} parameters, {network.parameters.dtype}"

@@ -21,7 +21,7 @@ from predictor.errors import RepositoryError
 from predictor.strict_json import read_json, write_json
 from predictor.wording import hint, shown
 
-__all__ = ["FolderRepository", "Repository"]
+__all__ = ["VERSION", "FolderRepository", "Repository"]
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)

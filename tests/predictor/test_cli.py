@@ -1,12 +1,15 @@
 """The command for people."""
 
+import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from predictor import FolderRepository, save_bytes
+from predictor import Calibration, FolderRepository, save_bytes
 from predictor.cli import main
 from tests.predictor.models import flowers, houses
 
@@ -99,7 +102,7 @@ def test_promote_and_rollback_choose_the_champion(models: Path, capsys: pytest.C
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["inspect", "flowers"], "error: flowers has no champion; it has the versions 1\n"),
+        (["inspect", "flowers"], "error: flowers has no alias 'champion'; it has the versions 1\n"),
         (["inspect", "house"], "; did you mean 'houses'?\n"),
         (["inspect", "a@b@c"], "error: expected MODEL, MODEL@VERSION or MODEL@ALIAS, found 'a@b@c'\n"),
         (["inspect", "absent.npz"], "error: absent.npz: cannot be read: No such file or directory\n"),
@@ -116,6 +119,45 @@ def test_what_is_wrong_is_said_with_code_2(
     assert found.err.endswith(message)
 
 
+def _run(*argv: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "predictor", *argv], text=True, check=False, **options)
+
+
 def test_the_help_teaches(models: Path) -> None:
-    run = subprocess.run([sys.executable, "-m", "predictor", "--help"], capture_output=True, text=True, check=True)
+    run = _run("--help", capture_output=True)
+    assert run.returncode == 0
     assert "python -m predictor rollback iris" in run.stdout
+    assert "GANGLION_MODELS" in run.stdout
+
+
+@pytest.mark.parametrize("version", ["one", "0", "03", "1_0", "٣", "-1", ""])
+def test_what_is_no_version_is_said_with_code_2(models: Path, version: str) -> None:
+    run = _run("promote", "houses", "--", version, capture_output=True)
+    assert run.returncode == 2
+    assert f"expected a number such as 3, found '{version}'" in run.stderr
+
+
+def test_the_repository_comes_from_the_flag_or_the_environment(models: Path, tmp_path: Path) -> None:
+    assert "houses" in _run("list", capture_output=True).stdout
+    assert _run("list", "--models", str(tmp_path / "none"), capture_output=True).stdout.startswith("No models in ")
+
+
+def test_a_terminal_that_lacks_a_character_is_no_trouble(models: Path) -> None:
+    run = _run("inspect", "houses", capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert run.returncode == 0
+    assert "a, b/c, \\u03a9" in run.stdout
+
+
+def test_a_reader_that_closes_early_is_no_trouble(models: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    run = _run("inspect", "houses", stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_inspect_says_what_intervals_rest_on(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    calibrated = replace(houses(), calibration=Calibration((0.5, 1.0)))
+    FolderRepository(models).publish("calibrated", {"model.npz": save_bytes(calibrated)})
+    assert main(["inspect", "calibrated@1"]) == 0
+    assert "calibrated on  2 rows that the fit did not use" in capsys.readouterr().out
