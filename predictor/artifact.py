@@ -14,7 +14,7 @@ from predictor.predictor import Golden, Predictor
 from predictor.strict_json import read_json, write_json
 from predictor.wording import shortened
 
-__all__ = ["SIZE_LIMIT", "load", "load_bytes", "read_bounded", "save_bytes"]
+__all__ = ["MANIFEST_LIMIT", "SIZE_LIMIT", "load", "load_bytes", "read_bounded", "save_bytes"]
 
 SIZE_LIMIT = 512 * 2**20
 """Bytes of the largest model file: some 130 million float32 parameters."""

@@ -12,7 +12,7 @@ from predictor.predictor import Predictor
 from predictor.schema import Schema
 from predictor.wording import kind_of, shown
 
-__all__ = ["FORMAT", "VERSION", "Manifest", "describe", "read_manifest"]
+__all__ = ["FORMAT", "LAYERS_LIMIT", "VERSION", "Manifest", "describe", "read_manifest"]
 
 FORMAT = "ganglion"
 VERSION = 1

@@ -15,7 +15,7 @@ from predictor.outputs import ClassOutputs, Outputs
 from predictor.schema import Schema
 from predictor.strict_json import json_value
 
-__all__ = ["Golden", "Predictor", "prove"]
+__all__ = ["GOLDEN_LIMIT", "Golden", "Predictor", "prove"]
 
 Cell = float | str | None
 

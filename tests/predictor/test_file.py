@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from predictor import ArtifactError, Golden, Predictor, load, load_bytes, prove, save_bytes
 from predictor.archive import COMMENT_BYTES
@@ -98,6 +100,24 @@ def test_a_flip_with_the_checksum_made_right_again_meets_the_other_checks() -> N
             damaged = bytearray(FILE)
             damaged[position] ^= pattern
             assert _refused_or_same(resealed(bytes(damaged))), (position, pattern)
+
+
+splices = st.tuples(
+    st.integers(0, len(FILE)),
+    st.integers(0, 40),
+    st.binary(max_size=40) | st.integers(0, len(FILE)).map(lambda i: FILE[i : i + 40]),
+)
+
+
+@given(st.lists(splices, min_size=1, max_size=4))
+@settings(max_examples=300, deadline=None)
+def test_a_file_with_parts_replaced_and_the_checksum_made_right_meets_the_other_checks(
+    edits: list[tuple[int, int, bytes]],
+) -> None:
+    data = FILE
+    for start, removed, inserted in edits:
+        data = data[:start] + inserted + data[start + removed :]
+    assert data == FILE or _refused_or_same(resealed(data))
 
 
 @pytest.mark.parametrize("extra", [b"x", b"\0" * 100, FILE])

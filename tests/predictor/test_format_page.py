@@ -2,13 +2,20 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from network import MLP, Architecture, Layer, Parameters
-from predictor import Golden, NumberOutputs, NumericFeature, Predictor, Schema, save_bytes
-from tests.predictor.models import houses, members_of
+from network import ACTIVATIONS, MLP, Architecture, Layer, Parameters
+from predictor import Calibration, Golden, NumberOutputs, NumericFeature, Predictor, Schema, save_bytes
+from predictor.archive import MEMBERS_LIMIT
+from predictor.artifact import MANIFEST_LIMIT, SIZE_LIMIT
+from predictor.calibration import LARGEST
+from predictor.manifest import LAYERS_LIMIT
+from predictor.predictor import GOLDEN_LIMIT
+from tests.predictor.models import flowers, houses, members_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "model-file.md").read_text()
 
@@ -46,8 +53,49 @@ def _keys(value: object) -> set[str]:
 
 
 def test_every_key_of_a_manifest_is_described() -> None:
-    manifest = json.loads(members_of(save_bytes(houses()))["manifest"])
-    for free in ("recipe", "metrics", "lineage"):
-        manifest[free] = {}
-    described = set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
-    assert _keys(manifest) <= described
+    written = set()
+    for predictor in (replace(houses(), calibration=Calibration((0.5,))), flowers()):
+        manifest = json.loads(members_of(save_bytes(predictor))["manifest"])
+        for free in ("recipe", "metrics", "lineage"):
+            manifest[free] = {}
+        written |= _keys(manifest)
+    section = PAGE.partition("## The manifest")[2].partition("## What a reader checks")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == written
+
+
+def test_the_activations_of_the_page_are_those_of_the_network() -> None:
+    row = next(line for line in PAGE.splitlines() if line.startswith("| `activation` |"))
+    assert set(re.findall(r"\w+", row.rpartition("text |")[2])) - {"or"} == set(ACTIVATIONS)
+
+
+def _header(table: str, data: bytes) -> list[tuple[str, bytes]]:
+    """The documented value of each field beside its bytes, the fields being gapless from 0 on."""
+    fields = []
+    position = 0
+    for offset, size, value in re.findall(r"^\| (\d+) \| (\d+) \| (.*) \|$", table, re.MULTILINE):
+        assert int(offset) == position
+        position += int(size)
+        fields.append((value, data[int(offset) : position]))
+    return fields
+
+
+@pytest.mark.parametrize(
+    ("title", "size"), [("## The members", 30), ("a header of 46 bytes", 46), ("The end record", 93)]
+)
+def test_the_headers_of_the_page_are_those_of_the_file(title: str, size: int) -> None:
+    data = example()
+    table = PAGE.partition(title)[2].partition("| 0 | 4 | ")
+    header = table[1] + table[2].partition("\n\n")[0]
+    signature = bytes.fromhex(header.split("`")[1])
+    fields = _header(header, data[data.index(signature) :])
+    assert sum(len(found) for _, found in fields) == size
+    for value, found in fields:
+        if shown := re.match(r"`([0-9a-f ]+)`", value):
+            assert found == bytes.fromhex(shown[1])
+        elif number := re.match(r"\d+", value):
+            assert int.from_bytes(found, "little") == int(number[0]), value
+
+
+def test_the_limits_of_the_page_are_those_of_the_reader() -> None:
+    for limit in (SIZE_LIMIT // 2**20, MANIFEST_LIMIT // 2**20, MEMBERS_LIMIT, LAYERS_LIMIT, GOLDEN_LIMIT, LARGEST):
+        assert re.search(rf"\b{limit:,}\b", PAGE), limit
