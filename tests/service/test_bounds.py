@@ -33,7 +33,7 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_bad_body_costs_more_than_100_ms_or_twice_the_limit(name: Any) -> None:
     body = HOSTILE[name]
-    fastest = min(seconds_to_refuse(body) for _ in range(3))
+    fastest = min(seconds_to_refuse(body) for _ in range(5))
     assert fastest < 0.1
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts from what is resident now
     before = peak_kilobytes()
@@ -48,17 +48,17 @@ def peak_kilobytes() -> int:
 
 
 def seconds_to_refuse(body: bytes) -> float:
-    started = time.perf_counter()
+    started = time.process_time()  # of this process alone, whatever else the machine does
     with pytest.raises(Problem):
         read_instances(body, SCHEMA, 10_000)
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def test_a_million_brackets_are_refused_in_50_ms_for_being_deep() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(Problem, match="deeper than 64") as refused:
         read_document(b"[" * 1_000_000)
-    assert time.perf_counter() - started < 0.05
+    assert time.process_time() - started < 0.05
     assert refused.value.status == 400
     with pytest.raises(Problem, match="deeper than 64"):
         check_size(b"[" * 1_000_000, 1000)
