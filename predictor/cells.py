@@ -73,7 +73,7 @@ def category_codes(
     cells: Cells, feature: CategoricalFeature, index: int, issues: Issues, warnings: Issues
 ) -> NDArray[np.intp]:
     """Read a categorical column, (rows,), as positions in its categories; -1 is the bucket of unknown ones."""
-    known = {category: code for code, category in enumerate(feature.categories)}
+    known = feature.codes
     codes = np.full(len(cells), -1, dtype=np.intp)
     for row, given in enumerate(cells.tolist() if isinstance(cells, np.ndarray) else cells):
         is_missing = given is None or (isinstance(given, float) and given != given)  # noqa: PLR0124 - NaN alone

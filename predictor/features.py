@@ -2,8 +2,8 @@
 
 import math
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import pairwise
 from typing import Literal
 
@@ -102,8 +102,8 @@ class NumericFeature:
 
     def __post_init__(self) -> None:
         checked_name(self.name, "name")
-        for field in ("offset", "scale", "low", "high"):
-            object.__setattr__(self, field, finite(getattr(self, field), field))
+        for key in ("offset", "scale", "low", "high"):
+            object.__setattr__(self, key, finite(getattr(self, key), key))
         if self.missing is not None:
             object.__setattr__(self, "missing", finite(self.missing, "missing"))
         if self.scale <= 0 or not math.isfinite(1 / self.scale):
@@ -123,7 +123,7 @@ class CategoricalFeature:
 
     `missing` is the category that stands in for a missing cell, None refuses such a cell. `unknown` says what a
     category never seen in training gets: "refuse", or "bucket", which encodes as all zeros with a warning.
-    `counts` are the training rows of each category.
+    `counts` are the training rows of each category. `codes` gives the position of each category.
     """
 
     name: str
@@ -132,6 +132,7 @@ class CategoricalFeature:
     missing: str | None = None
     unknown: Literal["refuse", "bucket"] = "refuse"
     counts: tuple[int, ...]
+    codes: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         checked_name(self.name, "name")
@@ -147,6 +148,7 @@ class CategoricalFeature:
             raise ValueError("unknown: expected 'refuse' or 'bucket'")
         object.__setattr__(self, "categories", categories)
         object.__setattr__(self, "counts", counts)
+        object.__setattr__(self, "codes", {category: code for code, category in enumerate(categories)})
 
     @property
     def width(self) -> int:

@@ -8,7 +8,8 @@ __all__ = ["hint", "kind_of", "nearest", "pointer", "printable", "shortened", "s
 
 SHOWN_LIMIT = 64
 MESSAGE_LIMIT = 300
-CANDIDATES_LIMIT = 64  # bounds the work that one misspelt name can cause
+CANDIDATES_LIMIT = 64  # this and the next bound the work that one misspelt name can cause
+KNOWN_LIMIT = 1000
 
 _KINDS = {
     bool: "a boolean",
@@ -51,8 +52,10 @@ def pointer(*parts: int | str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that `name` most likely meant, or None when nothing is near."""
+    """Return the known name that `name` most likely meant, or None when nothing is near or there are too many."""
     names = list(known)
+    if len(names) > KNOWN_LIMIT:
+        return None
     folded = _folded(name[: 4 * SHOWN_LIMIT])
     for candidate in names:
         if _folded(candidate) == folded:

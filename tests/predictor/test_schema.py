@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -284,6 +285,16 @@ def test_a_fault_repeats_at_most_64_characters_and_no_control_character() -> Non
     assert unknown.faults[0].pointer == "/0"
     assert unknown.faults[0].detail.isprintable()
     assert len(unknown.faults[0].detail) < 150
+
+
+def test_very_many_categories_cost_a_wrong_one_little() -> None:
+    many = tuple(f"category-{i}" for i in range(100_000))
+    schema = Schema((CategoricalFeature("code", many, counts=(0,) * len(many), unknown="bucket"),))
+    rows = [[f"kategory-{i}"] for i in range(20)]
+    start = time.perf_counter()
+    encoded = schema.encode_rows(rows)
+    assert time.perf_counter() - start < 0.5
+    assert encoded.warnings.total == 20
 
 
 json_values = st.recursive(
