@@ -19,7 +19,8 @@ __all__ = ["Batcher", "FullError", "LateError", "Work"]
 
 T = TypeVar("T")
 Matrix = NDArray[Any]
-Waiting = tuple[Matrix, "asyncio.Future[Matrix]", float]
+Then = Callable[[Matrix | Exception], None]
+Waiting = tuple[Matrix, float, Then]
 
 THREADS = 2
 FIRST_RATE = 100_000.0  # rows a second assumed before anything was measured
@@ -61,6 +62,7 @@ class Batcher:
         self._rows = 0  # admitted and not finished
         self._rate = FIRST_RATE
         self._turn: dict[Served, list[Waiting]] = {}
+        self._relays: set[asyncio.Task[None]] = set()
         self._pool: ThreadPoolExecutor | None = None
 
     @property
@@ -85,21 +87,31 @@ class Batcher:
         self._measure(len(X), time.monotonic() - started)
         return A
 
-    async def submit(self, served: Served, X: Matrix, deadline: float) -> Matrix:
-        """Return the outputs, computed with whatever else this turn of the loop brings for the same model."""
+    def enqueue(self, served: Served, X: Matrix, deadline: float, then: Then) -> None:
+        """Compute with whatever else this turn of the loop brings for the same model; FullError at once.
+
+        `then` gets the outputs, or the error that took their place: later, never before this returns. It must not
+        raise: others wait behind it.
+        """
         rows = len(X)
+        loop = asyncio.get_running_loop()
         if rows > self._thread_rows:
-            return await self.offload(lambda: self.infer(served, X, deadline), rows, deadline)
+            relay = loop.create_task(self._relay(served, X, deadline, then))
+            self._relays.add(relay)
+            relay.add_done_callback(self._relays.discard)
+            return
         self._admit(rows)
+        if not self._turn:
+            loop.call_soon(self._flush)
+        self._turn.setdefault(served, []).append((X, deadline, then))
+
+    async def _relay(self, served: Served, X: Matrix, deadline: float, then: Then) -> None:
+        outcome: Matrix | Exception
         try:
-            loop = asyncio.get_running_loop()
-            future: asyncio.Future[Matrix] = loop.create_future()
-            if not self._turn:
-                loop.call_soon(self._flush)
-            self._turn.setdefault(served, []).append((X, future, deadline))
-            return await future
-        finally:
-            self._release(rows)
+            outcome = await self.offload(lambda: self.infer(served, X, deadline), len(X), deadline)
+        except Exception as error:  # noqa: BLE001 - handed to the request that waits, which answers with it
+            outcome = error
+        then(outcome)
 
     async def offload(self, work: Callable[[], T], rows: int, deadline: float) -> T:
         """Run `work` in a thread of the batcher, counted as `rows` until it is done."""
@@ -154,21 +166,19 @@ class Batcher:
             self._answer(served, group)
 
     def _answer(self, served: Served, group: list[Waiting]) -> None:
-        """Compute one group with one product; whoever has gone away meanwhile is passed over."""
+        """Compute one group with one product."""
+        outputs: Matrix | Exception
         try:
             if len(group) == 1:
-                X, future, deadline = group[0]
-                if not future.done():
-                    future.set_result(self.infer(served, X, deadline))
-                return
-            A = self.infer(served, np.concatenate([X for X, _, _ in group]), max(end for _, _, end in group))
+                X, deadline, _ = group[0]
+            else:
+                X, deadline = np.concatenate([X for X, _, _ in group]), max(end for _, end, _ in group)
+            outputs = self.infer(served, X, deadline)
         except Exception as error:  # noqa: BLE001 - handed to every request that waits, which answers with it
-            for _, future, _ in group:
-                if not future.done():
-                    future.set_exception(error)
-            return
+            outputs = error
         start = 0
-        for X, future, _ in group:
-            if not future.done():
-                future.set_result(A[start : start + len(X)])
-            start += len(X)
+        for X, _, then in group:
+            end = start + len(X)
+            self._release(len(X))
+            then(outputs if isinstance(outputs, Exception) else outputs[start:end])
+            start = end

@@ -77,15 +77,40 @@ class Exchange:
         self.parts: list[bytes] = []
         self.started: dict[str, Any] | None = None
 
-    async def run(self) -> None:
-        """Let the application answer; one that fails to is answered for."""
+    def start(self) -> None:
+        """Let the application answer: directly where it can, else in a task."""
         ground = self.connection.ground
         if self.is_whole:
-            self.scope["extensions"] = {WHOLE_BODY: self._body()}
+            body = self._body()
+            if ground.direct is not None and ground.direct(self.scope, body, self.complete):
+                return
+            self.scope["extensions"] = {WHOLE_BODY: body}
+        ground.start(self._run())
+
+    def complete(self, status: int, headers: HeaderList, body: bytes) -> None:
+        """Take the application's whole answer; one that cannot be written is answered for."""
+        if self.connection.current is not self:
+            return  # the client has gone
+        try:
+            self.connection.answer(self, status, headers, body)
+        except Exception as error:  # noqa: BLE001 - other requests wait behind this call
+            self._fail(error)
+
+    async def _run(self) -> None:
+        ground = self.connection.ground
         try:
             await ground.application(self.scope, self.receive, self.send)
         except Exception as error:  # noqa: BLE001 - whatever escapes the application must still become an answer
-            ground.observer.reported("error", "the application failed", error=error)
+            self._fail(error)
+        else:
+            self._end()
+
+    def _fail(self, error: Exception) -> None:
+        self.connection.ground.observer.reported("error", "the application failed", error=error)
+        self._end()
+
+    def _end(self) -> None:
+        """Answer for an application that has ended without an answer."""
         if self.connection.current is self:
             self.connection.fail_current()
 

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from service.messages import WHOLE_BODY, Request, Response, request_id, response_headers
@@ -19,6 +20,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Wsgi = Callable[..., Iterable[bytes]]
+Answer = Callable[[int, list[tuple[bytes, bytes]], bytes], None]
 
 WITH_BODY = ("POST", "PUT", "PATCH")
 CLOSE = (b"connection", b"close")
@@ -49,6 +51,23 @@ class Front:
             await receive()
             await send({"type": "websocket.close", "code": 1000})
 
+    def direct(self, scope: Scope, body: bytes, answer: Answer) -> bool:
+        """Begin to answer a prediction whose body has arrived whole; False when the request must go the long way.
+
+        For a server that calls back: without a task and its turns of the loop, a small request costs a sixth less.
+        `answer` gets status, headers and body: later, never before this returns.
+        """
+        if scope["method"] != "POST" or len(body) > self._thread_bytes:
+            return False
+        request = self._request(scope)
+        route = request.match and request.match.routes.get("POST")
+        headers = request.headers
+        if not route or not route.is_prediction or not ("content-length" in headers or "transfer-encoding" in headers):
+            return False
+        request.body = body
+        self._pipeline.respond_soon(request, partial(_deliver, request, answer))
+        return True
+
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._runtime.start()
         request = self._request(scope)
@@ -67,7 +86,9 @@ class Front:
             if len(request.body) > self._thread_bytes:
                 response = await self._pipeline.respond_in_thread(request)
             else:
-                response = await self._pipeline.respond_in_loop(request)
+                future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+                self._pipeline.respond_soon(request, partial(_settle, future))
+                response = await future
         await _send(send, request, response, extra)
 
     def _request(self, scope: Scope) -> Request:
@@ -159,6 +180,15 @@ def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
         key, text = name.decode("latin-1"), value.decode("latin-1")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return headers
+
+
+def _deliver(request: Request, answer: Answer, response: Response) -> None:
+    answer(response.status, response_headers(request, response), response.body)
+
+
+def _settle(future: "asyncio.Future[Response]", response: Response) -> None:
+    if not future.done():
+        future.set_result(response)
 
 
 async def _send(send: Send, request: Request, response: Response, extra: Iterable[tuple[bytes, bytes]]) -> None:

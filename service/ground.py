@@ -5,7 +5,7 @@ from email.utils import formatdate
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from service.framing import Limits
+from service.framing import HeaderList, Limits
 from service.messages import generated_ids
 from service.observing import Observer
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Ground"]
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
+Direct = Callable[[Any, bytes, Callable[[int, HeaderList, bytes], None]], bool]
 
 DRAIN_IDLE_S = 1.0
 
@@ -36,8 +37,10 @@ class Ground:
         loop: "AbstractEventLoop",
         *,
         trusted: Iterable[str] = (),
+        direct: Direct | None = None,
     ) -> None:
         self.application = application
+        self.direct = direct
         self.observer = observer
         self.limits = limits
         self.loop = loop

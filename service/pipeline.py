@@ -1,8 +1,10 @@
 """What surrounds every route, once: finding it, access, limits, negotiation, errors, metrics, the log line."""
 
+import asyncio
 import hmac
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -49,16 +51,33 @@ class Pipeline:
             outcome = self._failed(request, error)
         return self._finished(request, outcome)
 
-    async def respond_in_loop(self, request: Request) -> Response:
-        """Answer on the event loop, sharing the computation with the requests of the same turn."""
+    def respond_soon(self, request: Request, then: Callable[[Response], None]) -> None:
+        """Answer from the event loop, sharing the computation with the requests of the same turn.
+
+        `then` gets the response: later, never before this returns.
+        """
         end = time.monotonic() + self._deadline_s
         try:
             outcome = self._begin(request)
             if isinstance(outcome, Work):
-                outcome = outcome.finish(await self._runtime.batcher.submit(outcome.served, outcome.X, end))
+                after = partial(self._computed, request, outcome, then)
+                self._runtime.batcher.enqueue(outcome.served, outcome.X, end, after)
+                return
         except Exception as error:  # noqa: BLE001 - the last line of defence: any fault becomes an answer
             outcome = self._failed(request, error)
-        return self._finished(request, outcome)
+        asyncio.get_running_loop().call_soon(then, self._finished(request, outcome))
+
+    def _computed(
+        self, request: Request, work: Work, then: Callable[[Response], None], outputs: NDArray[Any] | Exception
+    ) -> None:
+        if isinstance(outputs, Exception):
+            response = self._failed(request, outputs)
+        else:
+            try:
+                response = work.finish(outputs)
+            except Exception as error:  # noqa: BLE001 - the last line of defence: any fault becomes an answer
+                response = self._failed(request, error)
+        then(self._finished(request, response))
 
     async def respond_in_thread(self, request: Request) -> Response:
         """Answer a large body from a thread, so that small requests do not queue behind its reading."""

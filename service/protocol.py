@@ -280,7 +280,7 @@ class Connection(asyncio.Protocol):
         self.waits_for = None
         if isinstance(item, Exchange):
             self.current = item
-            self.ground.start(item.run())
+            item.start()
             return
         headers, body = item.answer()
         head = rendered_head(item.status, self.ground.date_line, headers, ends=True, is_old=False)

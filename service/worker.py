@@ -65,6 +65,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
             limits_of(self.app.settings),
             self.loop,
             trusted=self.app.settings.trusted_proxies,
+            direct=self.wsgi.direct,
         )
         self.ground.on_left = self._left
         lifespan = Lifespan(self.wsgi)

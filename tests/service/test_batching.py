@@ -21,6 +21,13 @@ FLOWERS = Served("flowers", 1, models.flowers())
 SOON = 60.0
 
 
+async def outputs_of(batcher: Any, X: Any) -> Any:
+    """Wait for what the batcher calls back with."""
+    future = asyncio.get_running_loop().create_future()
+    batcher.enqueue(FLOWERS, X, time.monotonic() + SOON, future.set_result)
+    return await future
+
+
 def batcher(**bounds: Any) -> Any:
     return Batcher(**({"thread_rows": 64, "max_rows_waiting": 1000} | bounds))
 
@@ -34,8 +41,7 @@ def test_an_answer_does_not_depend_on_which_requests_share_its_turn(sizes: Any, 
 
     async def together() -> Any:
         shared = batcher()
-        end = time.monotonic() + SOON
-        return await asyncio.gather(*(shared.submit(FLOWERS, X, end) for X in inputs))
+        return await asyncio.gather(*(outputs_of(shared, X) for X in inputs))
 
     for expected, found in zip(alone, asyncio.run(together()), strict=True):
         assert expected.tobytes() == np.ascontiguousarray(found).tobytes()
@@ -53,7 +59,7 @@ def test_requests_of_one_turn_share_one_product(monkeypatch: Any) -> None:
 
     async def together() -> Any:
         X = np.ones((3, 4), np.float32)
-        await asyncio.gather(*(shared.submit(FLOWERS, X, time.monotonic() + SOON) for _ in range(5)))
+        await asyncio.gather(*(outputs_of(shared, X) for _ in range(5)))
 
     asyncio.run(together())
     assert calls == [15]
@@ -67,7 +73,7 @@ def test_beyond_the_bound_a_request_is_refused_at_once_with_a_time_to_retry() ->
         running = asyncio.create_task(shared.offload(lambda: gate.wait(5), 100, time.monotonic() + SOON))
         await asyncio.sleep(0)
         with pytest.raises(FullError) as full:
-            await shared.submit(FLOWERS, np.ones((1, 4), np.float32), time.monotonic() + SOON)
+            await outputs_of(shared, np.ones((1, 4), np.float32))
         gate.set()
         await running
         shared.close()
@@ -103,15 +109,45 @@ def test_full_and_late_become_429_and_504(build: Any, monkeypatch: Any) -> None:
     body = {"json": {"instances": [models.FLOWER_ROW]}}
 
     def refuse(error: Any) -> Any:
-        async def submit(*_: Any) -> Any:
+        def enqueue(*_: Any) -> Any:
             raise error
 
-        monkeypatch.setattr(application.runtime.batcher, "submit", submit)
+        monkeypatch.setattr(application.runtime.batcher, "enqueue", enqueue)
         answer = through_front(application, body)
         return answer.status, answer.headers["retry-after"]
 
     assert refuse(FullError(7)) == (429, "7")
     assert refuse(LateError(3)) == (504, "3")
+
+
+def test_many_rows_are_computed_in_a_thread_and_a_failure_there_reaches_the_request(monkeypatch: Any) -> None:
+    shared = batcher(thread_rows=8)
+    threads: list[str] = []
+
+    def infer(_served: Any, X: Any, _deadline: float) -> Any:
+        threads.append(threading.current_thread().name)
+        raise LateError(2)
+
+    monkeypatch.setattr(shared, "infer", infer)
+    outcome = asyncio.run(outputs_of(shared, np.ones((9, 4), np.float32)))
+    shared.close()
+    assert (str(outcome), shared.rows_waiting) == (str(LateError(2)), 0)
+    assert threads[0].startswith("batch")
+
+
+def test_one_failure_is_told_to_every_request_of_its_turn(monkeypatch: Any) -> None:
+    shared = batcher()
+
+    def infer(*_: Any) -> Any:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(shared, "infer", infer)
+
+    async def together() -> Any:
+        return await asyncio.gather(*(outputs_of(shared, np.ones((1, 4), np.float32)) for _ in range(3)))
+
+    assert [str(outcome) for outcome in asyncio.run(together())] == ["no room"] * 3
+    assert shared.rows_waiting == 0
 
 
 def test_a_large_body_is_answered_from_a_thread_with_the_same_numbers(build: Any) -> None:
