@@ -1,8 +1,7 @@
-"""From raw columns to the schema of a model, its matrices, and the rows that will prove it."""
+"""From raw columns to the features of a model, its matrices, and the rows that will prove it."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,56 +14,10 @@ from training.errors import DataError
 from training.recipe import Encoding
 from training.table import Column
 
-__all__ = ["Described", "describe", "encode", "histogram_of", "raw_cells", "target_scale"]
+__all__ = ["encode", "feature_of", "histogram_of", "raw_cells", "target_scale", "text_counts"]
 
 BINS = 10
-CATEGORIES_LIMIT = 100
-TEXT_SHARE = 0.5  # more different texts than this share of the rows name the rows, they do not describe them
-FEW = 10
-NAMES_SHOWN = 6
-COUNTED_ROWS = 50  # fewer rows may well be numbered by what matters, such as the year
 CHUNK_ROWS = 4096  # bounds the float64 that encoding makes on the way
-
-
-@dataclass(frozen=True, eq=False)
-class Described:
-    """A schema, the columns that it covers, in its order, and why others were left out."""
-
-    schema: Schema
-    columns: tuple[Column, ...]
-    notes: tuple[str, ...]
-
-
-def describe(
-    columns: Sequence[Column], train: NDArray[np.int64], encoding: Encoding, *, prune: bool, keep: Iterable[str] = ()
-) -> Described:
-    """Make the schema from the training rows alone.
-
-    With `prune`, columns that cannot help are left out, unless `keep` names them: constant ones, row numbers, free
-    text. Whether a missing cell is allowed is seen in all rows, what stands in for it in the training rows. Raises
-    DataError when nothing is left.
-    """
-    wanted = set(keep)
-    features: list[Feature] = []
-    kept: list[Column] = []
-    left_out: dict[str, list[str]] = {}
-    for column in columns:
-        part = column.take(train)
-        reason = _useless(column, part) if prune and column.name not in wanted else _unusable(part)
-        if reason is None:
-            features.append(_feature(part, encoding, may_miss=bool(column.is_missing.any())))
-            kept.append(column)
-        else:
-            left_out.setdefault(reason, []).append(column.name)
-    notes = tuple(_left_out(names, reason) for reason, names in left_out.items())
-    if not features:
-        raise DataError("no column is left to learn from: " + "; ".join(notes))
-    return Described(Schema(tuple(features)), tuple(kept), notes)
-
-
-def _left_out(names: Sequence[str], reason: str) -> str:
-    listed = ", ".join(shown(name) for name in names[:NAMES_SHOWN]) + (", ..." if len(names) > NAMES_SHOWN else "")
-    return f"{'column' if len(names) == 1 else f'{len(names)} columns'} left out ({reason}): {listed}"
 
 
 def encode(schema: Schema, columns: Sequence[Column], rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -109,7 +62,8 @@ def _standard(values: NDArray[Any]) -> tuple[float, float]:
     return float(values.mean(dtype=np.float64)), deviation or 1.0
 
 
-def _feature(part: Column, encoding: Encoding, *, may_miss: bool) -> Feature:
+def feature_of(part: Column, encoding: Encoding, *, may_miss: bool) -> Feature:
+    """Return how a column is encoded, from its training rows; DataError where a model file has no words for it."""
     make = _numeric if part.is_numeric else _categorical
     try:
         return make(part, encoding, may_miss=may_miss)
@@ -141,7 +95,7 @@ def histogram_of(values: NDArray[np.float64]) -> Histogram | None:
 
 
 def _categorical(part: Column, encoding: Encoding, *, may_miss: bool) -> CategoricalFeature:
-    counts = _categories(part)
+    counts = text_counts(part)
     names = tuple(sorted(counts))
     usual = max(names, key=lambda name: counts[name])
     return CategoricalFeature(
@@ -153,34 +107,6 @@ def _categorical(part: Column, encoding: Encoding, *, may_miss: bool) -> Categor
     )
 
 
-def _categories(part: Column) -> Counter[str]:
+def text_counts(part: Column) -> Counter[str]:
+    """Count the cells of a text column by what they say; missing ones are not counted."""
     return Counter(cell for cell in part.values.tolist() if cell is not None)
-
-
-def _unusable(part: Column) -> str | None:
-    """Say why a column cannot be encoded at all, or None."""
-    if part.is_missing.all():
-        return "every cell of the training rows is missing"
-    if not part.is_numeric and len(_categories(part)) > CATEGORIES_LIMIT:
-        return f"more than {CATEGORIES_LIMIT} different texts"
-    return None
-
-
-def _useless(column: Column, part: Column) -> str | None:
-    """Say why a column cannot help, or None; `part` are its training rows."""
-    if part.is_missing.all():
-        return _unusable(part)
-    if not part.is_numeric:
-        counts = _categories(part)
-        if len(counts) > FEW and len(counts) > TEXT_SHARE * counts.total():
-            return "it looks like a name or free text"
-        return "the same in every training row" if len(counts) == 1 else _unusable(part)
-    values = part.values[~part.is_missing]
-    if (values == values[0]).all():
-        return "the same in every training row"
-    return "it looks like a row number" if _is_row_number(column) else None
-
-
-def _is_row_number(column: Column) -> bool:
-    values = column.values
-    return len(values) >= COUNTED_ROWS and values[0] in (0, 1) and bool((np.diff(values.astype(np.float64)) == 1).all())

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor import Schema
-from training.encoding import describe, encode, target_scale
+from training.encoding import encode, target_scale
 from training.errors import DataError
+from training.inference import describe
 from training.problem import Problem, pose
 from training.recipe import InlineTable, Recipe, Split
 from training.splits import Parts, can_stratify, hash_split, random_split

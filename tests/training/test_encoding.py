@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from predictor import CategoricalFeature, NumericFeature
-from training.encoding import describe, encode, raw_cells
+from training.encoding import encode, raw_cells
 from training.errors import DataError
+from training.inference import describe
 from training.recipe import Encoding
 from training.table import Column
 
