@@ -3,7 +3,7 @@
 from network.activations import ACTIVATIONS, Activation
 from network.architecture import Architecture, Layer
 from network.errors import DivergenceError, ShapeError
-from network.fit import EpochRecord, FitResult, fit
+from network.fit import EpochRecord, FitResult, Keep, State, fit
 from network.initializers import INITIALIZERS, Initializer
 from network.lbfgs import LBFGS
 from network.losses import LOSSES, Loss
@@ -35,6 +35,7 @@ __all__ = [
     "FitOptions",
     "FitResult",
     "Initializer",
+    "Keep",
     "Layer",
     "Loss",
     "Momentum",
@@ -45,6 +46,7 @@ __all__ = [
     "Rows",
     "Schedule",
     "ShapeError",
+    "State",
     "Trainer",
     "fit",
     "loss_and_gradients",

@@ -1,6 +1,7 @@
 """What can go wrong inside a fit, said in plain words with the remedy."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,14 @@ class Health:
             return
         dead = {index for index, counted in self._inactive().items() if counted == self._units(index)}
         self._since = {index: self._since.get(index, epoch) for index in sorted(dead)}
+
+    def state(self) -> dict[str, int]:
+        """Return since which epoch each layer that is dead now has been so, by its position."""
+        return {str(index): epoch for index, epoch in self._since.items()}
+
+    def restore(self, state: Mapping[str, int]) -> None:
+        """Remember what another of the same fit had seen."""
+        self._since = {int(index): epoch for index, epoch in state.items()}
 
     def warnings(self) -> tuple[str, ...]:
         """Return a sentence for every layer in which nine in ten units or more are inactive at the end."""

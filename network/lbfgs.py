@@ -91,11 +91,26 @@ class _QuasiNewton:
         return self.finished is not None
 
     def state(self) -> dict[str, Any]:
-        """Return nothing: what is known of the curvature holds for one set of data only."""
-        return {}
+        """Return the loss and gradient of the present point, the pairs, (pairs, parameters) each, and the counters."""
+        empty = np.empty((0, self._theta.size))
+        return {
+            "gradient": self._gradient.copy(),
+            "steps": np.array([s for s, _, _ in self._pairs]) if self._pairs else empty,
+            "changes": np.array([y for _, y, _ in self._pairs]) if self._pairs else empty,
+            "curvatures": [curvature for _, _, curvature in self._pairs],
+            "loss": self._loss,
+            "evaluations": self._evaluations,
+            "finished": self.finished,
+            "has_converged": self.has_converged,
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Begin anew."""
+        """Go on with the same data; what is known of the curvature holds for no other."""
+        np.copyto(self._gradient, state["gradient"])
+        self._pairs.clear()
+        self._pairs.extend(zip(state["steps"], state["changes"], state["curvatures"], strict=True))
+        self._loss, self._evaluations = state["loss"], state["evaluations"]
+        self.finished, self.has_converged = state["finished"], state["has_converged"]
 
     def _here(self) -> tuple[Vector, Vector]:
         return self._theta.astype(np.float64), self._gradient.astype(np.float64)

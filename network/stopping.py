@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +73,16 @@ class Watch:
             )
         return None
 
-    def restore(self) -> None:
+    def state(self) -> dict[str, Any]:
+        """Return what was seen, with a copy of the best weights where they are kept."""
+        kept = None if self._kept is None else self._kept.copy()
+        return {"best_epoch": self.best_epoch, "best": self._best, "kept": kept}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Have seen what another watch of the same options had when it gave this state."""
+        self.best_epoch, self._best, self._kept = state["best_epoch"], state["best"], state["kept"]
+
+    def put_back(self) -> None:
         """Put the best epoch's weights back."""
         if self._kept is not None and self.best_epoch:
             np.copyto(self._theta, self._kept)

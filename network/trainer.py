@@ -88,6 +88,23 @@ class Trainer:
         self.epochs = state["epochs"]
         self._stepper.restore(state)
 
+    def checkpoint(self) -> State:
+        """Return all that the coming epochs depend on beside data and options: `state`, the parameters, the generator.
+
+        What `observe` was told is the caller's to tell again.
+        """
+        return {
+            "optimizer": self.state(),
+            "parameters": self.mlp.parameters.flat.copy(),
+            "rng": self._rng.bit_generator.state,
+        }
+
+    def resume(self, checkpoint: State) -> None:
+        """Go on, to the same bits, where a trainer of the same network and options gave this checkpoint."""
+        np.copyto(self.mlp.parameters.flat, checkpoint["parameters"])
+        self.restore(checkpoint["optimizer"])
+        self._rng.bit_generator.state = checkpoint["rng"]
+
     def _step(self, batch: Batch) -> float:
         options = self.options
         if options.l2 or options.clip_norm is not None:
