@@ -6,6 +6,7 @@ from predictor.errors import ArtifactError, Fault, Findings, InputError, Reposit
 from predictor.features import CategoricalFeature, Feature, Histogram, NumericFeature
 from predictor.outputs import ClassOutputs, NumberOutputs, Outputs
 from predictor.predictor import Golden, Predictor, prove
+from predictor.reference import Reference
 from predictor.repository import FolderRepository, Repository
 from predictor.schema import Encoded, Schema
 
@@ -26,6 +27,7 @@ __all__ = [
     "NumericFeature",
     "Outputs",
     "Predictor",
+    "Reference",
     "Repository",
     "RepositoryError",
     "Schema",

@@ -118,6 +118,7 @@ def _assemble(manifest: Manifest, members: dict[str, memoryview]) -> Predictor:
         metrics=manifest.metrics,
         lineage=manifest.lineage,
         calibration=manifest.calibration,
+        reference=manifest.reference,
     )
 
 

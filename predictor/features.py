@@ -11,7 +11,17 @@ import numpy as np
 
 from predictor.wording import shown
 
-__all__ = ["CategoricalFeature", "Feature", "Histogram", "NumericFeature", "checked_name", "finite", "whole"]
+__all__ = [
+    "COUNT_LIMIT",
+    "CategoricalFeature",
+    "Feature",
+    "Histogram",
+    "NumericFeature",
+    "checked_name",
+    "counted",
+    "finite",
+    "whole",
+]
 
 NAME_LIMIT = 256
 COUNT_LIMIT = 2**53
@@ -58,7 +68,8 @@ def checked_name(value: object, what: str) -> str:
     return name
 
 
-def _counts(values: Iterable[object], what: str) -> tuple[int, ...]:
+def counted(values: Iterable[object], what: str) -> tuple[int, ...]:
+    """Return `values` as numbers of rows; ValueError names the place in `what` of one that is none."""
     return tuple(whole(value, f"{what}[{i}]", low=0, high=COUNT_LIMIT) for i, value in enumerate(values))
 
 
@@ -74,7 +85,7 @@ class Histogram:
 
     def __post_init__(self) -> None:
         edges = tuple(finite(edge, f"edges[{i}]") for i, edge in enumerate(self.edges))
-        counts = _counts(self.counts, "counts")
+        counts = counted(self.counts, "counts")
         if not counts or len(edges) != len(counts) + 1:
             raise ValueError(f"counts: {len(edges)} edges need {max(len(edges) - 1, 1)} counts, found {len(counts)}")
         if any(right <= left for left, right in pairwise(edges)):
@@ -137,7 +148,7 @@ class CategoricalFeature:
     def __post_init__(self) -> None:
         checked_name(self.name, "name")
         categories = tuple(checked_text(value, f"categories[{i}]") for i, value in enumerate(self.categories))
-        counts = _counts(self.counts, "counts")
+        counts = counted(self.counts, "counts")
         if not categories or len(set(categories)) != len(categories):
             raise ValueError("categories: expected at least one, and no duplicates")
         if len(counts) != len(categories):

@@ -9,6 +9,7 @@ from predictor.calibration import Calibration
 from predictor.features import CategoricalFeature, Feature, Histogram, NumericFeature
 from predictor.outputs import ClassOutputs, NumberOutputs, Outputs
 from predictor.predictor import Predictor
+from predictor.reference import Reference
 from predictor.schema import Schema
 from predictor.wording import kind_of, shown
 
@@ -30,7 +31,9 @@ KEYS = (
     "metrics",
     "lineage",
 )
+OPTIONAL_KEYS = ("reference",)
 NUMBER_KEYS = ("kind", "name", "offset", "scale", "missing", "low", "high", "histogram")
+REFERENCE_KEYS = ("rows", "missing", "labels", "values")
 CATEGORY_KEYS = ("kind", "name", "categories", "missing", "unknown", "counts")
 
 
@@ -47,10 +50,12 @@ class Manifest:
     metrics: Mapping[str, Any]
     lineage: Mapping[str, Any]
     calibration: Calibration | None
+    reference: Reference | None
 
 
 def describe(predictor: Predictor) -> dict[str, Any]:
     """Return the manifest of a predictor as plain JSON values."""
+    optional = {"reference": predictor.reference and _describe_reference(predictor.reference)}
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -63,6 +68,7 @@ def describe(predictor: Predictor) -> dict[str, Any]:
         "recipe": predictor.recipe,
         "metrics": predictor.metrics,
         "lineage": predictor.lineage,
+        **{key: value for key, value in optional.items() if value is not None},
     }
 
 
@@ -73,7 +79,7 @@ def read_manifest(value: object) -> Manifest:
         raise ValueError(f"format: expected '{FORMAT}'")
     if found.get("version") != VERSION:
         raise ValueError(f"version: {_why_another(found.get('version'))}")
-    _check_keys(found, KEYS, "the manifest")
+    _check_keys(found, KEYS, "the manifest", OPTIONAL_KEYS)
     if found["dtype"] not in ("<f4", "<f8"):
         raise ValueError("dtype: expected '<f4' or '<f8'")
     features = enumerate(_list(found["features"], "features"))
@@ -87,6 +93,7 @@ def read_manifest(value: object) -> Manifest:
         metrics=_object(found["metrics"], "metrics"),
         lineage=_lineage(found["lineage"]),
         calibration=_read_calibration(found["calibration"]),
+        reference=_read_reference(found["reference"]) if "reference" in found else None,
     )
 
 
@@ -115,7 +122,20 @@ def _describe_feature(feature: Feature) -> dict[str, Any]:
         "missing": feature.missing,
         "low": feature.low,
         "high": feature.high,
-        "histogram": histogram and {"edges": list(histogram.edges), "counts": list(histogram.counts)},
+        "histogram": _describe_histogram(histogram),
+    }
+
+
+def _describe_histogram(histogram: Histogram | None) -> dict[str, Any] | None:
+    return None if histogram is None else {"edges": list(histogram.edges), "counts": list(histogram.counts)}
+
+
+def _describe_reference(reference: Reference) -> dict[str, Any]:
+    return {
+        "rows": reference.rows,
+        "missing": list(reference.missing),
+        "labels": list(reference.labels),
+        "values": [_describe_histogram(histogram) for histogram in reference.values],
     }
 
 
@@ -147,13 +167,16 @@ def _read_category(found: Mapping[str, Any]) -> CategoricalFeature:
 
 
 def _read_number(found: Mapping[str, Any]) -> NumericFeature:
-    histogram = None
-    if found["histogram"] is not None:
-        bins = _object(found["histogram"], "histogram")
-        _check_keys(bins, {"edges", "counts"}, "histogram")
-        histogram = Histogram(tuple(_list(bins["edges"], "edges")), tuple(_list(bins["counts"], "counts")))
     scaling = {key: found[key] for key in ("offset", "scale", "missing", "low", "high")}
-    return NumericFeature(found["name"], **scaling, histogram=histogram)
+    return NumericFeature(found["name"], **scaling, histogram=_read_histogram(found["histogram"], "histogram"))
+
+
+def _read_histogram(value: object, place: str) -> Histogram | None:
+    if value is None:
+        return None
+    bins = _object(value, place)
+    _check_keys(bins, {"edges", "counts"}, place)
+    return Histogram(tuple(_list(bins["edges"], "edges")), tuple(_list(bins["counts"], "counts")))
 
 
 def _describe_outputs(outputs: Outputs) -> dict[str, Any]:
@@ -201,6 +224,20 @@ def _read_calibration(value: object) -> Calibration | None:
         raise ValueError(f"calibration: {error}") from error
 
 
+def _read_reference(value: object) -> Reference:
+    found = _object(value, "reference")
+    _check_keys(found, REFERENCE_KEYS, "reference")
+    try:
+        return Reference(
+            found["rows"],
+            _list(found["missing"], "missing"),
+            _list(found["labels"], "labels"),
+            [_read_histogram(bins, f"values[{i}]") for i, bins in enumerate(_list(found["values"], "values"))],
+        )
+    except ValueError as error:
+        raise ValueError(f"reference: {error}") from error
+
+
 def _lineage(value: object) -> dict[str, Any]:
     found = _object(value, "lineage")
     for key, entry in found.items():
@@ -221,8 +258,8 @@ def _list(value: object, place: str) -> list[Any]:
     return value
 
 
-def _check_keys(found: Mapping[str, object], keys: Iterable[str], place: str) -> None:
-    if unknown := sorted(set(found).difference(keys)):
+def _check_keys(found: Mapping[str, object], keys: Iterable[str], place: str, optional: Iterable[str] = ()) -> None:
+    if unknown := sorted(set(found).difference(keys, optional)):
         raise ValueError(f"{place}: has the unknown key {shown(unknown[0])}")
     if missing := sorted(set(keys).difference(found)):
         raise ValueError(f"{place}: lacks the key {shown(missing[0])}")

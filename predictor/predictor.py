@@ -12,6 +12,7 @@ from predictor.calibration import Calibration
 from predictor.errors import ArtifactError, InputError
 from predictor.features import checked_text, finite
 from predictor.outputs import ClassOutputs, Outputs
+from predictor.reference import Reference
 from predictor.schema import Schema
 from predictor.strict_json import json_value
 
@@ -48,7 +49,7 @@ class Golden:
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A schema, a network, what its outputs mean, golden rows, perhaps a calibration; and for people the rest.
+    """A schema, a network, what its outputs mean, golden rows, perhaps a calibration and a reference; and the rest.
 
     ``recipe`` is JSON, ``metrics`` finite numbers by name, ``lineage`` text, whole numbers or None by name. Raises
     ValueError for parts that do not fit each other.
@@ -62,6 +63,7 @@ class Predictor:
     metrics: Mapping[str, float]
     lineage: Mapping[str, str | int | None]
     calibration: Calibration | None = None
+    reference: Reference | None = None
 
     def __post_init__(self) -> None:
         architecture = self.network.architecture
@@ -79,6 +81,8 @@ class Predictor:
             object.__setattr__(self, "outputs", replace(self.outputs, has_probabilities=is_probable))
         if self.calibration is not None and not _can_be_calibrated(self.outputs):
             raise ValueError("calibration: needs probabilities, or one number")
+        if self.reference is not None:
+            _check_reference(self.reference, width, self.outputs)
         metrics = {name: finite(value, f"metrics.{name}") for name, value in self.metrics.items()}
         object.__setattr__(self, "metrics", json_value(metrics, "metrics"))
         object.__setattr__(self, "recipe", json_value(self.recipe, "recipe"))
@@ -112,6 +116,14 @@ def _gives_probabilities(network: MLP) -> bool:
 
 def _can_be_calibrated(outputs: Outputs) -> bool:
     return outputs.has_probabilities if isinstance(outputs, ClassOutputs) else len(outputs.targets) == 1
+
+
+def _check_reference(reference: Reference, features: int, outputs: Outputs) -> None:
+    labels, targets = (len(outputs.labels), 0) if isinstance(outputs, ClassOutputs) else (0, len(outputs.targets))
+    try:
+        reference.check(features, labels, targets)
+    except ValueError as error:
+        raise ValueError(f"reference.{error}") from error
 
 
 def _cell(cell: object, what: str) -> Cell:

@@ -22,10 +22,14 @@ Matrix = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Encoded:
-    """X, float32 (rows, width), with warnings about values that were answered all the same."""
+    """X, float32 (rows, width), with warnings about values that were answered all the same.
+
+    `columns` are the cells as they were given, a sequence (rows,) for each feature.
+    """
 
     X: Matrix
     warnings: Findings
+    columns: Sequence[Cells] = ()
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,7 @@ class Schema:
             X[:, numeric.columns] = scaled
             self._fill_categories(X, columns, issues, warnings)
         self._refuse(issues, layout)
-        return Encoded(X, warnings.findings(self.features, layout))
+        return Encoded(X, warnings.findings(self.features, layout), columns)
 
     def _fill_categories(self, X: Matrix, columns: Sequence[Cells], issues: Issues, warnings: Issues) -> None:
         for index, feature in enumerate(self.features):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from training.lineage import lineage
 from training.pictures import calibration_svg, confusion_svg, loss_svg, predicted_svg
 from training.prepared import Prepared, Side
 from training.recipe import Recipe
+from training.reference import reference_of
 from training.report_page import report_html
 from training.table import Table
 
@@ -62,7 +64,9 @@ def make_predictor(
         calibration=calibrate(prepared, mlp),
     )
     prove(predictor)
-    return predictor
+    train = prepared.train
+    missing = [int(column.is_missing[train.rows].sum()) for column in prepared.columns]
+    return replace(predictor, reference=reference_of(predictor, train.X, missing, len(train.rows)))
 
 
 def _golden(prepared: Prepared, mlp: MLP) -> Golden:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from network import ACTIVATIONS, MLP, Architecture, Layer, Parameters
-from predictor import Calibration, Golden, NumberOutputs, NumericFeature, Predictor, Schema, save_bytes
+from predictor import Calibration, Golden, NumberOutputs, NumericFeature, Predictor, Reference, Schema, save_bytes
 from predictor.archive import MEMBERS_LIMIT
 from predictor.artifact import MANIFEST_LIMIT, SIZE_LIMIT
 from predictor.calibration import LARGEST
@@ -54,7 +54,8 @@ def _keys(value: object) -> set[str]:
 
 def test_every_key_of_a_manifest_is_described() -> None:
     written = set()
-    for predictor in (replace(houses(), calibration=Calibration((0.5,))), flowers()):
+    reference = Reference(rows=12, missing=(0, 1, 0), values=(None,))
+    for predictor in (replace(houses(), calibration=Calibration((0.5,)), reference=reference), flowers()):
         manifest = json.loads(members_of(save_bytes(predictor))["manifest"])
         for free in ("recipe", "metrics", "lineage"):
             manifest[free] = {}

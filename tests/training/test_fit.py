@@ -49,6 +49,11 @@ def test_a_csv_file_becomes_a_published_model(command: Command, flowers: Path, m
     assert predictor.metrics["test.accuracy"] >= 0.9
     assert predictor.lineage["rows"] == 120
     assert any(None in row for row in predictor.golden.rows)
+    assert predictor.reference is not None
+    assert predictor.reference.rows == sum(predictor.reference.labels) == 81
+    assert [count > 0 for count in predictor.reference.missing] == [
+        feature.missing is not None for feature in predictor.schema.features
+    ]
 
 
 def test_the_report_says_what_the_terminal_says(command: Command, flowers: Path, models: Path) -> None:
@@ -87,6 +92,10 @@ def test_a_number_is_predicted_in_its_own_units(command: Command, write: Writer,
     found = report(models / "line" / "1")
     assert found["metrics"]["test.r2"] > 0.99
     assert not (models / "line" / "1" / "confusion.svg").exists()
+    reference = load_bytes(FolderRepository(models).read("line", 1), "line").reference
+    assert reference is not None
+    assert reference.values[0] is not None
+    assert reference.values[0].edges[-1] > 1900
 
 
 def test_the_hash_split_keeps_the_sides_of_rows_when_the_file_grows(

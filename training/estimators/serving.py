@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from predictor import (
     ClassOutputs,
     FolderRepository,
     Golden,
+    InputError,
     NumberOutputs,
     NumericFeature,
     Predictor,
+    Reference,
     Schema,
     prove,
     save_bytes,
@@ -29,10 +32,12 @@ from training.encoding import histogram_of
 from training.estimators.choices import OTHER_NAMES
 from training.estimators.columns import Tracked, transformed, unscaled
 from training.lineage import lineage
+from training.reference import reference_of
 
 __all__ = ["from_sklearn", "publish"]
 
 GOLDEN_ROWS = 8
+REFERENCE_ROWS = 10_000
 
 
 def from_sklearn(model: Any, X: Any, *, names: Iterable[str] | None = None, target: str = "target") -> Predictor:
@@ -75,7 +80,18 @@ def from_sklearn(model: Any, X: Any, *, names: Iterable[str] | None = None, targ
         ),
     )
     prove(predictor)
-    return predictor
+    return replace(predictor, reference=_reference(predictor, raw, columns))
+
+
+def _reference(predictor: Predictor, raw: NDArray[Any], columns: list[Tracked]) -> Reference | None:
+    """Describe the rows that the schema can encode; None when there are none of them."""
+    cells = [[_cell(row[column.source]) for column in columns] for row in raw[:REFERENCE_ROWS]]
+    missing = [sum(cell is None for cell in column) for column in zip(*cells, strict=True)]
+    try:
+        X = predictor.schema.encode_rows(cells).X
+    except InputError:
+        return None
+    return reference_of(predictor, X, missing, len(cells))
 
 
 def publish(

@@ -72,6 +72,9 @@ def test_a_pipeline_over_mixed_columns_answers_the_same_with_holes_and_unknown_c
     model = make_pipeline(split, MLPClassifier(8, max_iter=40, random_state=0)).fit(table, target)
     predictor = from_sklearn(model, table, target="level")
     assert predictor.schema.names == ("pay", "age", "town")
+    assert predictor.reference is not None
+    assert predictor.reference.missing == (0, int(table["age"].isna().sum()), 0)
+    assert sum(predictor.reference.labels) == 200
     asked = pd.DataFrame(
         {"age": [30.0, np.nan, 50.0], "town": ["Oslo", "Lima", "Paris"], "pay": [2000.0, 3500.0, 2900.0]}
     )
