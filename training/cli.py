@@ -8,6 +8,7 @@ from pathlib import Path
 
 from training.cookbook import load_recipe, recipe_names
 from training.errors import TrainingError
+from training.exchange.commands import add_export
 from training.job import Order, Published, run
 from training.sources.datasets import DATASETS
 
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_fit(commands)
     _add_ask(commands)
+    add_export(commands)
     recipes = commands.add_parser("recipes", help="list the recipes and data sets that come with the project")
     recipes.set_defaults(command=_recipes, interrupted="Interrupted.")
     return parser

@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from network import MLP, Architecture, Loss, Parameters, Rows, Trainer, training_rows
+from predictor import Predictor
 from training.estimators.choices import Pace, architecture_of, check_parameters, options_of
 
 __all__ = ["Held", "Perceptron", "dense"]
@@ -277,17 +278,30 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
 
     # What every estimator does
 
+    def to_predictor(self, *, target: str = "target") -> Predictor:
+        """Return the fitted network as a predictor, what a model file holds.
+
+        The ranges of its features and its golden rows are those of the rows of the last fit.
+        """
+        from training.estimators.serving import from_sklearn  # noqa: PLC0415 - only those who publish need all of it
+
+        check_is_fitted(self)
+        return from_sklearn(self, self._seen, names=getattr(self, "feature_names_in_", None), target=target)
+
     def publish(self, models: str | Path, name: str, *, target: str = "target", promote: bool = True) -> int:
         """Publish the fitted network as the next version of a model, and return the version.
 
-        The ranges of its features and its golden rows are those of the rows of the last fit. A Pipeline publishes by
-        `training.publish`.
+        See `to_predictor`. A Pipeline publishes by `training.publish`.
         """
         from training.estimators.serving import publish  # noqa: PLC0415 - only those who publish need all of it
 
-        check_is_fitted(self)
-        names = getattr(self, "feature_names_in_", None)
-        return publish(self, models, name, self._seen, names=names, target=target, promote=promote)
+        return publish(self.to_predictor(target=target), models, name, promote=promote)
+
+    def to_onnx(self, path: str | Path, *, target: str = "target") -> Path:
+        """Write the fitted network as an ONNX file and return its path. See `training.to_onnx`."""
+        from training.exchange import to_onnx  # noqa: PLC0415 - only those who exchange models need it
+
+        return to_onnx(self.to_predictor(target=target), path)
 
     def _activations(self, X: Any) -> Matrix:
         """Return the activations of the last layer, (rows, outputs)."""

@@ -98,19 +98,20 @@ def publish(
     model: Any,
     models: str | Path,
     name: str,
-    X: Any,
+    X: Any = None,
     *,
     names: Iterable[str] | None = None,
     target: str = "target",
     promote: bool = True,
 ) -> int:
-    """Publish a fitted estimator as the next version of a model, and return the version.
+    """Publish a predictor or a fitted estimator as the next version of a model, and return the version.
 
-    See `from_sklearn` for ``model``, ``X`` and ``names``. With ``promote`` the version answers from now on. Raises
-    ValueError for what cannot be converted and RepositoryError for what cannot be written.
+    See `from_sklearn` for an estimator's ``X``, ``names`` and ``target``. With ``promote`` the version answers from
+    now on. Raises ValueError for what cannot be converted and RepositoryError for what cannot be written.
     """
+    predictor = model if isinstance(model, Predictor) else from_sklearn(model, X, names=names, target=target)
     repository = FolderRepository(Path(models))
-    version = repository.publish(name, {"model.npz": save_bytes(from_sklearn(model, X, names=names, target=target))})
+    version = repository.publish(name, {"model.npz": save_bytes(predictor)})
     if promote:
         repository.promote(name, version)
     return version
