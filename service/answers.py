@@ -1,9 +1,9 @@
 """From the outputs of a network to the body of a native answer."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -13,20 +13,31 @@ from predictor import ClassOutputs, Fault
 from service.batching import Work
 from service.explaining import Explainer
 from service.instances import Instances
-from service.messages import JSON, Response
+from service.messages import JSON, Headers, Response
 from service.problems import one_fault
 from service.registry import Served
 
 if TYPE_CHECKING:
     from service.runtime import Runtime
 
-__all__ = ["NotFiniteError", "work_for"]
+__all__ = ["NotFiniteError", "Outputs", "answered", "named_headers", "plain_work", "work_for"]
 
 Matrix = NDArray[Any]
 
 USUAL_PART = 0.9
 LARGEST = float(np.finfo(np.float32).max)
 ROUNDING = 1e-6  # of float32 probabilities, so that a class at the bound is in the set
+
+
+class Outputs(NamedTuple):
+    """What a model says of some rows, in the words of its target.
+
+    `predictions` are labels, or numbers (rows,) or (rows, targets); `probabilities` are (rows, classes).
+    """
+
+    predictions: Sequence[str | int] | NDArray[np.float32]
+    probabilities: Matrix | None = None
+    classes: Sequence[str | int] | None = None
 
 
 class NotFiniteError(ArithmeticError):
@@ -55,42 +66,55 @@ def work_for(served: Served, instances: Instances, runtime: "Runtime") -> Work:
     return Work(served, explainer.occluded(instances.X), partial(_answer, served, extra, margin, explainer))
 
 
+def plain_work(
+    served: Served, instances: Instances, runtime: "Runtime", answer: Callable[[Served, "Outputs"], Response]
+) -> Work:
+    """Say what is to be computed for a request without options; `answer` makes the response from what comes of it."""
+    _warnings(served, instances, runtime)
+    return Work(served, instances.X, lambda A: answer(served, _outputs(served, A)))
+
+
+def named_headers(served: Served) -> Headers:
+    """Tell the model and the version that gave an answer whose body has no place for them."""
+    return [("x-model-name", served.name), ("x-model-version", str(served.version))]
+
+
+def answered(served: Served, body: bytes, content_type: str, rows: int, headers: Headers = ()) -> Response:
+    """Make the response of a prediction, counted for the model and the version that gave it."""
+    return Response(200, body, content_type, headers, model=served.name, version=served.version, rows=rows)
+
+
 def _answer(
     served: Served, extra: Mapping[str, Any], margin: float | None, explainer: Explainer | None, A: Matrix
 ) -> Response:
-    # One product tells whether all are finite; it can only err towards the closer look.
-    if not math.isfinite(np.vdot(A, A)) and not np.isfinite(A).all():
-        raise NotFiniteError(served.name, served.version)
-    outputs = A if explainer is None else A[: explainer.given]
-    body: dict[str, Any] = {"model": served.name, "version": served.version}
-    body.update(_predictions(served, outputs))
+    outputs = _outputs(served, A, None if explainer is None else explainer.given)
+    body: dict[str, Any] = {"model": served.name, "version": served.version, "predictions": outputs.predictions}
+    if outputs.probabilities is not None:
+        body["probabilities"] = outputs.probabilities
+    if outputs.classes is not None:
+        body["classes"] = outputs.classes
     if margin is not None:
-        body.update(_bounds(served, body, margin))
+        body.update(_bounds(outputs, margin))
     if extra:
         body.update(extra)
     if explainer is not None:
         body["explanations"] = explainer.contributions(A)
-    return Response(
-        200,
-        orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY),
-        JSON,
-        model=served.name,
-        version=served.version,
-        rows=len(outputs),
-    )
+    return answered(served, orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), JSON, len(outputs.predictions))
 
 
-def _predictions(served: Served, A: Matrix) -> dict[str, Any]:
+def _outputs(served: Served, A: Matrix, given: int | None = None) -> Outputs:
+    """Decode the first `given` rows of what a network gave, all by default; NotFiniteError for what is no number."""
+    # One product tells whether all are finite; it can only err towards the closer look.
+    if not math.isfinite(np.vdot(A, A)) and not np.isfinite(A).all():
+        raise NotFiniteError(served.name, served.version)
     outputs = served.predictor.outputs
     if isinstance(outputs, ClassOutputs):
-        labels, probabilities = outputs.decode(A)
-        if probabilities is None:
-            return {"predictions": labels, "classes": outputs.labels}
-        return {"predictions": labels, "probabilities": probabilities, "classes": outputs.labels}
-    values = np.ascontiguousarray(outputs.decode(A), dtype=np.float32)
+        labels, probabilities = outputs.decode(A[:given])
+        return Outputs(labels, probabilities, outputs.labels)
+    values = np.ascontiguousarray(outputs.decode(A[:given]), dtype=np.float32)
     if not np.isfinite(values).all():
         raise NotFiniteError(served.name, served.version)
-    return {"predictions": values.ravel() if values.ndim == 1 or values.shape[1] == 1 else values}
+    return Outputs(values.ravel() if values.ndim == 1 or values.shape[1] == 1 else values)
 
 
 def _margin(served: Served, wanted: bool | float) -> float | None:  # noqa: FBT001 - as the request has it
@@ -111,13 +135,13 @@ def _margin(served: Served, wanted: bool | float) -> float | None:  # noqa: FBT0
     return margin
 
 
-def _bounds(served: Served, body: Mapping[str, Any], margin: float) -> dict[str, Any]:
+def _bounds(outputs: Outputs, margin: float) -> dict[str, Any]:
     """Return the interval of each number, or the set of classes that each row may well belong to."""
-    outputs = served.predictor.outputs
-    if isinstance(outputs, ClassOutputs):
-        likely = body["probabilities"] >= 1 - margin - ROUNDING
-        return {"sets": [[outputs.labels[i] for i in np.flatnonzero(row)] for row in likely]}
-    values = np.asarray(body["predictions"], dtype=np.float64)
+    classes = outputs.classes
+    if classes is not None and outputs.probabilities is not None:
+        likely = outputs.probabilities >= 1 - margin - ROUNDING
+        return {"sets": [[classes[i] for i in np.flatnonzero(row).tolist()] for row in likely]}
+    values = np.asarray(outputs.predictions, dtype=np.float64)
     intervals = np.column_stack([values - margin, values + margin])
     return {"intervals": np.clip(intervals, -LARGEST, LARGEST).astype(np.float32)}
 

@@ -1,7 +1,7 @@
 """From the bytes of a body to a checked JSON document, or the problem that says what is wrong with it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import numpy as np
@@ -37,8 +37,8 @@ def check_size(body: bytes, max_values: int) -> None:
     raise Problem(413, f"The body holds more values than the largest number of rows needs ({max_values} at most).")
 
 
-def read_document(body: bytes) -> Any:
-    """Decode a JSON document by RFC 8259, strictly.
+def read_document(body: bytes, *, allows_constants: bool = False) -> Any:
+    """Decode a JSON document by RFC 8259, strictly; `allows_constants` lets NaN and the infinities pass as numbers.
 
     Raises Problem: 400 for what is not JSON, is nested beyond 64 levels or repeats a top-level key; 422 with a
     pointer for a key repeated further down. Numbers beyond a double become infinities, for the schema to refuse.
@@ -46,22 +46,22 @@ def read_document(body: bytes) -> Any:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        if "infinity" not in error.msg:
+        if "infinity" not in error.msg and not (allows_constants and (b"NaN" in body or b"Infinity" in body)):
             raise _too_deep() if "depth" in error.msg else _not_json(error) from error
-        return _read_slowly(body)
+        return _read_slowly(body, _number if allows_constants else _refused)
     if body.count(b"[") + body.count(b"{") > DEPTH_LIMIT and _depth(value) > DEPTH_LIMIT:
         raise _too_deep()
     # A key brings a colon; as many colons as different keys leave none for a key that stands twice.
     if body.count(b":") == _key_count(value):
         return value
-    return _read_slowly(body)
+    return _read_slowly(body, _refused)
 
 
-def _read_slowly(body: bytes) -> Any:
+def _read_slowly(body: bytes, constant: Callable[[str], float]) -> Any:
     """Decode with the standard library, which sees every key, and numbers of any size."""
     try:
         value = json.loads(
-            body.decode(), object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_integer, parse_float=float
+            body.decode(), object_pairs_hook=_pairs, parse_constant=constant, parse_int=_integer, parse_float=float
         )
         json.dumps(value, ensure_ascii=False).encode()  # finds lone surrogates
     except json.JSONDecodeError as error:
@@ -92,7 +92,10 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return repeated
 
 
-def _constant(token: str) -> NoReturn:
+_number = float  # reads "NaN", "Infinity" and "-Infinity"
+
+
+def _refused(token: str) -> NoReturn:
     raise Problem(400, f"The body is not valid JSON: {token} is not a JSON number.")
 
 

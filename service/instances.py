@@ -1,7 +1,6 @@
 """From the body of a native prediction request to the matrix the network takes, or to what is wrong with it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -13,7 +12,7 @@ from predictor.wording import SHOWN_LIMIT, hint, kind_of, pointer, shown
 from service.documents import check_size, read_document
 from service.problems import Problem, not_fitting, one_fault
 
-__all__ = ["Instances", "Options", "read_instances"]
+__all__ = ["Instances", "Layout", "Options", "encoded", "layout_of", "plain_instances", "read_instances"]
 
 Layout = Literal["rows", "records", "columns"]
 FORMS = ("instances", "inputs")
@@ -45,15 +44,37 @@ class Instances:
 
 def read_instances(body: bytes, schema: Schema, max_rows: int) -> Instances:
     """Read a native prediction body; Problem 400, 413 or 422 says what is wrong and where."""
+    plain = plain_instances(body, schema, max_rows)
+    return _read_precisely(body, schema, max_rows) if plain is None else plain
+
+
+def plain_instances(body: bytes, schema: Schema, max_rows: int) -> Instances | None:
+    """Read the commonest body, {"instances": rows of numbers} and nothing else; None for any other or doubtful one.
+
+    Problem 413 for a body that holds more values than any good one would, 422 for numbers that do not fit.
+    """
     check_size(body, 2 * max_rows * (len(schema.names) + 1))
-    if schema.is_numeric:
-        values = _plain_numbers(body, len(schema.names), max_rows)
-        if values is not None:
-            try:
-                return Instances(schema.encode_numbers(values))
-            except InputError as error:
-                raise not_fitting(error, "/instances") from error
-    return _read_precisely(body, schema, max_rows)
+    if not schema.is_numeric:
+        return None
+    values = _plain_numbers(body, len(schema.names), max_rows)
+    if values is None:
+        return None
+    try:
+        return Instances(schema.encode_numbers(values))
+    except InputError as error:
+        raise not_fitting(error, "/instances") from error
+
+
+def encoded(layout: Layout, value: object, schema: Schema, *, place: str, max_rows: int) -> Instances:
+    """Check and encode decoded JSON in one of the three layouts; faults point below `place`."""
+    _check_rows(place, value, layout, max_rows)
+    encode = {"rows": schema.encode_rows, "records": schema.encode_records, "columns": schema.encode_named_columns}
+    try:
+        found = encode[layout](value)
+    except InputError as error:
+        raise not_fitting(error, place) from error
+    warnings = [Fault(f"{place}{w.pointer}", w.code, w.detail) for w in found.warnings]
+    return Instances(found.X, layout, NO_OPTIONS, tuple(warnings), found.warnings.total)
 
 
 def _plain_numbers(body: bytes, width: int, max_rows: int) -> NDArray[np.float64] | None:
@@ -80,14 +101,8 @@ def _read_precisely(body: bytes, schema: Schema, max_rows: int) -> Instances:
     form = _checked_form(document)
     options = _options(document)
     value = document[form]
-    layout, encode = _reader(form, value, schema)
-    _check_rows(form, value, layout, max_rows)
-    try:
-        encoded = encode(value)
-    except InputError as error:
-        raise not_fitting(error, f"/{form}") from error
-    warnings = [Fault(f"/{form}{w.pointer}", w.code, w.detail) for w in encoded.warnings]
-    return Instances(encoded.X, layout, options, tuple(warnings), encoded.warnings.total)
+    instances = encoded(layout_of(form, value), value, schema, place=f"/{form}", max_rows=max_rows)
+    return replace(instances, options=options)
 
 
 def _checked_form(document: object) -> str:
@@ -133,16 +148,15 @@ def _option_fault(name: str, value: object) -> Fault | None:
     return None if 0 < value < 1 else Fault("/interval", "range", "expected a number between 0 and 1")
 
 
-def _reader(form: str, value: object, schema: Schema) -> tuple[Layout, Callable[[object], Any]]:
+def layout_of(form: str, value: object) -> Layout:
+    """Tell how rows are written, by the key they stand under and the first of them."""
     if form == "inputs":
-        return "columns", schema.encode_named_columns
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return "records", schema.encode_records
-    return "rows", schema.encode_rows
+        return "columns"
+    return "records" if isinstance(value, list) and value and isinstance(value[0], dict) else "rows"
 
 
-def _check_rows(form: str, value: object, layout: Layout, max_rows: int) -> None:
+def _check_rows(place: str, value: object, layout: Layout, max_rows: int) -> None:
     columns = cast("dict[str, Any]", value).values() if layout == "columns" and isinstance(value, dict) else [value]
     rows = max((len(column) for column in columns if isinstance(column, list)), default=0)
     if rows > max_rows:
-        raise one_fault(422, f"/{form}", "rows", f"expected at most {max_rows} rows, found {rows}")
+        raise one_fault(422, place, "rows", f"expected at most {max_rows} rows, found {rows}")

@@ -8,7 +8,8 @@ from service.router import media_type
 
 __all__ = ["check_accept", "check_content_type", "decoded"]
 
-GZIP_WINDOW = 31  # 15 bits, and 16 to expect a gzip header
+GZIP = 31  # a window of 15 bits, and 16 to expect a gzip header
+WINDOWS = {"gzip": GZIP, "deflate": 15}
 
 
 def check_content_type(value: str, consumes: Sequence[str]) -> None:
@@ -38,19 +39,23 @@ def _quality(parameters: Mapping[str, str]) -> float:
         return 1.0
 
 
-def decoded(body: bytes, encoding: str, limit: int) -> bytes:
-    """Undo the Content-Encoding of a body: 415 for any but gzip, 413 beyond `limit` bytes, 400 for damaged data."""
+def decoded(body: bytes, encoding: str, limit: int, known: Sequence[str] = ("gzip",)) -> bytes:
+    """Undo the Content-Encoding of a body: 415 for any but the `known`, 413 beyond `limit` bytes, 400 for damage."""
     if encoding in ("", "identity"):
         return body
-    if encoding not in ("gzip", "x-gzip"):
-        raise Problem(415, "Expected no Content-Encoding, or gzip.", headers=[("accept-encoding", "gzip")])
-    inflater = zlib.decompressobj(GZIP_WINDOW)
+    encoding = encoding.removeprefix("x-")
+    if encoding not in known:
+        allowed = ", ".join(known)
+        detail = f"Expected no Content-Encoding, or {' or '.join(known)}."
+        raise Problem(415, detail, headers=[("accept-encoding", allowed)])
+    window = WINDOWS[encoding]
+    inflater = zlib.decompressobj(window)
     try:
         content = inflater.decompress(body, limit + 1)
     except zlib.error as error:
-        raise Problem(400, "The body is not valid gzip data.") from error
+        raise Problem(400, f"The body is not valid {encoding} data.") from error
     if len(content) > limit:
         raise Problem(413, f"The body is longer than {limit} bytes after decompression.")
     if not inflater.eof or inflater.unused_data:
-        raise Problem(400, "The body is not one complete piece of gzip data.")
+        raise Problem(400, f"The body is not one complete piece of {encoding} data.")
     return content

@@ -13,7 +13,7 @@ from service.answers import NotFiniteError
 from service.batching import FullError, LateError, Work
 from service.messages import Request, Response
 from service.negotiation import check_accept, check_content_type, decoded
-from service.problems import Problem, problem_response
+from service.problems import Problem
 from service.registry import NotReadyError, NotServedError, Served
 from service.router import Match, Route
 
@@ -117,12 +117,12 @@ class Pipeline:
             self._authorize(route.access, headers.get("authorization", ""), headers.get("x-api-key", ""))
         encoding = headers.get("content-encoding")
         if encoding is not None:
-            request.body = decoded(request.body, encoding.strip().lower(), self._limit)
+            request.body = decoded(request.body, encoding.strip().lower(), self._limit, route.dialect.encodings)
         kind = headers.get("content-type")
         if kind and kind != "application/json" and route.method == "POST" and route.consumes is not None:
             check_content_type(kind, route.consumes)
         accept = headers.get("accept")
-        if accept and accept != "*/*":
+        if accept and accept != "*/*" and route.dialect.negotiates:
             check_accept(accept, route.produces)
 
     def _authorize(self, access: str, authorization: str, api_key: str) -> None:
@@ -141,9 +141,7 @@ class Pipeline:
 
     def _failed(self, request: Request, error: Exception) -> Response:
         problem = self._problem(request, error)
-        match: Match | None = request.match
-        route = match and (match.routes.get(request.method) or next(iter(match.routes.values())))
-        return (route.render if route else problem_response)(problem, request)
+        return self._runtime.router.dialect(request.path, request.match).render(problem, request)
 
     def _problem(self, request: Request, error: Exception) -> Problem:
         if isinstance(error, Problem):

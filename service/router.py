@@ -13,7 +13,7 @@ from service.problems import Problem, problem_response
 if TYPE_CHECKING:
     from service.runtime import Runtime
 
-__all__ = ["Access", "Handler", "Match", "Route", "Router"]
+__all__ = ["NATIVE", "Access", "Dialect", "Handler", "Match", "Route", "Router"]
 
 Handler = Callable[[Request, "Runtime"], Response | Work]
 Access = str
@@ -21,12 +21,29 @@ CACHED_PATHS = 512
 
 
 @dataclass(frozen=True)
+class Dialect:
+    """One protocol: how it words what goes wrong, and below which path all is its own, also what is not there.
+
+    `negotiates` tells that Accept is heeded; protocols that always answer in one form leave it alone. `encodings` are
+    the compressions that a body may have.
+    """
+
+    name: str
+    render: Callable[[Problem, Request], Response]
+    prefix: str | None = None
+    negotiates: bool = False
+    encodings: tuple[str, ...] = ("gzip",)
+
+
+NATIVE = Dialect("native", problem_response, negotiates=True)
+
+
+@dataclass(frozen=True)
 class Route:
     """One route: a method, a path template, the function that answers, and what surrounds it.
 
     `access` is "public", "predict" (an API key where the service needs one) or "admin" (the administrator's token).
-    `consumes` are the media types that a body may have, None for any. `render` answers a problem in the route's
-    own shape, so that a protocol with another one brings it along.
+    `consumes` are the media types that a body may have, None for any.
     """
 
     method: str
@@ -37,7 +54,7 @@ class Route:
     consumes: tuple[str, ...] | None = (JSON,)
     produces: tuple[str, ...] = (JSON,)
     headers: Headers = ()
-    render: Callable[[Problem, Request], Response] = problem_response
+    dialect: Dialect = NATIVE
     is_prediction: bool = False
 
 
@@ -58,8 +75,15 @@ class Match:
         return ", ".join(sorted(methods))
 
 
+_Pattern = tuple[re.Pattern[str], str, Mapping[str, Route]]
+
+
 class Router:
-    """Finds routes by the undecoded path: what is escaped, doubled or dotted is simply not there."""
+    """Finds routes by the undecoded path: what is escaped, doubled or dotted is simply not there.
+
+    A path without parts to fill in is looked up; of the others only those with its first part and its number of
+    parts are tried, and what was found is remembered.
+    """
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes = tuple(routes)
@@ -67,21 +91,33 @@ class Router:
         for route in self.routes:
             by_template.setdefault(route.template, {})[route.method] = route
         self._exact = {path: Match(path, methods) for path, methods in by_template.items() if "<" not in path}
-        self._patterns = [
-            (_pattern(template), template, methods) for template, methods in by_template.items() if "<" in template
-        ]
+        self._patterns: dict[tuple[str, int], list[_Pattern]] = {}
+        for template, methods in by_template.items():
+            if "<" in template:
+                self._patterns.setdefault(_shape(template), []).append((_pattern(template), template, methods))
         self._search: Callable[[str], Match | None] = lru_cache(CACHED_PATHS)(self._scan)
+        self._dialects = {route.dialect for route in self.routes if route.dialect.prefix is not None}
 
     def match(self, path: str) -> Match | None:
         """Return what stands at a path, None when nothing does."""
         return self._exact.get(path) or self._search(path)
 
+    def dialect(self, path: str, match: Match | None) -> Dialect:
+        """Return the protocol that an error at a path is worded in."""
+        if match is not None:
+            return next(iter(match.routes.values())).dialect
+        return next((d for d in self._dialects if path.startswith(str(d.prefix))), NATIVE)
+
     def _scan(self, path: str) -> Match | None:
-        for pattern, template, methods in self._patterns:
+        for pattern, template, methods in self._patterns.get(_shape(path), ()):
             found = pattern.fullmatch(path)
             if found:
                 return Match(template, methods, found.groupdict())
         return None
+
+
+def _shape(path: str) -> tuple[str, int]:
+    return path.split("/", 2)[1] if path.startswith("/") else "", path.count("/")
 
 
 def _pattern(template: str) -> "re.Pattern[str]":

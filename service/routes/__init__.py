@@ -1,6 +1,7 @@
 """The table of routes."""
 
-from service.router import Route
+from service.dialects import dialect_routes
+from service.router import Dialect, Route
 from service.routes import admin, health, metrics, models, openapi, pages, predict
 
 __all__ = ["all_routes", "routes_table"]
@@ -11,11 +12,15 @@ def all_routes(*, is_admin: bool) -> tuple[Route, ...]:
     found = (
         *predict.ROUTES, *models.ROUTES, *health.ROUTES, *metrics.ROUTES, *openapi.ROUTES, *pages.ROUTES,
     )  # fmt: skip
-    return (*found, *admin.ROUTES) if is_admin else found
+    return (*found, *admin.ROUTES, *dialect_routes()) if is_admin else (*found, *dialect_routes())
 
 
-def routes_table() -> str:
-    """Return the Markdown table of all routes."""
+def routes_table(dialect: Dialect) -> str:
+    """Return the Markdown table of all routes of one protocol."""
     lines = ["| route | what | access |", "|---|---|---|"]
-    lines += [f"| `{r.method} {r.template}` | {r.summary} | {r.access} |" for r in all_routes(is_admin=True)]
+    lines += [
+        f"| `{r.method} {r.template}` | {r.summary} | {r.access} |"
+        for r in all_routes(is_admin=True)
+        if r.dialect == dialect
+    ]
     return "\n".join(lines) + "\n"

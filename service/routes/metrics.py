@@ -17,9 +17,10 @@ def metrics(_request: Request, runtime: "Runtime") -> Response:
     return Response(200, text, content_type)
 
 
-ROUTES = (
-    Route(
-        "GET", "/metrics", metrics, "Prometheus metrics, summed over the workers",
-        produces=("text/plain", "application/openmetrics-text"),
-    ),
-)  # fmt: skip
+ROUTES = tuple(
+    Route("GET", path, metrics, summary, produces=("text/plain", "application/openmetrics-text"))
+    for path, summary in (
+        ("/metrics", "Prometheus metrics, summed over the workers"),
+        ("/monitoring/prometheus/metrics", "The same, where TensorFlow Serving has them"),
+    )
+)

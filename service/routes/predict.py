@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from service.answers import work_for
 from service.batching import Work
+from service.choosing import served_for
 from service.instances import read_instances
 from service.messages import Request
 from service.router import Route
@@ -16,8 +17,7 @@ __all__ = ["ROUTES", "predict"]
 
 def predict(request: Request, runtime: "Runtime") -> Work:
     """Answer every instance of the body, in the order it was sent."""
-    part = request.parameters.get
-    served = runtime.registry.catalog.current(part("name"), version=part("version"), alias=part("alias"))
+    served = served_for(request, runtime)
     instances = read_instances(request.body, served.predictor.schema, runtime.settings.max_rows)
     return work_for(served, instances, runtime)
 

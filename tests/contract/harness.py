@@ -128,8 +128,28 @@ def check(answer: Answer, expected: dict[str, Any]) -> None:
     if "fault" in expected:
         found = json.loads(answer.body)["errors"][0]
         assert {key: found[key] for key in expected["fault"]} == expected["fault"], answer
+    if "empty" in expected:
+        assert answer.body == b"", answer
     if "count" in expected:
         assert json.loads(answer.body)["count"] == expected["count"], answer
-    if answer.status >= 400 and answer.body:
+    for pointer, value in expected.get("at", {}).items():
+        assert at(json.loads(answer.body), pointer) == value, (pointer, answer)
+
+
+def check_fault(answer: Answer, path: str) -> None:
+    """Check that an error has the shape of the protocol that the path belongs to."""
+    if answer.status < 400 or not answer.body:
+        return
+    if path.startswith(("/v1/", "/v2/")) or path == "/v2":
+        assert json.loads(answer.body).keys() == {"error"}, answer
+    else:
         assert answer.headers["content-type"] == "application/problem+json"
         assert json.loads(answer.body)["instance"] == answer.headers["x-request-id"]
+
+
+def at(document: Any, pointer: str) -> Any:
+    """Resolve a JSON pointer."""
+    for part in pointer.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        document = document[int(key)] if isinstance(document, list) else document[key]
+    return document

@@ -25,6 +25,7 @@ def application(tmp_path_factory: Any) -> Any:
 def test_both_doors_answer_as_the_contract_says_and_alike(case: Any, application: Any) -> None:
     flask = harness.through_flask(application, case["request"])
     harness.check(flask, case["expected"])
+    harness.check_fault(flask, case["request"].get("path", "/predict"))
     front = harness.through_front(application, case["request"])
     harness.check(front, case["expected"])
     assert front.fixed == flask.fixed

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from service.router import NATIVE
 from service.routes import all_routes, routes_table
 from service.settings import settings_table
 
@@ -15,7 +16,13 @@ def test_the_settings_table_is_the_settings() -> None:
 
 
 def test_the_routes_table_is_the_routes() -> None:
-    assert routes_table() in (DOCS / "http-api.md").read_text("utf-8")
+    assert routes_table(NATIVE) in (DOCS / "http-api.md").read_text("utf-8")
+
+
+def test_the_tables_of_the_dialects_are_their_routes() -> None:
+    text = (DOCS / "dialects.md").read_text("utf-8")
+    for dialect in {route.dialect for route in all_routes(is_admin=True)} - {NATIVE}:
+        assert routes_table(dialect) in text
 
 
 def test_openapi_names_every_route_and_the_schema_of_each_model(build: Any) -> None:

@@ -44,3 +44,4 @@ def test_the_wire_answers_as_the_contract_says(case: Any, service: Running) -> N
         assert OF_THE_WIRE.get(expected["status"]) == answer.status, answer
         expected = {"status": answer.status}
     harness.check(answer, expected)
+    harness.check_fault(answer, case["request"].get("path", "/predict"))

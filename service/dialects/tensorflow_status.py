@@ -1,0 +1,83 @@
+"""What TensorFlow Serving tells of its models: the states of their versions, and their signatures."""
+
+from typing import TYPE_CHECKING, Any
+
+from service.choosing import served_for
+from service.dialects.tensorflow_bodies import signatures_of
+from service.dialects.tensors import Tensor, inputs_of
+from service.messages import Request, Response, json_response
+from service.registry import VERSION, VersionState
+
+if TYPE_CHECKING:
+    from service.runtime import Runtime
+
+__all__ = ["metadata", "model_list", "model_status", "version_status"]
+
+TYPES = {"FP32": "DT_FLOAT", "FP64": "DT_DOUBLE", "INT64": "DT_INT64", "BYTES": "DT_STRING"}
+
+
+def model_list(_request: Request, runtime: "Runtime") -> Response:
+    """Answer the names of all models, as KServe does."""
+    return json_response({"models": list(runtime.registry.catalog.models)})
+
+
+def model_status(request: Request, runtime: "Runtime") -> Response:
+    """Answer the state of every version that an alias names, newest first; `name` and `ready` are KServe's."""
+    entry = runtime.registry.catalog.entry(request.parameters["name"])
+    states = [_state(version, state) for version, state in sorted(entry.versions.items(), reverse=True)]
+    return json_response({"model_version_status": states, "name": entry.name, "ready": "champion" in entry.serving})
+
+
+def version_status(request: Request, runtime: "Runtime") -> Response:
+    """Answer the state of the version that the path names by its number or its label."""
+    part = request.parameters.get
+    catalog = runtime.registry.catalog
+    entry = catalog.entry(part("name"))
+    number = part("version") or ""
+    version = int(number) if VERSION.fullmatch(number) else 0
+    if version not in entry.versions:
+        version = catalog.current(entry.name, version=part("version"), alias=part("alias")).version
+    return json_response({"model_version_status": [_state(version, entry.versions[version])]})
+
+
+def metadata(request: Request, runtime: "Runtime") -> Response:
+    """Answer the signatures of a version: names, types and shapes of what goes in and comes out."""
+    served = served_for(request, runtime)
+    inputs = _tensors(inputs_of(served))
+    signatures = {
+        name: {
+            "inputs": inputs,
+            "outputs": _tensors(outputs),
+            "method_name": "tensorflow/serving/predict",
+            "defaults": {},
+        }
+        for name, outputs in signatures_of(served).items()
+    }
+    return json_response(
+        {
+            "model_spec": {"name": served.name, "signature_name": "", "version": str(served.version)},
+            "metadata": {"signature_def": {"signature_def": signatures}},
+        }
+    )
+
+
+def _state(version: int, state: VersionState) -> dict[str, Any]:
+    if state.state == "ready":
+        status = {"error_code": "OK", "error_message": ""}
+        return {"version": str(version), "state": "AVAILABLE", "status": status}
+    status = {"error_code": "FAILED_PRECONDITION", "error_message": state.reason or ""}
+    return {"version": str(version), "state": "END", "status": status}
+
+
+def _tensors(tensors: tuple[Tensor, ...]) -> dict[str, Any]:
+    return {
+        tensor.name: {
+            "dtype": TYPES[tensor.datatype],
+            "tensor_shape": {
+                "dim": [{"size": str(size), "name": ""} for size in tensor.shape],
+                "unknown_rank": False,
+            },
+            "name": f"{tensor.name}:0",
+        }
+        for tensor in tensors
+    }
