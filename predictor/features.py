@@ -2,12 +2,13 @@
 
 import math
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from itertools import pairwise
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from predictor.wording import shown
 
@@ -25,6 +26,7 @@ __all__ = [
 
 NAME_LIMIT = 256
 COUNT_LIMIT = 2**53
+SMALLEST_CLIP, LARGEST_CLIP = 1e-3, 1e6
 
 
 def finite(value: object, what: str) -> float:
@@ -96,10 +98,14 @@ class Histogram:
 
 @dataclass(frozen=True)
 class NumericFeature:
-    """A column of numbers, encoded as (value - offset) / scale.
+    """A column of numbers, encoded as s = (value - offset) / scale, and perhaps as more columns after it.
 
-    `missing` is the value that stands in for a missing cell, None refuses such a cell. `low` and `high` are the
-    training range; a value outside it is answered with a warning. `histogram` is what drift is measured against.
+    `clip` bends s smoothly into (-clip, clip): s / sqrt(1 + (s / clip)^2). `knots` k, in the column's units and rising,
+    add a column for each two neighbours: 0 up to k[i], 1 from k[i + 1] on, a straight line between (piecewise-linear
+    encoding; Gorishniy et al., 2022, equation 1, but flat outside the knots). `flags_missing` adds a last column that
+    is 1 where the cell was missing; `missing` is the value that stands in for such a cell, None refuses it. `low` and
+    `high` are the training range; a value outside it is answered with a warning. `histogram` is what drift is
+    measured against. `edges` are the knots after scaling, float32.
     """
 
     name: str
@@ -110,6 +116,10 @@ class NumericFeature:
     low: float
     high: float
     histogram: Histogram | None = None
+    clip: float | None = None
+    knots: tuple[float, ...] = ()
+    flags_missing: bool = False
+    edges: NDArray[np.float32] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         checked_name(self.name, "name")
@@ -121,11 +131,44 @@ class NumericFeature:
             raise ValueError(f"scale: expected a number above 0 with a finite inverse, found {self.scale}")
         if self.low > self.high:
             raise ValueError(f"low: {self.low} is above high, {self.high}")
+        if self.clip is not None:
+            object.__setattr__(self, "clip", _limit(self.clip))
+        if not isinstance(self.flags_missing, bool):
+            raise ValueError("flags_missing: expected true or false")
+        if self.flags_missing and self.missing is None:
+            raise ValueError("flags_missing: needs a value for missing cells")
+        knots = tuple(finite(knot, f"knots[{i}]") for i, knot in enumerate(self.knots))
+        object.__setattr__(self, "knots", knots)
+        object.__setattr__(self, "edges", _edges(knots, self.offset, self.scale))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the scaled value is all there is."""
+        return self.clip is None and not self.knots and not self.flags_missing
 
     @property
     def width(self) -> int:
-        """How many columns of X the feature takes: one."""
-        return 1
+        """How many columns of X the feature takes: the scaled value, one between each two knots, perhaps a flag."""
+        return 1 + max(len(self.knots) - 1, 0) + self.flags_missing
+
+
+def _limit(value: object) -> float:
+    clip = finite(value, "clip")
+    if not SMALLEST_CLIP <= clip <= LARGEST_CLIP:
+        raise ValueError(f"clip: expected a number from {SMALLEST_CLIP:g} to {LARGEST_CLIP:g}, found {clip:g}")
+    return clip
+
+
+def _edges(knots: Sequence[float], offset: float, scale: float) -> NDArray[np.float32]:
+    """Scale the knots, which must stay apart in float32."""
+    if len(knots) == 1:
+        raise ValueError("knots: expected none, or two or more")
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        edges = ((np.array(knots) - offset) * (1 / scale)).astype(np.float32)
+        slopes = 1 / np.diff(edges)
+        if not (np.isfinite(slopes) & (slopes > 0)).all():
+            raise ValueError("knots: expected rising values that 32-bit floats tell apart after scaling")
+    return edges
 
 
 @dataclass(frozen=True)

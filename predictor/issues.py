@@ -72,7 +72,7 @@ def _first(flags: NDArray[np.bool_]) -> list[int]:
 
 
 def ranged(found: NDArray[np.bool_], owners: Sequence[int], features: Sequence[Feature], layout: Layout) -> Findings:
-    """Say which encoded cells, true in `found`, lie outside the training range; `owners` maps columns to features."""
+    """Say which cells, true in `found`, lie outside the training range; `owners` maps its columns to features."""
     issues = Issues()
     issues.add_mask(found, owners, "out_of_range")
     return issues.findings(features, layout)

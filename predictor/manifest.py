@@ -34,6 +34,7 @@ KEYS = (
 OPTIONAL_KEYS = ("reference",)
 NUMBER_KEYS = ("kind", "name", "offset", "scale", "missing", "low", "high", "histogram")
 REFERENCE_KEYS = ("rows", "missing", "labels", "values")
+NUMBER_EXTRAS = ("clip", "knots", "flags_missing")
 CATEGORY_KEYS = ("kind", "name", "categories", "missing", "unknown", "counts")
 
 
@@ -114,7 +115,12 @@ def _describe_feature(feature: Feature) -> dict[str, Any]:
             "counts": list(feature.counts),
         }
     histogram = feature.histogram
-    return {
+    extras: dict[str, Any] = {
+        "clip": feature.clip,
+        "knots": list(feature.knots),
+        "flags_missing": feature.flags_missing,
+    }
+    return {key: value for key, value in extras.items() if value} | {
         "kind": "number",
         "name": feature.name,
         "offset": feature.offset,
@@ -147,7 +153,7 @@ def _read_feature(value: object, place: str) -> Feature:
             _check_keys(found, CATEGORY_KEYS, place)
             return _read_category(found)
         if kind == "number":
-            _check_keys(found, NUMBER_KEYS, place)
+            _check_keys(found, NUMBER_KEYS, place, NUMBER_EXTRAS)
             return _read_number(found)
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from error
@@ -168,7 +174,10 @@ def _read_category(found: Mapping[str, Any]) -> CategoricalFeature:
 
 def _read_number(found: Mapping[str, Any]) -> NumericFeature:
     scaling = {key: found[key] for key in ("offset", "scale", "missing", "low", "high")}
-    return NumericFeature(found["name"], **scaling, histogram=_read_histogram(found["histogram"], "histogram"))
+    extras = {key: found[key] for key in ("clip", "flags_missing") if key in found}
+    knots = tuple(_list(found.get("knots", []), "knots"))
+    histogram = _read_histogram(found["histogram"], "histogram")
+    return NumericFeature(found["name"], **scaling, histogram=histogram, knots=knots, **extras)
 
 
 def _read_histogram(value: object, place: str) -> Histogram | None:
@@ -182,12 +191,15 @@ def _read_histogram(value: object, place: str) -> Histogram | None:
 def _describe_outputs(outputs: Outputs) -> dict[str, Any]:
     if isinstance(outputs, ClassOutputs):
         return {"kind": "classes", "target": outputs.target, "labels": list(outputs.labels)}
-    return {
+    described: dict[str, Any] = {
         "kind": "numbers",
         "targets": list(outputs.targets),
         "offset": list(outputs.offset),
         "scale": list(outputs.scale),
     }
+    if outputs.low and outputs.high:
+        described |= {"low": list(outputs.low), "high": list(outputs.high)}
+    return described
 
 
 def _read_architecture(value: object) -> Architecture:
@@ -206,8 +218,9 @@ def _read_outputs(value: object) -> Outputs:
             _check_keys(found, {"kind", "target", "labels"}, "outputs")
             return ClassOutputs(tuple(_list(found["labels"], "labels")), found["target"])
         if kind == "numbers":
-            _check_keys(found, {"kind", "targets", "offset", "scale"}, "outputs")
-            return NumberOutputs(*(tuple(_list(found[key], key)) for key in ("targets", "offset", "scale")))
+            _check_keys(found, {"kind", "targets", "offset", "scale"}, "outputs", ("low", "high"))
+            keys = ("targets", "offset", "scale", "low", "high")
+            return NumberOutputs(*(tuple(_list(found.get(key, []), key)) for key in keys))
     except ValueError as error:
         raise ValueError(f"outputs: {error}") from error
     raise ValueError("outputs.kind: expected 'classes' or 'numbers'")

@@ -56,11 +56,16 @@ class ClassOutputs:
 
 @dataclass(frozen=True)
 class NumberOutputs:
-    """Numbers: value = output * scale + offset, one each for the target columns."""
+    """Numbers: value = output * scale + offset, one each for the target columns.
+
+    `low` and `high`, one each for the targets or none at all, are bounds that no answer leaves.
+    """
 
     targets: tuple[str, ...]
     offset: tuple[float, ...]
     scale: tuple[float, ...]
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         targets = tuple(checked_name(target, f"targets[{i}]") for i, target in enumerate(self.targets))
@@ -74,6 +79,17 @@ class NumberOutputs:
             raise ValueError("scale: expected numbers other than 0")
         for name, value in (("targets", targets), ("offset", offset), ("scale", scale)):
             object.__setattr__(self, name, value)
+        self._check_bounds()
+
+    def _check_bounds(self) -> None:
+        low = tuple(finite(value, f"low[{i}]") for i, value in enumerate(self.low))
+        high = tuple(finite(value, f"high[{i}]") for i, value in enumerate(self.high))
+        if not len(low) == len(high) in (0, len(self.targets)):
+            raise ValueError(f"low, high: expected none, or one each for {len(self.targets)} targets")
+        if any(least > most for least, most in zip(low, high, strict=True)):
+            raise ValueError("low: expected at most high")
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
 
     def fits(self, outputs: int) -> bool:
         """Tell whether a network with so many outputs gives these numbers."""
@@ -82,8 +98,13 @@ class NumberOutputs:
     def decode(self, A: Matrix) -> NDArray[np.float32]:
         """Return the values, (rows, targets), in the targets' own units; what float32 cannot hold is infinite."""
         with np.errstate(over="ignore", invalid="ignore"):
-            values: NDArray[np.float32] = (A * np.array(self.scale) + np.array(self.offset)).astype(np.float32)
+            values: NDArray[np.float32] = self.values(A).astype(np.float32)
         return values
+
+    def values(self, A: Matrix) -> NDArray[np.float64]:
+        """Return the values, (rows, targets), before they are rounded to float32."""
+        found: NDArray[np.float64] = A * np.array(self.scale) + np.array(self.offset)
+        return np.clip(found, self.low, self.high, out=found) if self.low else found
 
 
 Outputs = ClassOutputs | NumberOutputs

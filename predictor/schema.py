@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from predictor.cells import Cells, category_codes, columns_of_named, columns_of_
 from predictor.errors import Fault, Findings, InputError
 from predictor.features import CategoricalFeature, Feature, NumericFeature
 from predictor.issues import Issues, Layout, ranged
+from predictor.numeric import Numeric
 
 __all__ = ["WIDTH_LIMIT", "Encoded", "Schema"]
 
@@ -40,7 +40,7 @@ class Schema:
     """
 
     features: tuple[Feature, ...]
-    _numeric: "_Numeric" = field(init=False, repr=False, compare=False)
+    _numeric: Numeric = field(init=False, repr=False, compare=False)
     _starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
     _low: Matrix = field(init=False, repr=False, compare=False)
     _high: Matrix = field(init=False, repr=False, compare=False)
@@ -59,7 +59,8 @@ class Schema:
         starts = tuple(np.cumsum([0, *(feature.width for feature in features)]).tolist())
         if starts[-1] > WIDTH_LIMIT:
             raise ValueError(f"features: {starts[-1]} encoded columns, at most {WIDTH_LIMIT} are allowed")
-        numeric = _Numeric.of(features, starts)
+        chosen = [(i, feature) for i, feature in enumerate(features) if isinstance(feature, NumericFeature)]
+        numeric = Numeric.of(chosen, starts)
         low, high = numeric.bounds(starts[-1])
         derived = {"features": features, "names": names, "width": starts[-1], "_starts": starts, "_low": low}
         derived |= {"_high": high, "_numeric": numeric, "is_numeric": len(numeric.indices) == len(features)}
@@ -77,11 +78,12 @@ class Schema:
             raise InputError([_shape_fault(values, len(self.features))])
         if values.dtype.kind not in "fiu" or not self.is_numeric:
             raise InputError([Fault("", "type", "expected numbers only")])
-        X = self._numeric.scaled(values)
-        if not np.isfinite(X).all():
-            issues = Issues()
-            X = self._numeric.encode(values.astype(np.float64), issues)
-            self._refuse(issues, layout)
+        S = self._numeric.scaled(values)
+        if np.isfinite(S).all():
+            return self._numeric.placed(S, self.width)
+        issues = Issues()
+        X = self._numeric.encode(values.astype(np.float64), issues, self.width)
+        self._refuse(issues, layout)
         return X
 
     def encode_rows(self, rows: object) -> Encoded:
@@ -113,11 +115,12 @@ class Schema:
 
     def out_of_range(self, X: Matrix, layout: Layout = "rows") -> Findings:
         """Warn of encoded values outside the training range, code "out_of_range", pointing in the given layout."""
-        outside = (self._low > X) | (self._high < X)
+        numeric = self._numeric
+        values = X if X.shape[1] == len(numeric.columns) else X[:, numeric.columns]
+        outside = (self._low > values) | (self._high < values)
         if not outside.any():
             return Findings()
-        owners = list(chain.from_iterable([i] * feature.width for i, feature in enumerate(self.features)))
-        return ranged(outside, owners, self.features, layout)
+        return ranged(outside, numeric.indices, self.features, layout)
 
     def _encode(self, columns: Sequence[Cells], layout: Layout) -> Encoded:
         issues, warnings = Issues(), Issues()
@@ -126,12 +129,8 @@ class Schema:
         values = np.empty((count, len(numeric.indices)))
         for position, index in enumerate(numeric.indices):
             values[:, position] = numbers(columns[index], index, issues)
-        scaled = numeric.encode(values, issues)
-        if self.is_numeric:
-            X = scaled
-        else:
-            X = np.zeros((count, self.width), dtype=np.float32)
-            X[:, numeric.columns] = scaled
+        X = numeric.encode(values, issues, self.width)
+        if not self.is_numeric:
             self._fill_categories(X, columns, issues, warnings)
         self._refuse(issues, layout)
         return Encoded(X, warnings.findings(self.features, layout), columns)
@@ -146,59 +145,6 @@ class Schema:
     def _refuse(self, issues: Issues, layout: Layout) -> None:
         if issues.total:
             raise InputError(issues.findings(self.features, layout))
-
-
-@dataclass(frozen=True)
-class _Numeric:
-    """The numeric features as vectors, (numeric features,), made once so that encoding is a few operations."""
-
-    indices: list[int]  # positions among the features
-    columns: list[int]  # positions in X
-    offset: NDArray[np.float64]
-    inverse: NDArray[np.float64]
-    missing: NDArray[np.float64]  # NaN where a missing cell is refused
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, features: Sequence[Feature], starts: Sequence[int]) -> "_Numeric":
-        """Collect the numeric ones among `features`, whose columns of X begin at `starts`."""
-        chosen = [(i, feature) for i, feature in enumerate(features) if isinstance(feature, NumericFeature)]
-        numeric = [feature for _, feature in chosen]
-        return cls(
-            indices=[i for i, _ in chosen],
-            columns=[starts[i] for i, _ in chosen],
-            offset=np.array([feature.offset for feature in numeric]),
-            inverse=np.array([1 / feature.scale for feature in numeric]),
-            missing=np.array([np.nan if feature.missing is None else feature.missing for feature in numeric]),
-            low=np.array([feature.low for feature in numeric]),
-            high=np.array([feature.high for feature in numeric]),
-        )
-
-    def scaled(self, values: NDArray[Any]) -> Matrix:
-        """Scale (rows, numeric features) values to float32; what float32 cannot hold becomes an infinity."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            return ((values - self.offset) * self.inverse).astype(np.float32)
-
-    def encode(self, values: NDArray[np.float64], issues: Issues) -> Matrix:
-        """Impute NaN where the feature says with what, scale, and note each cell that is refused."""
-        is_missing = np.isnan(values)
-        if is_missing.any():
-            issues.add_mask(is_missing & np.isnan(self.missing), self.indices, "missing")
-            values = np.where(is_missing, self.missing, values)
-        X = self.scaled(values)
-        is_finite = np.isfinite(X)
-        if not is_finite.all():
-            issues.add_mask(~is_finite & ~np.isnan(values), self.indices, "range")
-        return X
-
-    def bounds(self, width: int) -> tuple[Matrix, Matrix]:
-        """Return the training range in encoded units, (width,) each; categories have none."""
-        low = np.full(width, -np.inf, dtype=np.float32)
-        high = np.full(width, np.inf, dtype=np.float32)
-        low[self.columns] = self.scaled(self.low)
-        high[self.columns] = self.scaled(self.high)
-        return low, high
 
 
 def _cells(column: NDArray[Any]) -> Cells:

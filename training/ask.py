@@ -100,7 +100,7 @@ def _said(predictor: Predictor, A: NDArray[np.float32]) -> str:
     """Say one row of outputs: the number in the target's own units, or the class and how likely it is."""
     outputs = predictor.outputs
     if isinstance(outputs, NumberOutputs):
-        return f"{float(A[0, 0]) * outputs.scale[0] + outputs.offset[0]:.7g}"
+        return f"{outputs.values(A)[0, 0]:.7g}"
     code = class_codes(A)[0]
     P = class_probabilities(predictor.network, A)
     return f"{outputs.labels[code]}" + ("" if P is None else f" ({P[0, code]:.4f})")

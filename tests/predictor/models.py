@@ -68,6 +68,24 @@ def flowers() -> Predictor:
     return Predictor(schema, network, ClassOutputs(("setosa", 7, "-1"), "species"), golden, {}, {}, {})
 
 
+def tides() -> Predictor:
+    """Numbers encoded in every way, around a category, to a bounded number."""
+    schema = Schema(
+        (
+            NumericFeature("hour", offset=12.0, scale=6.0, low=0.0, high=24.0, knots=(0.0, 6.0, 12.5, 24.0)),
+            NumericFeature("wind", scale=3.0, missing=4.0, low=0.0, high=90.0, clip=2.5, flags_missing=True),
+            CategoricalFeature("moon", ("full", "new"), missing="new", unknown="bucket", counts=(3, 9)),
+            NumericFeature("depth", low=-1.0, high=1.0, missing=0.0, clip=3.0, knots=(-1.0, 1.0), flags_missing=True),
+            NumericFeature("plain", low=-1.0, high=1.0),
+        )
+    )
+    network = mlp(Architecture(12, (Layer(4, "silu"), Layer(1, "identity"))))
+    rows = ((3.0, 80.0, "full", 0.5, 1.0), (25.5, None, None, None, -1.0))
+    golden = Golden(rows, network.infer(schema.encode_rows([list(row) for row in rows]).X))
+    outputs = NumberOutputs(("level",), (1.0,), (2.0,), (-3.0,), (4.5,))
+    return Predictor(schema, network, outputs, golden, {}, {}, {})
+
+
 def answers(predictor: Predictor) -> bytes:
     """What a predictor infers for its golden rows, to the bit."""
     rows = [list(row) for row in predictor.golden.rows]

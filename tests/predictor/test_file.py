@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from predictor import ArtifactError, Golden, Predictor, load, load_bytes, prove, save_bytes
 from predictor.archive import COMMENT_BYTES
-from tests.predictor.models import ROWS, answers, flowers, houses, members_of, repacked, rewritten
+from tests.predictor.models import ROWS, answers, flowers, houses, members_of, repacked, rewritten, tides
 
 FILE = save_bytes(houses())
 
@@ -32,7 +32,7 @@ def resealed(data: bytes) -> bytes:
     return body + b"sha256:" + hashlib.sha256(body).hexdigest().encode()
 
 
-@pytest.mark.parametrize("predictor", [houses(), houses(dtype=np.float64), flowers()])
+@pytest.mark.parametrize("predictor", [houses(), houses(dtype=np.float64), flowers(), tides()])
 def test_a_predictor_survives_its_file(predictor: Any, tmp_path: Path) -> None:
     data = save_bytes(predictor)
     path = tmp_path / "model.npz"
@@ -142,9 +142,9 @@ def _set(manifest: Any, path: tuple[Any, ...], value: Any) -> None:
     manifest[path[-1]] = value
 
 
-@pytest.mark.parametrize("kind", ["numbers", "classes"])
-def test_a_manifest_with_any_part_replaced_is_refused_or_means_the_same_model(kind: str) -> None:
-    predictor = houses() if kind == "numbers" else flowers()
+@pytest.mark.parametrize("make", [houses, flowers, tides])
+def test_a_manifest_with_any_part_replaced_is_refused_or_means_the_same_model(make: Callable[[], Predictor]) -> None:
+    predictor = make()
     members = members_of(save_bytes(predictor))
     manifest = json.loads(members["manifest"])
     for path in _leaves(manifest):
@@ -188,6 +188,35 @@ def _drop(key: str) -> Callable[[dict[str, Any]], object]:
 def test_a_hostile_manifest_is_refused_by_place(change: Callable[[dict[str, Any]], object], reason: str) -> None:
     with pytest.raises(ArtifactError) as refused:
         load_bytes(rewritten(change), "hostile")
+    assert reason in str(refused.value).replace("hostile: manifest: ", "")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda m: m["features"][0].update(knots=[0.0]), "features[0]: knots: expected none, or two or more"),
+        (lambda m: m["features"][0].update(knots=[1.0, 0.0]), "features[0]: knots: expected rising values"),
+        (lambda m: m["features"][0].update(knots=[0.0, 1e-46]), "features[0]: knots: expected rising values"),
+        (lambda m: m["features"][0].update(knots=[-1e40, 1e40]), "features[0]: knots: expected rising values"),
+        (lambda m: m["features"][0].update(knots=[0.0, "1"]), "features[0]: knots[1]: expected a number, found str"),
+        (lambda m: m["features"][0].update(knots={}), "knots: expected a list"),
+        (lambda m: m["features"][4].update(knots=[]), "is not written the one way"),
+        (lambda m: m["features"][0].update(knots=list(map(float, range(2**17)))), "encoded columns, at most 131072"),
+        (lambda m: m["features"][1].update(clip=0.0), "features[1]: clip: expected a number from 0.001 to 1e+06"),
+        (lambda m: m["features"][1].update(clip="1"), "features[1]: clip: expected a number, found str"),
+        (lambda m: m["features"][0].update(clip=None), "is not written the one way"),
+        (lambda m: m["features"][1].update(flags_missing=1), "features[1]: flags_missing: expected true or false"),
+        (lambda m: m["features"][1].update(missing=None), "flags_missing: needs a value for missing cells"),
+        (lambda m: m["features"][1].update(flags_missing=False), "architecture.inputs: the schema encodes 11 columns"),
+        (lambda m: m["features"][2].update(clip=1.0), "features[2]: has the unknown key 'clip'"),
+        (lambda m: m["outputs"].pop("low"), "outputs: low, high: expected none, or one each for 1 targets"),
+        (lambda m: m["outputs"].update(low=[5.0]), "outputs: low: expected at most high"),
+        (lambda m: m["outputs"].update(low=[None]), "outputs: low[0]: expected a number, found NoneType"),
+    ],
+)
+def test_a_hostile_encoding_is_refused_by_place(change: Callable[[dict[str, Any]], object], reason: str) -> None:
+    with pytest.raises(ArtifactError) as refused:
+        load_bytes(rewritten(change, tides()), "hostile")
     assert reason in str(refused.value).replace("hostile: manifest: ", "")
 
 

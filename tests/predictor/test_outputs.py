@@ -49,6 +49,15 @@ def test_numbers_come_back_in_the_targets_units() -> None:
     assert values.tolist() == [[150, -2], [100, 1]]
 
 
+def test_a_bounded_number_stays_inside_its_bounds() -> None:
+    outputs = NumberOutputs(("price", "rent"), (100.0, 0.0), (50.0, -2.0), (0.0, -1.0), (120.0, 1.0))
+    assert outputs.decode(np.array([[-9, -9], [9, 9], [0, 0.25]], np.float32)).tolist() == [
+        [0, 1],
+        [120, -1],
+        [100, -0.5],
+    ]
+
+
 def test_a_number_beyond_float32_is_infinite_and_warns_of_nothing() -> None:
     assert NumberOutputs(("y",), (0.0,), (1e30,)).decode(np.array([[1e20]], np.float32)).tolist() == [[np.inf]]
 

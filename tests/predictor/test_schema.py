@@ -85,6 +85,79 @@ def test_numbers_get_the_same_bits_whichever_way_they_arrive(rows: list[tuple[An
     np.testing.assert_allclose(NUMBERS.encode_numbers(values), exact, rtol=1e-6)
 
 
+SPREAD = Schema(
+    (
+        NumericFeature("hour", offset=12.0, scale=6.0, low=0.0, high=24.0, clip=2.0, knots=(0.0, 6.0, 12.5, 24.0)),
+        CategoricalFeature("moon", ("full", "new"), missing="new", counts=(3, 9)),
+        NumericFeature("wind", scale=3.0, low=0.0, high=90.0, missing=4.5, knots=(0.0, 9.0), flags_missing=True),
+        NumericFeature("depth", low=-1.0, high=1.0, missing=0.0, flags_missing=True),
+        NumericFeature("plain", offset=1.0, low=-1.0, high=1.0),
+    )
+)
+
+
+def test_a_number_is_clipped_smoothly_spread_over_its_knots_and_flagged_where_it_is_missing() -> None:
+    X = SPREAD.encode_rows([[9, "new", None, 0.5, 2], [30, "full", 4.5, None, 1]]).X
+    bent = [-0.5 / np.sqrt(1 + 1 / 16), 3 / np.sqrt(1 + 9 / 4)]
+    expected = [
+        [bent[0], 1, 3 / 6.5, 0, 0, 1, 1.5, 0.5, 1, 0.5, 0, 1],
+        [bent[1], 1, 1, 1, 1, 0, 1.5, 0.5, 0, 0, 1, 0],
+    ]
+    np.testing.assert_allclose(X, expected, rtol=1e-6)
+    assert SPREAD.width == 12
+    assert pointers(SPREAD.out_of_range(X)) == ["/0/4", "/1/0"]
+
+
+plain = st.floats(-1e30, 1e30)
+
+
+@given(st.lists(st.tuples(plain, st.sampled_from(["full", "new", None]), cells, cells, plain), min_size=1, max_size=8))
+@settings(max_examples=200, deadline=None)
+def test_spread_numbers_are_the_same_alone_and_among_others_and_whichever_way_they_arrive(rows: list[Any]) -> None:
+    lists = [list(row) for row in rows]
+    X = SPREAD.encode_rows(lists).X
+    np.testing.assert_array_equal(X, np.concatenate([SPREAD.encode_rows([row]).X for row in lists]))
+    columns = list(zip(*rows, strict=True))
+    np.testing.assert_array_equal(
+        X, SPREAD.encode_named_columns(dict(zip(SPREAD.names, map(list, columns), strict=True))).X
+    )
+    arrays = [np.array(column, object if i == 1 else np.float64) for i, column in enumerate(columns)]
+    np.testing.assert_array_equal(X, SPREAD.encode_columns(arrays))
+    numeric = Schema(tuple(feature for feature in SPREAD.features if isinstance(feature, NumericFeature)))
+    values = np.stack([array for i, array in enumerate(arrays) if i != 1], axis=1)
+    np.testing.assert_array_equal(numeric.encode_numbers(values), np.delete(X, [4, 5], axis=1))
+
+
+@given(
+    st.lists(st.integers(-1000, 1000), min_size=2, max_size=6, unique=True),
+    st.floats(0.1, 100),
+    st.floats(1e-3, 1e3),
+    st.lists(st.floats(-1e30, 1e30), min_size=2, max_size=20),
+)
+@settings(max_examples=200, deadline=None)
+def test_an_encoding_rises_with_the_value_and_is_bounded(
+    knots: list[int], clip: float, scale: float, values: list[float]
+) -> None:
+    feature = NumericFeature("x", scale=scale, low=0.0, high=1.0, clip=clip, knots=tuple(sorted(knots)))
+    X = Schema((feature,)).encode_numbers(np.sort(values)[:, None])
+    assert (np.diff(X[:, 1:], axis=0) >= 0).all()
+    assert (np.diff(X[:, 0]) >= -1e-6 * clip).all()
+    assert (X[:, 1:] >= 0).all()
+    assert (X[:, 1:] <= 1).all()
+    assert np.abs(X[:, 0]).max() <= clip * (1 + 1e-6)
+    # Each bin fills before the next one begins.
+    assert (np.diff(X[:, 1:], axis=1) <= 0).all()
+    assert ((X[:, 2:] == 0) | (X[:, 1:-1] == 1)).all()
+
+
+def test_far_outside_the_range_of_float32_a_spread_number_is_refused_like_any_other() -> None:
+    for row in ([1e39, "new", 1, 1, 1e39], [1, "new", 1, None, 1e39]):
+        error = refused(lambda row=row: SPREAD.encode_rows([row]))  # type: ignore[misc]
+        assert {fault.code for fault in error.faults} == {"range"}
+    huge = NumericFeature("x", low=-1e300, high=1e300, clip=1.0, knots=(0.0, 1.0))
+    assert Schema((huge,)).out_of_range(Schema((huge,)).encode_numbers(np.array([[3e38], [-3e38]]))).total == 0
+
+
 @given(st.lists(st.tuples(st.sampled_from(["gravel", "paved"]), st.floats(-1e9, 1e9), categories), min_size=1))
 @settings(max_examples=100, deadline=None)
 def test_categories_get_the_same_columns_whichever_way_they_arrive(rows: list[tuple[str, float, str | None]]) -> None:
@@ -346,6 +419,10 @@ def test_columns_of_the_wrong_number_or_length_are_refused() -> None:
         (lambda: NumericFeature("x", low=0, high=1, scale=5e-324), "scale: expected a number above 0 with a finite"),
         (lambda: NumericFeature("x", low=0, high=1, missing=math.nan), "missing: expected a finite number"),
         (lambda: NumericFeature("x", low=0, high=10**400), "high: expected a finite number"),
+        (lambda: NumericFeature("x", low=0, high=1, clip=1e7), r"clip: expected a number from 0.001 to 1e\+06"),
+        (lambda: NumericFeature("x", low=0, high=1, knots=(0, 0)), "knots: expected rising values"),
+        (lambda: NumericFeature("x", low=0, high=1, knots=(1,)), "knots: expected none, or two or more"),
+        (lambda: NumericFeature("x", low=0, high=1, flags_missing=True), "flags_missing: needs a value"),
         (lambda: CategoricalFeature("x", (), counts=()), "categories: expected at least one"),
         (lambda: CategoricalFeature("x", ("a", "a"), counts=(1, 1)), "and no duplicates"),
         (lambda: CategoricalFeature("x", ("a",), counts=(1, 2)), "counts: expected one for each of 1 categories"),
