@@ -57,13 +57,14 @@ def work_for(served: Served, instances: Instances, runtime: "Runtime") -> Work:
     if instances.options.warnings:
         extra = {"warnings": _by_row(warnings, instances.layout, rows), "warning_count": count}
     if not instances.options.explain:
-        return Work(served, instances.X, partial(_answer, served, extra, margin, None))
+        return Work(served, instances.X, partial(_answer, served, extra, margin, None), instances.cells)
     explainer = Explainer(served.predictor, rows)
     if explainer.rows > runtime.settings.max_rows:
         most = max(1, runtime.settings.max_rows // (served.width + 1))
         detail = f"an explanation needs one more row for each feature: expected at most {most} rows, found {rows}"
         raise one_fault(422, "/explain", "rows", detail)
-    return Work(served, explainer.occluded(instances.X), partial(_answer, served, extra, margin, explainer))
+    finish = partial(_answer, served, extra, margin, explainer)
+    return Work(served, explainer.occluded(instances.X), finish, instances.cells)
 
 
 def plain_work(
@@ -71,7 +72,7 @@ def plain_work(
 ) -> Work:
     """Say what is to be computed for a request without options; `answer` makes the response from what comes of it."""
     _warnings(served, instances, runtime)
-    return Work(served, instances.X, lambda A: answer(served, _outputs(served, A)))
+    return Work(served, instances.X, lambda A: answer(served, _outputs(served, A)), instances.cells)
 
 
 def named_headers(served: Served) -> Headers:

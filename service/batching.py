@@ -29,11 +29,15 @@ LONGEST_WAIT_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a handler wants computed: X, (rows, width), through a model, and how to answer with the outputs."""
+    """What a handler wants computed: X, (rows, width), through a model, and how to answer with the outputs.
+
+    `cells` are the rows as they were given, for `DriftWatch.observe`; None keeps them out of it.
+    """
 
     served: Served
     X: Matrix
     finish: Callable[[Matrix], Response]
+    cells: Any = None
 
 
 class FullError(RuntimeError):

@@ -33,13 +33,17 @@ KNOWN_KEYS = (*FORMS, *(option.name for option in fields(Options)))
 
 @dataclass(frozen=True, slots=True)
 class Instances:
-    """X, float32 (rows, width), how the rows were written, and the warnings met while encoding them."""
+    """X, float32 (rows, width), how the rows were written, and the warnings met while encoding them.
+
+    `cells` are the values as they were given: a matrix of numbers, (rows, features), or a sequence for each feature.
+    """
 
     X: NDArray[np.float32]
     layout: Layout = "rows"
     options: Options = NO_OPTIONS
     warnings: tuple[Fault, ...] = ()
     warning_count: int = 0
+    cells: Any = None
 
 
 def read_instances(body: bytes, schema: Schema, max_rows: int) -> Instances:
@@ -60,7 +64,7 @@ def plain_instances(body: bytes, schema: Schema, max_rows: int) -> Instances | N
     if values is None:
         return None
     try:
-        return Instances(schema.encode_numbers(values))
+        return Instances(schema.encode_numbers(values), cells=values)
     except InputError as error:
         raise not_fitting(error, "/instances") from error
 
@@ -74,7 +78,7 @@ def encoded(layout: Layout, value: object, schema: Schema, *, place: str, max_ro
     except InputError as error:
         raise not_fitting(error, place) from error
     warnings = [Fault(f"{place}{w.pointer}", w.code, w.detail) for w in found.warnings]
-    return Instances(found.X, layout, NO_OPTIONS, tuple(warnings), found.warnings.total)
+    return Instances(found.X, layout, NO_OPTIONS, tuple(warnings), found.warnings.total, found.columns)
 
 
 def _plain_numbers(body: bytes, width: int, max_rows: int) -> NDArray[np.float64] | None:

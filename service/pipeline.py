@@ -35,6 +35,7 @@ class Pipeline:
     def __init__(self, runtime: "Runtime") -> None:
         self._runtime = runtime
         self._observer = runtime.observer
+        self._observe = runtime.drift.observe if runtime.drift else None
         self._deadline_s = runtime.settings.deadline_s
         self._limit = runtime.settings.max_body_bytes
         self._api_keys = runtime.settings.api_keys()
@@ -46,7 +47,8 @@ class Pipeline:
         try:
             outcome = self._begin(request)
             if isinstance(outcome, Work):
-                outcome = outcome.finish((infer or self._runtime.batcher.compute)(outcome.served, outcome.X, end))
+                compute = infer or self._runtime.batcher.compute
+                outcome = self._answered(outcome, compute(outcome.served, outcome.X, end))
         except Exception as error:  # noqa: BLE001 - the last line of defence: any fault becomes an answer
             outcome = self._failed(request, error)
         return self._finished(request, outcome)
@@ -74,10 +76,16 @@ class Pipeline:
             response = self._failed(request, outputs)
         else:
             try:
-                response = work.finish(outputs)
+                response = self._answered(work, outputs)
             except Exception as error:  # noqa: BLE001 - the last line of defence: any fault becomes an answer
                 response = self._failed(request, error)
         then(self._finished(request, response))
+
+    def _answered(self, work: Work, outputs: NDArray[Any]) -> Response:
+        response = work.finish(outputs)
+        if work.cells is not None and self._observe is not None:
+            self._observe(work.served, work.cells, outputs)
+        return response
 
     async def respond_in_thread(self, request: Request) -> Response:
         """Answer a large body from a thread, so that small requests do not queue behind its reading."""

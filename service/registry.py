@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from predictor import ArtifactError, Predictor, Repository, RepositoryError, load_bytes, prove
+from predictor.drift import Bins
 from predictor.wording import shown
 from service.observing import Observer
 
@@ -38,6 +39,11 @@ class Served:
     def width(self) -> int:
         """How many features a row has."""
         return len(self.predictor.schema.names)
+
+    @cached_property
+    def bins(self) -> Bins:
+        """What live rows are counted in, to be compared with those of training."""
+        return Bins(self.predictor)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from predictor import FolderRepository, Repository
 from service.batching import Batcher
+from service.drift import DriftWatch
 from service.messages import generated_ids
 from service.observing import Observer, QuietObserver
 from service.pipeline import Pipeline
@@ -27,6 +28,7 @@ class Runtime:
         self.observer: Observer = observer or QuietObserver()
         self.registry = Registry(repository or FolderRepository(settings.models), self.observer, settings.default_model)
         self.batcher = Batcher(thread_rows=settings.thread_rows, max_rows_waiting=settings.max_rows_waiting)
+        self.drift = DriftWatch() if settings.drift else None
         self.router = Router(all_routes(is_admin=settings.admin))
         self.pipeline = Pipeline(self)
         self.ids: Iterator[str] = generated_ids()

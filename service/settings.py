@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     max_connections: Count = Field(default=4096, description="Connections a worker keeps open")
     backlog: Count = Field(default=2048, description="Connections that may wait to be accepted")
     reload_interval_s: Seconds = Field(default=1.0, description="How often the repository is looked at for changes")
+    drift: bool = Field(default=True, description="Whether a sample of the rows is compared with those of training")
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Addresses, by comma, whose `X-Forwarded-*` headers are believed"
     )

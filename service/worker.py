@@ -57,6 +57,9 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         self.is_short = False  # of files: none can be accepted for a moment
         self.taken_after_all = 1
         self.app.observer.begin(self.slot)
+        self.drift = self.app.runtime.drift
+        if self.drift is not None:
+            self.drift.is_ticked = True
         # A model may have changed between the master's start and this fork.
         self.app.runtime.registry.refresh()
         self.ground = Ground(
@@ -94,6 +97,8 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         while True:
             self.ground.tick()
             observer.tick()
+            if self.drift is not None:
+                self.drift.tick()
             if count % HEARTBEAT_TICKS == 0:
                 self.notify()
                 if os.getppid() != self.ppid:

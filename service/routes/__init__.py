@@ -2,7 +2,7 @@
 
 from service.dialects import dialect_routes
 from service.router import Dialect, Route
-from service.routes import admin, health, metrics, models, openapi, pages, predict
+from service.routes import admin, drift, health, metrics, models, openapi, pages, predict
 
 __all__ = ["all_routes", "routes_table"]
 
@@ -10,7 +10,7 @@ __all__ = ["all_routes", "routes_table"]
 def all_routes(*, is_admin: bool) -> tuple[Route, ...]:
     """Return every route; the administrative ones only when they are switched on."""
     found = (
-        *predict.ROUTES, *models.ROUTES, *health.ROUTES, *metrics.ROUTES, *openapi.ROUTES, *pages.ROUTES,
+        *predict.ROUTES, *models.ROUTES, *drift.ROUTES, *health.ROUTES, *metrics.ROUTES, *openapi.ROUTES, *pages.ROUTES,
     )  # fmt: skip
     return (*found, *admin.ROUTES, *dialect_routes()) if is_admin else (*found, *dialect_routes())
 

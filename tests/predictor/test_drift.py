@@ -1,0 +1,140 @@
+"""Live rows beside those of training: counts in bins, and the index of a shift."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from network import Architecture, Layer
+from predictor import (
+    CategoricalFeature,
+    ClassOutputs,
+    Golden,
+    Histogram,
+    NumericFeature,
+    Predictor,
+    Reference,
+    Schema,
+)
+from predictor.drift import FEWEST_ROWS, Bins, Shift
+from tests.predictor.models import houses, mlp
+
+EDGES = (0.0, 1.0, 2.0, 4.0)
+COUNTS = (100, 300, 600)
+
+
+def numbers() -> Predictor:
+    """Two numbers to two classes, with a reference of a thousand rows."""
+    features = (
+        NumericFeature("a", low=0.0, high=4.0, missing=1.0, histogram=Histogram(EDGES, COUNTS)),
+        NumericFeature("b", low=-1.0, high=1.0),
+    )
+    network = mlp(Architecture(2, (Layer(2, "softmax"),)))
+    schema = Schema(features)
+    golden = Golden(((1.0, 0.0),), network.infer(schema.encode_rows([[1.0, 0.0]]).X))
+    reference = Reference(1000, (100, 0), labels=(500, 500))
+    return Predictor(schema, network, ClassOutputs(("no", "yes"), "y"), golden, {}, {}, {}, reference=reference)
+
+
+def shifts(rows: Any, A: Any = None, predictor: Predictor | None = None) -> tuple[list[Shift], list[Shift]]:
+    bins = Bins(predictor or numbers())
+    values = np.asarray(rows, dtype=np.float64)
+    counts = bins.count(values, np.tile([0.9, 0.1], (len(values), 1)) if A is None else A)
+    assert bins.rows(counts) == len(values)
+    return bins.features(counts), bins.predictions(counts)
+
+
+def like_training(rows: int) -> list[list[float]]:
+    shares = [(np.nan, 0.1), (0.5, 0.09), (1.5, 0.27), (3.0, 0.54)]
+    return [[value, 0.0] for value, share in shares for _ in range(round(share * rows))]
+
+
+def test_rows_like_those_of_training_are_steady() -> None:
+    features, predictions = shifts(like_training(1000))
+    first = features[0]
+    assert (first.state, first.missing, first.missing_expected, first.outside) == ("steady", 0.1, 0.1, 0.0)
+    assert first.psi == pytest.approx(0.0, abs=1e-3)
+    assert first.seen == pytest.approx((0.1, 0.3, 0.6))
+    assert first.expected == pytest.approx((0.1, 0.3, 0.6))
+    assert predictions[0].seen == (1.0, 0.0)
+
+
+def test_the_index_is_the_sum_over_bins() -> None:
+    rows = [[0.5, 0.0]] * 300 + [[1.5, 0.0]] * 300 + [[3.0, 0.0]] * 300 + [[np.nan, 0.0]] * 100
+    a, e = np.array([100, 300, 300, 300]) / 1000, np.array([100, 100, 300, 600]) / 1100
+    assert shifts(rows)[0][0].psi == pytest.approx(float(np.sum((a - e) * np.log(a / e))))
+
+
+@pytest.mark.parametrize(
+    ("value", "outside", "missing"), [(-0.001, 1.0, 0.0), (4.001, 1.0, 0.0), (4.0, 0.0, 0.0), (np.nan, 0.0, 1.0)]
+)
+def test_what_is_out_of_range_or_missing_is_told_apart(value: float, outside: float, missing: float) -> None:
+    found = shifts([[value, 0.0]] * 100)[0][0]
+    assert (found.outside, found.missing) == (outside, missing)
+    assert found.state == "drifted"
+
+
+def test_few_rows_say_nothing() -> None:
+    found = shifts([[9.0, 9.0]] * (FEWEST_ROWS - 1))[0]
+    assert [(shift.state, shift.psi) for shift in found] == [("unknown", None)] * 2
+    assert found[1].outside == 1.0
+
+
+def test_what_chance_alone_would_give_is_no_shift() -> None:
+    rng = np.random.default_rng(0)
+    steady = 0
+    for _ in range(100):
+        drawn = rng.choice([0.5, 1.5, 3.0], p=[0.1, 0.3, 0.6], size=60)
+        values = np.where(rng.random(60) < 100 / 1100, np.nan, drawn)
+        steady += shifts(np.column_stack([values, np.zeros(60)]))[0][0].state == "steady"
+    assert steady >= 90
+
+
+def test_categories_are_counted_known_unknown_and_missing() -> None:
+    bins = Bins(houses())
+    columns: Sequence[Any] = ((50.0, 250.0, None), ("paved", None, "gravel"), ("Ω", "new", "a"))
+    area, street, roof = bins.features(bins.count(columns, np.zeros((3, 1))))
+    assert [part.seen for part in (area, street, roof)] == [(0.5, 0.5), (0.5, 0.5), (0.5, 0.0, 0.5)]
+    assert [part.missing for part in (area, street, roof)] == pytest.approx([1 / 3, 1 / 3, 0])
+    assert [part.outside for part in (area, street, roof)] == pytest.approx([0, 0, 1 / 3])
+    assert area.missing_expected is None
+    assert roof.bins == ("a", "b/c", "Ω")
+    assert bins.predictions(np.zeros(bins.size, np.int64)) == []
+
+
+def test_predictions_that_are_numbers_have_bins_of_their_own() -> None:
+    reference = Reference(10, (0, 0, 0), values=(Histogram((100.0, 200.0, 300.0), (5, 5)),))
+    bins = Bins(replace(houses(), reference=reference))
+    columns: Sequence[Any] = ((50.0,) * 3, ("paved",) * 3, ("a",) * 3)
+    found = bins.predictions(bins.count(columns, np.array([[-1.0], [1.0], [9.0]])))[0]
+    assert found.name == "price"
+    assert found.seen == pytest.approx((1 / 3, 2 / 3))
+    assert found.outside == pytest.approx(1 / 3)
+
+
+def test_rare_categories_are_counted_as_one() -> None:
+    names = tuple(f"c{i}" for i in range(200))
+    feature = CategoricalFeature("c", names, counts=(1,) * 200)
+    predictor = houses()
+    network = mlp(Architecture(200, (Layer(1, "identity"),)))
+    golden = Golden((("c0",),), np.zeros((1, 1)))
+    one = Predictor(Schema((feature,)), network, predictor.outputs, golden, {}, {}, {})
+    bins = Bins(one)
+    found = bins.features(bins.count([names], np.zeros((200, 1))))[0]
+    assert len(found.seen) == 64
+    assert found.bins[-1] == "all others"
+    assert found.psi == pytest.approx(0.0, abs=1e-9)
+
+
+@given(st.lists(st.tuples(st.floats(width=32) | st.none(), st.floats(-2, 2)), min_size=1, max_size=30))
+def test_however_rows_are_given_they_are_counted_alike(rows: Any) -> None:
+    bins = Bins(numbers())
+    values = np.array([[np.nan if cell is None else cell for cell in row] for row in rows], dtype=np.float64)
+    A = np.tile([0.2, 0.8], (len(rows), 1))
+    by_column = bins.count(list(zip(*rows, strict=True)), A)
+    assert np.array_equal(bins.count(values, A), by_column)
+    assert bins.rows(by_column) == len(rows)
