@@ -21,7 +21,7 @@ from predictor.errors import RepositoryError
 from predictor.strict_json import read_json, write_json
 from predictor.wording import hint, shown
 
-__all__ = ["VERSION", "FolderRepository", "Repository"]
+__all__ = ["VERSION", "FolderRepository", "Repository", "sync_folder", "write_file"]
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
@@ -117,8 +117,8 @@ class FolderRepository:
                 version = self._claim(temporary, name)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
-            _sync(folder)
-            _sync(self.root)
+            sync_folder(folder)
+            sync_folder(self.root)
         return version
 
     def set_alias(self, name: str, alias: str, version: int) -> None:
@@ -204,7 +204,7 @@ class FolderRepository:
                 yield aliases
                 if aliases != before:
                     temporary = path.parent / f"{TEMPORARY}{ALIASES}"
-                    _write_file(temporary, write_json(aliases) + b"\n")
+                    write_file(temporary, write_json(aliases) + b"\n")
                     temporary.rename(path)
                     os.fsync(folder)
             finally:
@@ -236,18 +236,20 @@ class FolderRepository:
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     folder.mkdir()
     for name, contents in files.items():
-        _write_file(folder / name, contents)
-    _sync(folder)
+        write_file(folder / name, contents)
+    sync_folder(folder)
 
 
-def _write_file(path: Path, contents: bytes) -> None:
+def write_file(path: Path, contents: bytes) -> None:
+    """Write a file and wait until it is on the disk. Raises OSError."""
     with path.open("wb") as file:
         file.write(contents)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -22,7 +22,7 @@ from training.reference import reference_of
 from training.report_page import report_html
 from training.table import Table
 
-__all__ = ["evaluate_parts", "make_files", "make_predictor"]
+__all__ = ["ancestry", "evaluate_parts", "make_files", "make_predictor"]
 
 GOLDEN_ROWS = 8
 
@@ -41,26 +41,30 @@ def evaluate_parts(prepared: Prepared, fitted: Fitted) -> dict[str, float]:
     return found
 
 
-def make_predictor(
-    prepared: Prepared, fitted: Fitted, recipe: Recipe, table: Table, metrics: Mapping[str, float]
-) -> Predictor:
-    """Put together what serving needs, and prove it on its golden rows. Raises ArtifactError when it fails them."""
-    mlp = fitted.result.mlp
-    ancestry = lineage(
+def ancestry(prepared: Prepared, recipe: Recipe, table: Table) -> dict[str, str | int | None]:
+    """Return where the model comes from; see `lineage`."""
+    return lineage(
         source=table.source,
         digest=table.digest,
         rows=prepared.problem.rows,
         train_rows=len(prepared.train.rows),
         seed=recipe.seed,
     )
+
+
+def make_predictor(
+    prepared: Prepared, fitted: Fitted, recipe: Recipe, table: Table, metrics: Mapping[str, float]
+) -> Predictor:
+    """Put together what serving needs, and prove it on its golden rows. Raises ArtifactError when it fails them."""
+    mlp = fitted.result.mlp
     predictor = Predictor(
         schema=prepared.schema,
         network=mlp,
         outputs=prepared.goal.outputs,
         golden=_golden(prepared, mlp),
-        recipe=recipe.model_dump(mode="json", exclude_none=True),
+        recipe=recipe.record(),
         metrics=metrics,
-        lineage=ancestry,
+        lineage=ancestry(prepared, recipe, table),
         calibration=calibrate(prepared, mlp),
     )
     prove(predictor)
@@ -101,7 +105,7 @@ def make_files(
         "notes": list(notes),
         "warnings": list(result.warnings),
         "lineage": dict(predictor.lineage),
-        "recipe": recipe.model_dump(mode="json", exclude_none=True),
+        "recipe": recipe.record(),
     }
     pictures, extra = _pictures(prepared, fitted)
     files |= {name: data for name, data in pictures.items() if name == "confusion.svg"}

@@ -2,12 +2,13 @@
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from training.cookbook import load_recipe, recipe_names
-from training.errors import TrainingError
+from training.errors import Interrupted, TrainingError
 from training.exchange.commands import add_export
 from training.job import Order, Published, run
 from training.sources.datasets import DATASETS
@@ -23,6 +24,7 @@ examples:
   python -m training fit churn.csv --target Churn
   python -m training fit churn.csv --target Churn --set fit.epochs=50 --set network.hidden.0.units=128
   python -m training fit sales.parquet --target revenue --recipe my-recipe.toml --split hash
+  python -m training fit big.parquet --target y --checkpoint-minutes 5    # and after a crash: the same with --resume
   python -m training ask curve --value 1.5
 
 exit codes: 0 done, 2 bad input, 3 the gate refused the model, 130 interrupted; after all but 0 nothing is published.
@@ -32,16 +34,28 @@ One BLAS thread is used unless OPENBLAS_NUM_THREADS says otherwise: the same job
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(words)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
     except TrainingError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
+    except Interrupted as interrupted:
+        sys.stderr.write(f"\n{options.interrupted}{_way_on(interrupted.epoch, words)}\n")
+        return INTERRUPTED
     except KeyboardInterrupt:
         sys.stderr.write(f"\n{options.interrupted}\n")
         return INTERRUPTED
+
+
+def _way_on(epoch: int | None, words: Sequence[str]) -> str:
+    """Say how to go on with a fit that was interrupted, when there is something to go on from."""
+    if epoch is None:
+        return ""
+    again = shlex.join([*words, *(() if "--resume" in words else ("--resume",))])
+    return f" Epoch {epoch} is kept; go on with: python -m training {again}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,6 +89,15 @@ def _add_fit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser.add_argument("--seed", type=int, help="the seed of the split, the first weights and the order of rows")
     parser.add_argument("--split", choices=["random", "hash", "given", "none"], help="how test rows are chosen")
     parser.add_argument("--no-promote", action="store_true", help="publish without making it the version that serves")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the checkpoint of the same fit, to the same bytes"
+    )
+    parser.add_argument(
+        "--checkpoint-epochs", type=int, metavar="N", help="keep a checkpoint every N epochs (default: by time alone)"
+    )
+    parser.add_argument(
+        "--checkpoint-minutes", type=float, metavar="M", help="keep one every M minutes (default: 1; 0: never by time)"
+    )
     parser.add_argument("--data-home", type=Path, metavar="DIR", help="where downloaded data sets are kept")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="the labels of an IDX file of images")
     _add_models(parser)
@@ -109,8 +132,12 @@ def _fit(options: argparse.Namespace) -> int:
     overrides = [*options.overrides]
     flags = {"data.target": options.target, "data.task": options.task, "split.method": options.split}
     overrides += [f"{key}={_quoted(value)}" for key, value in flags.items() if value is not None]
-    if options.seed is not None:
-        overrides += [f"seed={options.seed}"]
+    numbers = {
+        "seed": options.seed,
+        "checkpoint.every_epochs": options.checkpoint_epochs,
+        "checkpoint.every_minutes": options.checkpoint_minutes,
+    }
+    overrides += [f"{key}={value}" for key, value in numbers.items() if value is not None]
     order = Order(
         source=options.source,
         models=options.models,
@@ -120,6 +147,7 @@ def _fit(options: argparse.Namespace) -> int:
         data_home=options.data_home,
         labels=options.labels,
         promote=not options.no_promote,
+        resume=options.resume,
     )
     published = run(order, out=sys.stdout, err=sys.stderr)
     sys.stdout.write(_next_steps(published, options.models, promoted=order.promote))

@@ -1,6 +1,14 @@
 """What stops a job, each with the exit code that the command line returns."""
 
-__all__ = ["DataError", "GateError", "RecipeError", "TrainingError"]
+__all__ = ["DataError", "GateError", "Interrupted", "RecipeError", "TrainingError"]
+
+
+class Interrupted(KeyboardInterrupt):
+    """A fit that was asked to end; `epoch` is the last one that is kept, None when there is nothing to go on from."""
+
+    def __init__(self, epoch: int | None = None) -> None:
+        self.epoch = epoch
+        super().__init__()
 
 
 class TrainingError(Exception):

@@ -5,7 +5,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from network import MLP, Architecture, EarlyStopping, EpochRecord, FitOptions, FitResult, Layer, fit
+from network import (
+    MLP,
+    Architecture,
+    EarlyStopping,
+    EpochRecord,
+    FitOptions,
+    FitResult,
+    Keep,
+    Layer,
+    State,
+    fit,
+)
 from predictor.wording import hint, shown
 from training.errors import RecipeError
 from training.evaluation import CLASS_METRICS, NUMBER_METRICS, Evaluator, evaluator
@@ -26,8 +37,18 @@ class Fitted:
     evaluate: Evaluator
 
 
-def fit_recipe(prepared: Prepared, recipe: Recipe, on_epoch: Callable[[EpochRecord], None]) -> Fitted:
-    """Initialise and fit the recipe's network on the training side. Raises RecipeError and DivergenceError."""
+def fit_recipe(
+    prepared: Prepared,
+    recipe: Recipe,
+    on_epoch: Callable[[EpochRecord], None],
+    *,
+    keep: Keep | None = None,
+    resume: State | None = None,
+) -> Fitted:
+    """Initialise and fit the recipe's network on the training side; `keep` and `resume` are those of `network.fit`.
+
+    Raises RecipeError and DivergenceError.
+    """
     initial, shuffling = np.random.default_rng(recipe.seed).spawn(2)
     mlp = MLP.initialized(_architecture(prepared, recipe), recipe.network.initializer.make(), rng=initial)
     goal = prepared.goal
@@ -45,6 +66,8 @@ def fit_recipe(prepared: Prepared, recipe: Recipe, on_epoch: Callable[[EpochReco
         metrics=_watched(prepared, recipe.fit, evaluate),
         metrics_every=1 if _is_metric(recipe.fit) else max(1, recipe.fit.epochs // SHOWN_TIMES),
         on_epoch=on_epoch,
+        keep=keep,
+        resume=resume,
     )
     return Fitted(result, evaluate)
 

@@ -1,25 +1,23 @@
 """The job itself: read, split, encode, fit, evaluate, gate, publish."""
 
 import re
-import signal
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import TextIO
+from typing import Any, TextIO
 
 from network import DivergenceError
 from predictor import FolderRepository, RepositoryError
-from training.artifacts import evaluate_parts, make_files, make_predictor
+from training.artifacts import ancestry, evaluate_parts, make_files, make_predictor
+from training.checkpoints import Checkpoints, Found, Keeper
 from training.cookbook import DEFAULT, load_recipe, recipe_names
-from training.errors import RecipeError, TrainingError
+from training.errors import Interrupted, RecipeError, TrainingError
 from training.fitting import Fitted, fit_recipe
 from training.gate import check_gate
 from training.prepared import Prepared, inline_table, prepare
 from training.progress import progress
 from training.recipe import Recipe
+from training.signals import held_back
 from training.sources import SourceOptions, read_source
 from training.sources.datasets import DATASETS
 from training.table import Table
@@ -27,6 +25,8 @@ from training.wording import count, metrics_table
 
 __all__ = ["Order", "Published", "read_table", "run"]
 
+FINISHING = "Interrupted: finishing this epoch, to keep it; once more ends at once."
+MODEL = "model.npz"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 
 
@@ -42,6 +42,7 @@ class Order:
     data_home: Path | None = None
     labels: Path | None = None
     promote: bool = True
+    resume: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,18 @@ def run(order: Order, *, out: TextIO, err: TextIO) -> Published:
     table = read_table(order, recipe)
     prepared = prepare(table, recipe)
     _introduce(name, prepared, out)
-    fitted = _fitted(prepared, recipe, err)
-    metrics = evaluate_parts(prepared, fitted)
-    out.write(_outcome(fitted, metrics))
-    check_gate(recipe.gate, metrics)
-    predictor = make_predictor(prepared, fitted, recipe, table, metrics)
-    files = make_files(predictor, prepared, fitted, recipe, prepared.notes)
-    version = _publish(order, name, files)
+    checkpoints = Checkpoints(order.models, name, _identity(prepared, recipe, table))
+    try:
+        fitted = _fitted(prepared, recipe, checkpoints, err, resume=order.resume)
+        metrics = evaluate_parts(prepared, fitted)
+        out.write(_outcome(fitted, metrics))
+        check_gate(recipe.gate, metrics)
+        predictor = make_predictor(prepared, fitted, recipe, table, metrics)
+        files = make_files(predictor, prepared, fitted, recipe, prepared.notes)
+        version = _publish(order, name, files)
+    except KeyboardInterrupt:
+        raise Interrupted(checkpoints.epoch) from None
+    checkpoints.discard()
     return Published(name, version, order.models / name / str(version), metrics)
 
 
@@ -120,12 +126,36 @@ def _introduce(name: str, prepared: Prepared, out: TextIO) -> None:
     out.flush()
 
 
-def _fitted(prepared: Prepared, recipe: Recipe, err: TextIO) -> Fitted:
+def _identity(prepared: Prepared, recipe: Recipe, table: Table) -> dict[str, Any]:
+    """Return what a fit must have in common with another to go on from its checkpoint: all but the gate."""
+    decided = {key: value for key, value in recipe.record().items() if key not in {"about", "gate"}}
+    return {"lineage": ancestry(prepared, recipe, table), "recipe": decided}
+
+
+def _fitted(prepared: Prepared, recipe: Recipe, checkpoints: Checkpoints, err: TextIO, *, resume: bool) -> Fitted:
+    found = _found(checkpoints, err, resume=resume)
+    state = None if found is None else found.state
     try:
-        with progress(recipe.fit.epochs, err) as on_epoch:
-            return fit_recipe(prepared, recipe, on_epoch)
+        with held_back(err, FINISHING) as held, progress(recipe.fit.epochs, err) as on_epoch:
+            keep = Keeper(checkpoints, recipe.checkpoint, held, err)
+            fitted = fit_recipe(prepared, recipe, on_epoch, keep=keep, resume=state)
+            if held.is_interrupted:
+                raise Interrupted
     except DivergenceError as error:
+        checkpoints.discard()
         raise TrainingError(str(error)) from error
+    return fitted
+
+
+def _found(checkpoints: Checkpoints, err: TextIO, *, resume: bool) -> Found | None:
+    """Return the checkpoint to go on from, if that is asked for, and say so."""
+    if not resume:
+        if checkpoints.exists():
+            err.write("note: a checkpoint of this very fit is there; --resume would go on from it\n")
+        return None
+    found, sentence = checkpoints.load()
+    err.write(f"{sentence}\n")
+    return found
 
 
 def _outcome(fitted: Fitted, metrics: Mapping[str, float]) -> str:
@@ -139,8 +169,9 @@ def _outcome(fitted: Fitted, metrics: Mapping[str, float]) -> str:
 def _publish(order: Order, name: str, files: Mapping[str, bytes]) -> int:
     repository = FolderRepository(order.models)
     try:
-        with _uninterrupted():
-            version = repository.publish(name, files)
+        with held_back():
+            version = _published(repository, name, files) if order.resume else None
+            version = version or repository.publish(name, files)
             if order.promote:
                 repository.promote(name, version)
     except (RepositoryError, OSError) as error:
@@ -148,18 +179,8 @@ def _publish(order: Order, name: str, files: Mapping[str, bytes]) -> int:
     return version
 
 
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C wait: publishing takes milliseconds, and half of it would be a version that nobody was told of."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ignore(_signal: int, _frame: FrameType | None) -> None:
-        return
-
-    before = signal.signal(signal.SIGINT, ignore)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _published(repository: FolderRepository, name: str, files: Mapping[str, bytes]) -> int | None:
+    """Return the last version when it is this very model: whoever published it did not live to say so."""
+    versions = repository.versions(name) if name in repository.names() else []
+    is_there = versions and repository.read(name, versions[-1]) == files[MODEL]
+    return versions[-1] if is_there else None

@@ -1,6 +1,6 @@
 """What a recipe may say. A recipe is a TOML file of this shape; see docs/recipes.md for each key."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -8,7 +8,20 @@ from network import ACTIVATIONS
 from predictor.wording import hint, shown
 from training.choices import InitializerChoice, LossChoice, OptimizerChoice, ScheduleChoice
 
-__all__ = ["Data", "Demand", "Encoding", "Fit", "Hidden", "InlineTable", "Net", "Output", "Recipe", "Split", "Stopping"]
+__all__ = [
+    "Checkpoint",
+    "Data",
+    "Demand",
+    "Encoding",
+    "Fit",
+    "Hidden",
+    "InlineTable",
+    "Net",
+    "Output",
+    "Recipe",
+    "Split",
+    "Stopping",
+]
 
 
 def _activation(name: str) -> str:
@@ -128,6 +141,13 @@ class Fit(Strict):
     stopping: Stopping | None = None
 
 
+class Checkpoint(Strict):
+    """How often the state of a fit is kept, should it be interrupted: whatever comes first; 0 minutes is never."""
+
+    every_epochs: Count | None = None
+    every_minutes: Annotated[float, Field(ge=0)] = 1.0
+
+
 class Demand(Strict):
     """What one metric, such as "test.accuracy", must reach before the model is published."""
 
@@ -155,3 +175,8 @@ class Recipe(Strict):
     network: Net = Net()
     fit: Fit = Fit()
     gate: tuple[Demand, ...] = ()
+    checkpoint: Checkpoint = Checkpoint()
+
+    def record(self) -> dict[str, Any]:
+        """Return, as JSON, what a model file says of its recipe: all that decides what model comes out."""
+        return self.model_dump(mode="json", exclude_none=True, exclude={"checkpoint"})
