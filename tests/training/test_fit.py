@@ -169,8 +169,7 @@ def test_ctrl_c_in_the_middle_of_a_fit_ends_it_at_once(models: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "Interrupted: nothing was published. Epoch " in err
-    assert f"python -m training fit xor-online --set fit.epochs=100000000 --models {models} --resume" in err
+    assert "Interrupted: nothing was published." in err
     assert FolderRepository(models).names() == []
 
 
