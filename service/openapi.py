@@ -6,13 +6,14 @@ from typing import Any
 
 from predictor import CategoricalFeature, ClassOutputs, NumericFeature
 from service.describing import example_row
-from service.problems import PROBLEM_TYPE
+from service.messages import JSON
 from service.registry import Catalog, Served
-from service.router import Route
+from service.router import NATIVE, Dialect, Route
 
 __all__ = ["describe"]
 
 Schema = dict[str, Any]
+OBJECT: Schema = {"schema": {"type": "object"}}
 PROBLEMS = {"400": "Not HTTP or not JSON", "404": "No such thing", "413": "Too large", "415": "Another type of body",
             "422": "JSON that does not fit the model", "429": "Busy", "503": "No proven model",
             "504": "Not in time"}  # fmt: skip
@@ -51,9 +52,11 @@ def _operation(route: Route, *, needs_key: bool) -> Schema:
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
         ]
     if route.method == "POST":
-        operation["requestBody"] = {"content": {"application/json": {"schema": {"type": "object"}}}}
+        kinds = route.consumes or (JSON,)
+        operation["requestBody"] = {"content": {kind: {} if kind != JSON else OBJECT for kind in kinds}}
     answer = {"description": "The answer", "content": {kind.partition(";")[0]: {} for kind in route.produces}}
-    operation["responses"] = {"200": answer} | _problems()
+    operation["responses"] = {"200": answer} | _problems(route.dialect)
+    operation["tags"] = [route.dialect.name]
     if route.access == "admin":
         operation["security"] = [{"admin": []}]
     elif route.access == "predict" and needs_key:
@@ -65,7 +68,7 @@ def _model_operation(name: str, *, needs_key: bool) -> Schema:
     operation: Schema = {
         "summary": f"Predict with the champion of {name}",
         "operationId": f"predict_{name}",
-        "responses": {"200": {"description": "The answer"}} | _problems(),
+        "responses": {"200": {"description": "The answer"}} | _problems(NATIVE),
     }
     if needs_key:
         operation["security"] = [{"apiKey": []}]
@@ -81,9 +84,12 @@ def _attach(operation: Schema, name: str) -> None:
     operation["responses"]["200"]["content"] = content("answer")
 
 
-def _problems() -> Schema:
-    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    return {status: {"description": text, "content": {PROBLEM_TYPE: schema}} for status, text in PROBLEMS.items()}
+def _problems(dialect: Dialect) -> Schema:
+    """Return what can go wrong; the dialects have no 422, and a body of their own."""
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}} if dialect == NATIVE else OBJECT
+    content = dict.fromkeys(dialect.fault_types, schema)
+    known = {status: text for status, text in PROBLEMS.items() if status != "422" or dialect == NATIVE}
+    return {status: {"description": text, "content": content} for status, text in known.items()}
 
 
 def _request(served: Served) -> Schema:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from service.batching import Work
 from service.messages import JSON, Headers, Request, Response
-from service.problems import Problem, problem_response
+from service.problems import PROBLEM_TYPE, Problem, problem_response
 
 if TYPE_CHECKING:
     from service.runtime import Runtime
@@ -25,7 +25,7 @@ class Dialect:
     """One protocol: how it words what goes wrong, and below which path all is its own, also what is not there.
 
     `negotiates` tells that Accept is heeded; protocols that always answer in one form leave it alone. `encodings` are
-    the compressions that a body may have.
+    the compressions that a body may have, `fault_types` the media types of what `render` makes.
     """
 
     name: str
@@ -33,9 +33,10 @@ class Dialect:
     prefix: str | None = None
     negotiates: bool = False
     encodings: tuple[str, ...] = ("gzip",)
+    fault_types: tuple[str, ...] = (JSON,)
 
 
-NATIVE = Dialect("native", problem_response, negotiates=True)
+NATIVE = Dialect("native", problem_response, negotiates=True, fault_types=(PROBLEM_TYPE,))
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Router:
         """Return the protocol that an error at a path is worded in."""
         if match is not None:
             return next(iter(match.routes.values())).dialect
-        return next((d for d in self._dialects if path.startswith(str(d.prefix))), NATIVE)
+        return next((d for d in self._dialects if f"{path}/".startswith(f"{d.prefix}/")), NATIVE)
 
     def _scan(self, path: str) -> Match | None:
         for pattern, template, methods in self._patterns.get(_shape(path), ()):

@@ -12,7 +12,8 @@ def all_routes(*, is_admin: bool) -> tuple[Route, ...]:
     found = (
         *predict.ROUTES, *models.ROUTES, *drift.ROUTES, *health.ROUTES, *metrics.ROUTES, *openapi.ROUTES, *pages.ROUTES,
     )  # fmt: skip
-    return (*found, *admin.ROUTES, *dialect_routes()) if is_admin else (*found, *dialect_routes())
+    dialects = dialect_routes(is_admin=is_admin)
+    return (*found, *admin.ROUTES, *dialects) if is_admin else (*found, *dialects)
 
 
 def routes_table(dialect: Dialect) -> str:

@@ -1,0 +1,66 @@
+"""The Open Inference Protocol, version 2, with binary tensors, the model repository and model configuration."""
+
+from typing import TYPE_CHECKING
+
+from service.answers import plain_work
+from service.batching import Work
+from service.choosing import served_for
+from service.dialects import oip_status as status
+from service.dialects.oip_bodies import read_infer
+from service.dialects.wording import sentence_of, status_of
+from service.messages import Request, Response, json_response
+from service.problems import Problem
+from service.router import Access, Dialect, Handler, Route
+
+if TYPE_CHECKING:
+    from service.runtime import Runtime
+
+__all__ = ["ADMIN_ROUTES", "OIP", "ROUTES"]
+
+
+def infer(request: Request, runtime: "Runtime") -> Work:
+    """Answer the outputs that are asked for, by default all of them."""
+    served = served_for(request, runtime)
+    asked = read_infer(request, served, runtime.settings.max_rows)
+    return plain_work(served, asked.instances, runtime, asked.render)
+
+
+def render(problem: Problem, request: Request) -> Response:
+    """Answer a problem as this protocol does."""
+    return json_response({"error": sentence_of(problem, request.id)}, status_of(problem), problem.headers)
+
+
+OIP = Dialect("oip", render, prefix="/v2", encodings=("gzip", "deflate"))
+
+PAGES: tuple[tuple[str, Handler, str], ...] = (
+    ("/v2", status.server, "What this server is"),
+    ("/v2/health/live", status.server_live, "Whether the process is alive"),
+    ("/v2/health/ready", status.server_ready, "Whether every model that should serve does"),
+    ("/v2/models", status.model_list, "The names of the models"),
+    ("/v2/models/<name>", status.model_metadata, "Inputs and outputs of the champion"),
+    ("/v2/models/<name>/ready", status.model_ready, "Whether the champion can answer"),
+    ("/v2/models/<name>/config", status.model_config, "The configuration of the champion"),
+    ("/v2/models/<name>/versions/<version>", status.model_metadata, "Inputs and outputs of one version"),
+    ("/v2/models/<name>/versions/<version>/ready", status.model_ready, "Whether one version can answer"),
+    ("/v2/models/<name>/versions/<version>/config", status.model_config, "The configuration of one version"),
+)
+
+
+def _post(path: str, handler: Handler, summary: str, access: Access) -> Route:
+    is_prediction = handler is infer
+    return Route(
+        "POST", path, handler, summary, access=access, consumes=None, dialect=OIP, is_prediction=is_prediction,
+        produces=("application/json", "application/octet-stream") if is_prediction else ("application/json",),
+    )  # fmt: skip
+
+
+ROUTES = (
+    _post("/v2/models/<name>/infer", infer, "Predict with the champion", "predict"),
+    _post("/v2/models/<name>/versions/<version>/infer", infer, "Predict with one loaded version", "predict"),
+    *(Route("GET", path, handler, summary, dialect=OIP) for path, handler, summary in PAGES),
+    _post("/v2/repository/index", status.index, "The versions that aliases name, with their states", "public"),
+)
+ADMIN_ROUTES = (
+    _post("/v2/repository/models/<name>/load", status.load, "Look at the repository now", "admin"),
+    _post("/v2/repository/models/<name>/unload", status.unload, "Refused: aliases say what serves", "admin"),
+)

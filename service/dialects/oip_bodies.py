@@ -1,0 +1,194 @@
+"""The bodies of the Open Inference Protocol: inputs as JSON, as bytes after the JSON, or as nothing but bytes."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+
+from predictor import InputError
+from predictor.wording import kind_of, shown
+from service.answers import Outputs, answered, named_headers
+from service.dialects.oip_tensors import Given, packed, read_tensor
+from service.dialects.reading import read_object
+from service.dialects.tensors import Tensor, outputs_of, value_of
+from service.instances import Instances, encoded
+from service.messages import JSON, Request, Response
+from service.problems import not_fitting, one_fault
+from service.registry import Served
+
+__all__ = ["HEADER_LENGTH", "Asked", "read_infer"]
+
+HEADER_LENGTH = "inference-header-content-length"
+BINARY = "application/octet-stream"
+LONGEST_ID = 256
+FLOAT32_BYTES = 4
+NUMBERS = frozenset({int, float, type(None)})
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an infer request wants: its rows, the id to repeat, and which outputs, each as JSON or as bytes."""
+
+    instances: Instances
+    id: str | None
+    wanted: tuple[tuple[Tensor, bool], ...]
+
+    def render(self, served: Served, outputs: Outputs) -> Response:
+        """Answer the outputs in the order in which they were asked for."""
+        rows = len(outputs.predictions)
+        described: list[dict[str, Any]] = []
+        parts: list[bytes] = []
+        for tensor, is_binary in self.wanted:
+            value = value_of(tensor, outputs)
+            entry: dict[str, Any] = {
+                "name": tensor.name,
+                "datatype": tensor.datatype,
+                "shape": [rows, *tensor.shape[1:]],
+            }
+            if is_binary:
+                parts.append(packed(value))
+                entry["parameters"] = {"binary_data_size": len(parts[-1])}
+            else:
+                entry["data"] = value.ravel() if isinstance(value, np.ndarray) else value
+            described.append(entry)
+        head: dict[str, Any] = {"model_name": served.name, "model_version": str(served.version)}
+        if self.id is not None:
+            head["id"] = self.id
+        head["outputs"] = described
+        body = orjson.dumps(head, option=orjson.OPT_SERIALIZE_NUMPY)
+        headers = list(named_headers(served))
+        if not parts:
+            return answered(served, body, JSON, rows, headers)
+        headers.append((HEADER_LENGTH, str(len(body))))
+        return answered(served, b"".join([body, *parts]), BINARY, rows, headers)
+
+
+def read_infer(request: Request, served: Served, max_rows: int) -> Asked:
+    """Read an infer request; Problem says what is wrong and where."""
+    length = _header_length(request)
+    if length == 0:
+        wanted = tuple((tensor, True) for tensor in outputs_of(served))
+        return Asked(_raw(request.body, served, max_rows), None, wanted)
+    body = request.body
+    head, blob = (body, memoryview(b"")) if length is None else (body[:length], memoryview(body)[length:])
+    document = read_object(head, served, max_rows)
+    given = _inputs(document.get("inputs"), blob, served, max_rows)
+    return Asked(_instances(given, served, max_rows), _id(document), _wanted(document, served))
+
+
+def _header_length(request: Request) -> int | None:
+    """Return how many bytes of the body are JSON, None when all are."""
+    text = request.headers.get(HEADER_LENGTH)
+    if text is None:
+        return None
+    if (
+        not (text.isascii() and text.isdigit())
+        or len(text) > len(str(len(request.body)))
+        or int(text) > len(request.body)
+    ):
+        detail = f"expected a number of bytes from 0 to {len(request.body)} in Inference-Header-Content-Length"
+        raise one_fault(400, "", "header", detail)
+    return int(text)
+
+
+def _inputs(value: Any, blob: memoryview, served: Served, max_rows: int) -> list[Given]:
+    most = len(served.predictor.schema.names)
+    if not isinstance(value, list) or not 1 <= len(value) <= most:
+        found = f"{len(value)}" if isinstance(value, list) else kind_of(value)
+        raise one_fault(400, "/inputs", "inputs", f"expected a list of 1 to {most} inputs, found {found}")
+    given: list[Given] = []
+    for index, item in enumerate(value):
+        tensor, taken = read_tensor(item, index, blob, max_rows)
+        blob = blob[taken:]
+        given.append(tensor)
+    if len(blob):
+        raise one_fault(400, "", "size", f"{len(blob)} bytes of binary data belong to no input")
+    return given
+
+
+def _instances(given: list[Given], served: Served, max_rows: int) -> Instances:
+    schema = served.predictor.schema
+    if len(given) == 1 and schema.is_numeric and (len(given[0].shape) > 1 or given[0].name not in schema.names):
+        return _matrix(given[0], served, max_rows)
+    columns: dict[str, list[Any]] = {}
+    for tensor in given:
+        if tensor.name in columns:
+            raise one_fault(400, tensor.place, "duplicate", f"input {shown(tensor.name)} stands more than once")
+        if tensor.shape[1:] not in ((), (1,)):
+            found = list(tensor.shape)
+            raise one_fault(400, tensor.place, "shape", f"expected the shape [-1] or [-1, 1], found {found}")
+        columns[tensor.name] = tensor.cells.tolist() if isinstance(tensor.cells, np.ndarray) else tensor.cells
+    return encoded("columns", columns, schema, place="/inputs", max_rows=max_rows)
+
+
+def _matrix(tensor: Given, served: Served, max_rows: int) -> Instances:
+    """Encode one tensor of rows x features."""
+    schema = served.predictor.schema
+    width = len(schema.names)
+    if tensor.shape[1:] != (width,):
+        raise one_fault(400, tensor.place, "shape", f"expected the shape [-1, {width}], found {list(tensor.shape)}")
+    cells = tensor.cells
+    if isinstance(cells, list) and set(map(type, cells)) <= NUMBERS:
+        with suppress(OverflowError):  # an integer of more than 308 digits: the precise way names its place
+            cells = np.array(cells, dtype=np.float64)
+    if isinstance(cells, list):
+        rows = [cells[start : start + width] for start in range(0, len(cells), width)]
+        return encoded("rows", rows, schema, place=tensor.place, max_rows=max_rows)
+    try:
+        return Instances(schema.encode_numbers(cells.reshape(tensor.shape)))
+    except InputError as error:
+        raise not_fitting(error, tensor.place) from error
+
+
+def _raw(body: bytes, served: Served, max_rows: int) -> Instances:
+    """Encode a body that is nothing but the one input of a model of numbers, 32-bit floats."""
+    schema = served.predictor.schema
+    row_bytes = FLOAT32_BYTES * len(schema.names)
+    if not schema.is_numeric:
+        raise one_fault(400, "", "inputs", "a body without JSON needs a model with one input")
+    if len(body) % row_bytes:
+        raise one_fault(400, "", "size", f"expected rows of {row_bytes} bytes, found {len(body)} bytes")
+    rows = len(body) // row_bytes
+    if rows > max_rows:
+        raise one_fault(400, "", "rows", f"expected at most {max_rows} rows, found {rows}")
+    tensor = Given("", (rows, len(schema.names)), np.frombuffer(body, "<f4"), "")
+    return _matrix(tensor, served, max_rows)
+
+
+def _id(document: Mapping[str, Any]) -> str | None:
+    given = document.get("id")
+    if given is None or (isinstance(given, str) and len(given) <= LONGEST_ID and given.isprintable()):
+        return given
+    raise one_fault(400, "/id", "type", f"expected at most {LONGEST_ID} printable characters")
+
+
+def _wanted(document: Mapping[str, Any], served: Served) -> tuple[tuple[Tensor, bool], ...]:
+    is_binary = _flag(document, "binary_data_output", "", is_usual=False)
+    known = {tensor.name: tensor for tensor in outputs_of(served)}
+    named = document.get("outputs")
+    if named is None or named == []:
+        return tuple((tensor, is_binary) for tensor in known.values())
+    if not isinstance(named, list) or len(named) > len(known):
+        raise one_fault(400, "/outputs", "outputs", f"expected a list of at most {len(known)} outputs")
+    wanted: list[tuple[Tensor, bool]] = []
+    for index, item in enumerate(named):
+        name = item.get("name") if isinstance(item, dict) else None
+        if not isinstance(name, str) or name not in known:
+            found = shown(name) if isinstance(name, str) else kind_of(item)
+            detail = f"expected one of {', '.join(known)}, found {found}"
+            raise one_fault(400, f"/outputs/{index}/name", "outputs", detail)
+        wanted.append((known[name], _flag(item, "binary_data", f"/outputs/{index}", is_usual=is_binary)))
+    return tuple(wanted)
+
+
+def _flag(value: Mapping[str, Any], name: str, place: str, *, is_usual: bool) -> bool:
+    parameters = value.get("parameters")
+    if parameters is None:
+        return is_usual
+    flag = parameters.get(name, is_usual) if isinstance(parameters, dict) else None
+    if not isinstance(flag, bool):
+        raise one_fault(400, f"{place}/parameters", "type", f"expected an object in which {name} is true or false")
+    return flag
