@@ -8,36 +8,27 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from network import MLP, Architecture, Loss, Parameters, Rows, Trainer, training_rows
 from predictor import Predictor
 from training.estimators.choices import Pace, architecture_of, check_parameters, options_of
+from training.estimators.conformal import FEWEST_ROWS, calibrated
+from training.estimators.watching import Given, Held, held_out, validation_loss, watching_score
 
-__all__ = ["Held", "Perceptron", "dense"]
+__all__ = ["Perceptron", "dense"]
 
 Matrix = NDArray[Any]
 SLOWEST_RATE = 1e-6
 SEEN_ROWS = 16
-FEWEST_HELD = 2
-TOO_FEW_HELD = "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+UNFINISHED = "Stochastic Optimizer: Maximum iterations ({}) reached and the optimization hasn't converged yet."
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
 )
-
-
-@dataclass(frozen=True)
-class Held:
-    """Rows that watch: inputs, encoded targets, weights or none."""
-
-    X: Matrix
-    Y: Matrix
-    weight: Matrix | None
 
 
 @dataclass(frozen=True)
@@ -56,6 +47,8 @@ class Run:
 class Perceptron(CallbackSupportMixin, BaseEstimator):
     """The engine of `network` behind the interface of scikit-learn's multilayer perceptrons."""
 
+    _best: Matrix | None = None  # the weights that the rows that watch scored best, while a fit is under way
+
     @abstractmethod
     def _encoded(self, X: Any, y: Any, *, is_first: bool, incremental: bool) -> tuple[Matrix, Matrix]:
         """Check inputs and targets; return X and the targets as (rows, outputs)."""
@@ -65,13 +58,17 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         """Return the loss and the name of the output activation."""
 
     @abstractmethod
-    def _score_of(self, A: Matrix, held: Held) -> float:
-        """Score activations of the last layer against encoded targets."""
+    def _answers(self, A: Matrix) -> Matrix:
+        """Turn activations of the last layer, or encoded targets, into what `predict` returns."""
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool = False) -> Self:
+    @abstractmethod
+    def _misses(self, A: Matrix, Y: Matrix) -> NDArray[np.float64] | None:
+        """Return how far the activations of each row are off, (rows,), or None where intervals have no meaning."""
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, given: Given | None, *, incremental: bool = False) -> Self:
         check_parameters(self)
-        if incremental and self.early_stopping:
-            raise ValueError("partial_fit does not support early_stopping=True")
+        if incremental and self.early_stopping and given is None:
+            raise ValueError("partial_fit does not support early_stopping=True without X_val and y_val")
         is_first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         given_X = X
         X, Y = self._encoded(X, y, is_first=is_first, incremental=incremental)
@@ -79,10 +76,10 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         random = check_random_state(self.random_state)
         if is_first:
             self._initialize(X, Y, random)
-        self._seen = np.vstack([X[:SEEN_ROWS], X.min(axis=0), X.max(axis=0)])
-        held = self._given(incremental=incremental)
+        self._seen = seen(X, None if is_first else getattr(self, "_seen", None))
+        held = None if given is None else self._held(given)
         if self.early_stopping and held is None and self.solver != "lbfgs":
-            X, Y, weight, held = self._split(X, Y, weight, random)
+            X, Y, weight, held = held_out(self, X, Y, weight, random)
         trainer = self._trainer_for(X, weight, random, incremental=incremental)
         data = training_rows(trainer.mlp, trainer.options.loss, X, Y, sample_weight=weight)
         context = self._init_callback_context(max_subtasks=1 if incremental else self.max_iter)
@@ -93,6 +90,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         self._take(trainer.mlp.parameters)
         if not all(np.isfinite(array).all() for array in (*self.coefs_, *self.intercepts_)):
             raise ValueError(NOT_FINITE)
+        self.calibration_ = None if held is None else calibrated(self._misses(trainer.mlp.infer(held.X), held.Y))
         return self
 
     def _initialize(self, X: Matrix, Y: Matrix, random: np.random.RandomState) -> None:
@@ -115,37 +113,22 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         self.validation_scores_: list[float] | None = [] if self.early_stopping else None
         self.best_validation_score_: Any = -np.inf if self.early_stopping else None
         self.best_loss_: Any = None if self.early_stopping else np.inf
+        self._best = None
 
-    def _given(self, *, incremental: bool) -> Held | None:
+    def _held(self, given: Given) -> Held:
         """Encode the rows that the caller lets watch."""
-        given = None if incremental else getattr(self, "_held", None)
-        if given is None:
-            return None
-        X, y, weight = given
-        X, Y = self._encoded(X, y, is_first=False, incremental=True)
-        return Held(X, Y, None if weight is None else _check_sample_weight(weight, X, dtype=np.float64))
+        X, Y = self._encoded(given.X, given.y, is_first=False, incremental=True)
+        return Held(X, Y, None if given.weight is None else _check_sample_weight(given.weight, X, dtype=np.float64))
 
     def _architecture(self, inputs: int) -> Architecture:
         return architecture_of(self, inputs, self.n_outputs_, self.out_activation_)
-
-    def _split(
-        self, X: Matrix, Y: Matrix, weight: Matrix | None, random: np.random.RandomState
-    ) -> tuple[Matrix, Matrix, Matrix | None, Held]:
-        """Hold out rows that watch; binary classes keep their proportion."""
-        parts = [X, Y] if weight is None else [X, Y, weight]
-        strata = Y.astype(bool) if is_classifier(self) and self.n_outputs_ == 1 else None
-        split = train_test_split(*parts, random_state=random, test_size=self.validation_fraction, stratify=strata)
-        held = Held(split[1], split[3], None if weight is None else split[5])
-        if len(held.X) < FEWEST_HELD:
-            raise ValueError(TOO_FEW_HELD)
-        return split[0], split[2], None if weight is None else split[4], held
 
     def _trainer_for(
         self, X: Matrix, weight: Matrix | None, random: np.random.RandomState, *, incremental: bool
     ) -> Trainer:
         """Go on with the optimizer of the last `partial_fit`, or begin with a new one at the present weights."""
         before: Trainer | None = getattr(self, "_trainer", None) if incremental else None
-        state = before.state() if before is not None else getattr(self, "_trainer_state", None) if incremental else None
+        state = before.checkpoint() if before is not None else getattr(self, "_trainer_state", None)
         if not incremental or not hasattr(self, "_pace"):
             self._pace = Pace()
         loss, _ = self._objective()
@@ -157,8 +140,8 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
             return before
         rng = np.random.default_rng(random.randint(2**31, size=4))
         trainer = Trainer(self._mlp(), options, rng)
-        if state is not None:
-            trainer.restore(state)
+        if state is not None and incremental:
+            trainer.resume(state)
         self._trainer = trainer
         self.__dict__.pop("_trainer_state", None)
         return trainer
@@ -184,35 +167,33 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         wants_end = False
         while self.n_iter_ < self.max_iter and run.trainer.finished is None and not wants_end:
             wants_end = self._epoch(run)
-        if not run.trainer.has_converged and not wants_end:
+        self.has_stopped_ = run.trainer.has_converged or wants_end
+        if not self.has_stopped_:
             reason = run.trainer.finished or f"{self.max_iter} iterations are done"
             warnings.warn(f"lbfgs failed to converge: {reason}.", ConvergenceWarning, stacklevel=4)
 
     def _descend(self, run: Run) -> None:
         """Run epochs until neither loss nor score gets better, or all are done; restore the best where rows watch."""
         theta = run.trainer.mlp.parameters.flat
-        best = theta.copy() if self.early_stopping else None
+        if self.early_stopping and self._best is None:
+            self._best = theta.copy()
         self.n_iter_ = 0
+        self.has_stopped_ = False
         try:
-            while self.n_iter_ < (1 if run.is_incremental else self.max_iter):
+            while not self.has_stopped_ and self.n_iter_ < (1 if run.is_incremental else self.max_iter):
                 wants_end = self._epoch(run)
-                if self._judged(run) and best is not None:
-                    np.copyto(best, theta)
+                if self._judged(run):
+                    self._best = theta.copy()
                 self._set_pace()
-                if wants_end or (self._no_improvement_count > self.n_iter_no_change and self._ends()):
-                    break
-            else:
-                if not run.is_incremental:
-                    warnings.warn(
-                        f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization "
-                        "hasn't converged yet.",
-                        ConvergenceWarning,
-                        stacklevel=4,
-                    )
+                self.has_stopped_ = wants_end or (self._no_improvement_count > self.n_iter_no_change and self._ends())
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=4)
-        if best is not None:
-            np.copyto(theta, best)
+            self.has_stopped_ = True
+        if not self.has_stopped_ and not run.is_incremental:
+            warnings.warn(UNFINISHED.format(self.max_iter), ConvergenceWarning, stacklevel=4)
+        if self._best is not None and (self.has_stopped_ or not run.is_incremental):
+            np.copyto(theta, self._best)
+            self._best = None
 
     def _epoch(self, run: Run) -> bool:
         """Run one epoch and note it; True when a callback wants the fit to end."""
@@ -223,7 +204,8 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         self.t_ += len(run.data)
         self.loss_curve_.append(self.loss_)
         if run.held is not None:
-            self._note_held(run.trainer, run.held)
+            value = validation_loss(run.trainer, run.held)
+            self.validation_loss_curve_ = [*(self.validation_loss_curve_ or []), value]
         if self.verbose:
             print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
         if not hasattr(self, "_skl_callbacks"):
@@ -233,14 +215,6 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         ended = task.call_on_fit_task_end(estimator=self, X=run.X, y=run.y, reconstruction_attributes=lambda: fitted)
         return bool(ended)
 
-    def _note_held(self, trainer: Trainer, held: Held) -> None:
-        loss = trainer.options.loss
-        watching = training_rows(trainer.mlp, loss, held.X, held.Y)
-        P = trainer.mlp.infer(watching.X) if loss.link is None else trainer.mlp.logits(watching.X)
-        with np.errstate(over="ignore", invalid="ignore"):
-            value = np.average(loss.rows(P, watching.Y, np.empty_like(P)), weights=held.weight)
-        self.validation_loss_curve_ = [*(self.validation_loss_curve_ or []), float(value)]
-
     def _judged(self, run: Run) -> bool:
         """Count epochs without progress, by the score of the rows that watch or else by the loss; True for a best."""
         held = run.held
@@ -249,8 +223,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
             self._no_improvement_count = 0 if is_better else self._no_improvement_count + 1
             self.best_loss_ = min(self.best_loss_, self.loss_curve_[-1])
             return False
-        A = run.trainer.mlp.infer(held.X)
-        score = float(self._score_of(A, held)) if np.isfinite(A).all() else float("nan")
+        score = watching_score(self, run.trainer.mlp, held)
         self.validation_scores_ = [*(self.validation_scores_ or []), score]
         if self.verbose:
             print(f"Validation score: {score:f}")
@@ -303,6 +276,18 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
 
         return to_onnx(self.to_predictor(target=target), path)
 
+    def calibrate(self, X: Any, y: Any) -> Self:
+        """Learn from rows that the fit did not use how far predictions are off; intervals and sets need it.
+
+        Rows that watched the fit have calibrated it already. Raises ValueError for too few rows.
+        """
+        check_is_fitted(self)
+        X, Y = self._encoded(X, y, is_first=False, incremental=True)
+        self.calibration_ = calibrated(self._misses(self._mlp().infer(X), Y))
+        if self.calibration_ is None:
+            raise ValueError(f"calibrate: expected at least {FEWEST_ROWS} rows of one target, found {len(X)} rows")
+        return self
+
     def _activations(self, X: Any) -> Matrix:
         """Return the activations of the last layer, (rows, outputs)."""
         check_is_fitted(self)
@@ -323,7 +308,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         state = dict(super().__getstate__())
         trainer: Trainer | None = state.pop("_trainer", None)
         if trainer is not None:
-            state["_trainer_state"] = trainer.state()
+            state["_trainer_state"] = trainer.checkpoint()
         return state
 
 
@@ -331,3 +316,11 @@ def dense(X: Any) -> Matrix:
     """Return the array itself, or a sparse matrix as an array."""
     found: Matrix = X.toarray() if hasattr(X, "toarray") else X
     return found
+
+
+def seen(X: Matrix, before: Matrix | None) -> Matrix:
+    """Return some rows and, below them, the lowest and highest values of all rows up to now."""
+    low, high = X.min(axis=0), X.max(axis=0)
+    if before is not None:
+        low, high = np.minimum(low, before[-2]), np.maximum(high, before[-1])
+    return np.vstack([X[:SEEN_ROWS], low, high])

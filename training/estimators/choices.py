@@ -19,6 +19,7 @@ from network import (
     RMSProp,
 )
 from predictor.wording import hint, shown
+from training.estimators.watching import check_scoring
 
 __all__ = ["OTHER_NAMES", "Pace", "architecture_of", "check_parameters", "hidden_sizes", "options_of"]
 
@@ -50,6 +51,7 @@ def check_parameters(estimator: Any) -> None:
     """Raise ValueError for parameters that the options of a fit do not check themselves."""
     _check_choice("solver", estimator.solver, SOLVERS)
     _check_choice("learning_rate", estimator.learning_rate, RATES)
+    check_scoring(estimator.scoring)
     for name in _activations(estimator):
         _check_choice("activation", name, (*OTHER_NAMES, *ACTIVATIONS))
     for name, lowest in (("alpha", 0), ("max_iter", 1), ("tol", 0), ("power_t", 0), ("n_iter_no_change", 1)):

@@ -1,20 +1,22 @@
 """The classifier."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.callback import with_callbacks
-from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d, validate_data
 
 from network import LOSSES, Loss
-from training.estimators.base import Held, Matrix, Perceptron, dense
+from training.estimators.base import Matrix, Perceptron, dense
+from training.estimators.conformal import ROUNDING, threshold
+from training.estimators.watching import given_rows
 
 __all__ = ["MLPClassifier"]
 
@@ -25,7 +27,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     Parameters and attributes are those of `sklearn.neural_network.MLPClassifier` 1.9, with the same first weights for
     the same ``random_state``. Beyond it: ``activation`` and ``dropout`` may be lists, one entry for each hidden layer,
     of any activation of `network`; ``solver`` may be "adamw" or "rmsprop"; ``class_weight`` and ``label_smoothing``;
-    `fit` takes rows that watch. Inputs are (rows, features), float32 or float64, and so are the weights then.
+    ``scoring`` is what early stopping goes by; `fit` takes rows that watch; `predict_set` says which classes are
+    likely. Inputs are (rows, features), float32 or float64, and so are the weights then.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         dropout: float | Sequence[float] = 0.0,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         label_smoothing: float = 0.0,
+        scoring: str | Callable[..., float] | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -84,6 +88,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         self.dropout = dropout
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
+        self.scoring = scoring
 
     @with_callbacks
     def fit(
@@ -98,18 +103,29 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     ) -> Self:
         """Fit to inputs (rows, features) and labels (rows,), or an indicator matrix (rows, labels).
 
-        With X_val and y_val, those rows watch: their loss is in ``validation_loss_curve_``, and with
-        ``early_stopping`` their accuracy ends the fit. Raises ValueError for data or parameters that do not fit.
+        With X_val and y_val, those rows watch: their loss is in ``validation_loss_curve_``, they calibrate
+        `predict_set`, and with ``early_stopping`` their accuracy, or what ``scoring`` names, ends the fit. Raises
+        ValueError for data or parameters that do not fit.
         """
-        self._held = None if X_val is None else (X_val, y_val, sample_weight_val)
-        try:
-            return self._fit(X, y, self._weights(y, sample_weight))
-        finally:
-            del self._held
+        return self._fit(X, y, self._weights(y, sample_weight), given_rows(X_val, y_val, sample_weight_val))
 
     @available_if(lambda self: self._has_partial_fit())
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Take one epoch over the given rows; ``classes`` names all classes at the first call."""
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        classes: Any = None,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Take one epoch over the given rows; ``classes`` names all classes at the first call.
+
+        With ``early_stopping``, rows must watch: ``has_stopped_`` says when they have seen no progress for
+        ``n_iter_no_change`` calls, and the weights are then those that they scored best.
+        """
         if not hasattr(self, "classes_"):
             if classes is None:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
@@ -118,11 +134,12 @@ class MLPClassifier(ClassifierMixin, Perceptron):
             self.classes_ = self._label_binarizer.classes_
         elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
             raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, {self.classes_!r}")
-        return self._fit(X, y, self._weights(y, sample_weight), incremental=True)
+        given = given_rows(X_val, y_val, sample_weight_val)
+        return self._fit(X, y, self._weights(y, sample_weight), given, incremental=True)
 
     def predict(self, X: Any) -> Matrix:
         """Return the label of each row, (rows,), or the indicator matrix of several labels."""
-        return self._labels(self._activations(X))
+        return self._answers(self._activations(X))
 
     def predict_proba(self, X: Any) -> Matrix:
         """Return the probability of each class, (rows, classes)."""
@@ -134,8 +151,17 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    def _labels(self, A: Matrix) -> Matrix:
-        check_is_fitted(self)
+    def predict_set(self, X: Any, coverage: float = 0.9) -> NDArray[np.bool_]:
+        """Say which classes each row may well belong to, (rows, classes).
+
+        The true class is among them with probability ``coverage`` (split-conformal sets; Sadinle et al., 2019). Raises
+        ValueError when no rows calibrated the estimator, or too few.
+        """
+        margin = threshold(self, coverage)
+        likely: NDArray[np.bool_] = self.predict_proba(X) >= 1 - margin - ROUNDING
+        return likely
+
+    def _answers(self, A: Matrix) -> Matrix:
         labels: Matrix = self._label_binarizer.inverse_transform(A.ravel() if self.n_outputs_ == 1 else A)
         return labels
 
@@ -175,9 +201,13 @@ class MLPClassifier(ClassifierMixin, Perceptron):
                 f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {classes}."
             )
 
-    def _score_of(self, A: Matrix, held: Held) -> float:
-        known = self._label_binarizer.inverse_transform(held.Y.ravel() if self.n_outputs_ == 1 else held.Y)
-        return float(accuracy_score(known, self._labels(A), sample_weight=held.weight))
+    def _misses(self, A: Matrix, Y: Matrix) -> NDArray[np.float64] | None:
+        """Return 1 minus the probability of the true class of each row."""
+        if self._label_binarizer.y_type_.startswith("multilabel"):
+            return None
+        P, is_true = (np.hstack([1 - A, A]), np.hstack([1 - Y, Y])) if self.n_outputs_ == 1 else (A, Y)
+        of_truth: NDArray[np.float64] = P[np.arange(len(P)), is_true.argmax(axis=1)].astype(np.float64)
+        return 1 - of_truth
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

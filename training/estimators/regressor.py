@@ -1,18 +1,20 @@
 """The regressor."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.callback import with_callbacks
-from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from network import LOSSES, Loss
 from predictor.wording import hint, shown
-from training.estimators.base import Held, Matrix, Perceptron, dense
+from training.estimators.base import Matrix, Perceptron, dense
+from training.estimators.conformal import threshold
+from training.estimators.watching import given_rows
 
 __all__ = ["MLPRegressor"]
 
@@ -30,9 +32,11 @@ class MLPRegressor(RegressorMixin, Perceptron):
 
     Parameters and attributes are those of `sklearn.neural_network.MLPRegressor` 1.9, with the same first weights for
     the same ``random_state``. Beyond it: ``loss`` may be "absolute_error", "huber" (with ``delta``), "quantile" (with
-    ``quantile``) or a loss of your own (see `network.Loss`); ``activation`` and ``dropout`` may be lists, one entry for
-    each hidden layer, of any activation of `network`; ``solver`` may be "adamw" or "rmsprop"; `fit` takes rows that
-    watch. Inputs are (rows, features), float32 or float64, and so are the weights then.
+    ``quantile``) or a loss of your own (see `network.Loss`); ``scale_target`` standardises the target for the fit, and
+    predictions stay in its own units; ``activation`` and ``dropout`` may be lists, one entry for each hidden layer, of
+    any activation of `network`; ``solver`` may be "adamw" or "rmsprop"; ``scoring`` is what early stopping goes by;
+    `fit` takes rows that watch; `predict_interval` gives bounds. Inputs are (rows, features), float32 or float64, and
+    so are the weights then.
     """
 
     def __init__(
@@ -65,6 +69,8 @@ class MLPRegressor(RegressorMixin, Perceptron):
         dropout: float | Sequence[float] = 0.0,
         delta: float = 1.0,
         quantile: float = 0.5,
+        scale_target: bool = False,
+        scoring: str | Callable[..., float] | None = None,
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -93,6 +99,8 @@ class MLPRegressor(RegressorMixin, Perceptron):
         self.dropout = dropout
         self.delta = delta
         self.quantile = quantile
+        self.scale_target = scale_target
+        self.scoring = scoring
 
     @with_callbacks
     def fit(
@@ -107,33 +115,64 @@ class MLPRegressor(RegressorMixin, Perceptron):
     ) -> Self:
         """Fit to inputs (rows, features) and targets (rows,) or (rows, outputs).
 
-        With X_val and y_val, those rows watch: their loss is in ``validation_loss_curve_``, and with
-        ``early_stopping`` their R2 ends the fit. Raises ValueError for data or parameters that do not fit.
+        With X_val and y_val, those rows watch: their loss is in ``validation_loss_curve_``, they calibrate
+        `predict_interval`, and with ``early_stopping`` their R2, or what ``scoring`` names, ends the fit. Raises
+        ValueError for data or parameters that do not fit.
         """
-        self._held = None if X_val is None else (X_val, y_val, sample_weight_val)
-        try:
-            return self._fit(X, y, sample_weight)
-        finally:
-            del self._held
+        return self._fit(X, y, sample_weight, given_rows(X_val, y_val, sample_weight_val))
 
     @available_if(lambda self: self._has_partial_fit())
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Take one epoch over the given rows."""
-        return self._fit(X, y, sample_weight, incremental=True)
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Take one epoch over the given rows; ``scale_target`` goes by those of the first call.
+
+        With ``early_stopping``, rows must watch: ``has_stopped_`` says when they have seen no progress for
+        ``n_iter_no_change`` calls, and the weights are then those that they scored best.
+        """
+        return self._fit(X, y, sample_weight, given_rows(X_val, y_val, sample_weight_val), incremental=True)
 
     def predict(self, X: Any) -> Matrix:
         """Return the value of each row, (rows,), or (rows, outputs) for several targets."""
-        A = self._activations(X)
-        return A.ravel() if A.shape[1] == 1 else A
+        return self._answers(self._activations(X))
+
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> Matrix:
+        """Return the bounds within which each row's value lies with probability ``coverage``, (rows, 2).
+
+        Split-conformal intervals (Lei et al., 2018). Raises ValueError when no rows calibrated the estimator, or too
+        few, and for several targets.
+        """
+        margin = threshold(self, coverage)
+        values = self.predict(X)
+        return np.column_stack([values - margin, values + margin])
+
+    def _answers(self, A: Matrix) -> Matrix:
+        values = A if self.target_scale_ is None else (A * self.target_scale_ + self.target_offset_).astype(A.dtype)
+        return values.ravel() if values.shape[1] == 1 else values
+
+    def _misses(self, A: Matrix, Y: Matrix) -> NDArray[np.float64] | None:
+        """Return the distance of each row's value from the truth, in the target's units."""
+        if self.n_outputs_ > 1:
+            return None
+        return np.abs(self._answers(A).astype(np.float64) - self._answers(Y))
 
     def _objective(self) -> tuple[Loss, str]:
-        if not isinstance(self.loss, str):
-            return self.loss, self.loss.link or "identity"
-        if self.loss not in KNOWN:
-            known = ", ".join(KNOWN)
-            raise ValueError(f"loss: expected one of {known}, found {shown(self.loss)}{hint(self.loss, KNOWN)}")
-        options = {"huber": {"delta": self.delta}, "quantile": {"quantile": self.quantile}}.get(self.loss, {})
-        loss = LOSSES[KNOWN[self.loss]](**options)
+        own: Any = self.loss
+        if all(hasattr(own, name) for name in ("link", "prepare", "rows")):
+            return own, own.link or "identity"
+        if own not in KNOWN:
+            known, found = ", ".join(KNOWN), str(own)
+            message = f"loss: expected one of {known}, or an object with link, prepare and rows, found {shown(found)}"
+            raise ValueError(message + hint(found, KNOWN))
+        options = {"huber": {"delta": self.delta}, "quantile": {"quantile": self.quantile}}.get(own, {})
+        loss = LOSSES[KNOWN[own]](**options)
         return loss, loss.link or "identity"
 
     def _encoded(self, X: Any, y: Any, *, is_first: bool, incremental: bool) -> tuple[Matrix, Matrix]:  # noqa: ARG002
@@ -150,7 +189,17 @@ class MLPRegressor(RegressorMixin, Perceptron):
         if y.ndim == 2 and y.shape[1] == 1:  # noqa: PLR2004 - a matrix
             y = column_or_1d(y, warn=True)
         X = dense(X)
-        return X, np.asarray(y, X.dtype).reshape(len(X), -1)
+        return X, self._scaled(np.asarray(y).reshape(len(X), -1), is_first=is_first).astype(X.dtype, copy=False)
 
-    def _score_of(self, A: Matrix, held: Held) -> float:
-        return float(r2_score(held.Y, A, sample_weight=held.weight))
+    def _scaled(self, Y: Matrix, *, is_first: bool) -> Matrix:
+        """Standardise targets (rows, outputs), by the mean and deviation of those of the first fit."""
+        if is_first:
+            self.target_offset_: Matrix | None = None
+            self.target_scale_: Matrix | None = None
+        if is_first and self.scale_target:
+            if self._objective()[0].link is not None:
+                raise ValueError("scale_target: this loss needs the target in its own units")
+            deviation = Y.std(axis=0, dtype=np.float64)
+            self.target_offset_ = Y.mean(axis=0, dtype=np.float64)
+            self.target_scale_ = np.where(deviation > 0, deviation, 1.0)
+        return Y if self.target_scale_ is None else (Y - self.target_offset_) / self.target_scale_

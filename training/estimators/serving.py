@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 
 from network import MLP, Architecture, Layer, Parameters
 from predictor import (
+    Calibration,
     CategoricalFeature,
     ClassOutputs,
     FolderRepository,
@@ -71,6 +72,7 @@ def from_sklearn(model: Any, X: Any, *, names: Iterable[str] | None = None, targ
         golden,
         recipe={"estimator": type(mlp).__name__},
         metrics={},
+        calibration=_calibration(mlp, scale),
         lineage=lineage(
             source=type(mlp).__name__,
             digest=hashlib.sha256(network.parameters.flat.tobytes()).hexdigest(),
@@ -170,10 +172,19 @@ def _network(mlp: Any) -> MLP:
     return MLP(architecture, Parameters.from_arrays(architecture, arrays))
 
 
+def _calibration(mlp: Any, scale: NDArray[np.float64]) -> Calibration | None:
+    """Return the calibration of a fit in the target's own units."""
+    found: Calibration | None = getattr(mlp, "calibration_", None)
+    factor = 1.0 if is_classifier(mlp) else abs(float(scale[0]))
+    return None if found is None else Calibration(tuple(score * factor for score in found.scores))
+
+
 def _outputs(
     mlp: Any, target: str, outputs: int, offset: NDArray[np.float64], scale: NDArray[np.float64]
 ) -> ClassOutputs | NumberOutputs:
     if not is_classifier(mlp):
+        if (own := getattr(mlp, "target_scale_", None)) is not None:
+            offset, scale = mlp.target_offset_ * scale + offset, own * scale
         names = (target,) if outputs == 1 else tuple(f"{target} {place}" for place in range(outputs))
         return NumberOutputs(
             names, tuple(np.resize(offset, outputs).tolist()), tuple(np.resize(scale, outputs).tolist())

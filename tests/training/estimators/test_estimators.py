@@ -113,6 +113,14 @@ def test_a_loss_of_ones_own_is_taken() -> None:
     assert model.score(XD, yd) > 0.4
 
 
+@pytest.mark.parametrize("loss", ["hubr", 16, None])
+def test_what_is_no_loss_is_refused(loss: Any) -> None:
+    with pytest.raises(
+        ValueError, match=r"loss: expected one of squared_error, .*, or an object with link, prepare and"
+    ):
+        MLPRegressor(loss).fit(XD, yd)
+
+
 def test_class_weights_move_the_boundary() -> None:
     Xc, yc = make_classification(400, weights=[0.9], flip_y=0.1, random_state=0)
     plain = MLPClassifier(random_state=0, max_iter=60).fit(Xc, yc)

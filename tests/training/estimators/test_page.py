@@ -23,7 +23,7 @@ def run_examples(page: str, folder: Path) -> list[str]:
 
 
 def test_the_examples_of_the_estimators_page_run(tmp_path: Path) -> None:
-    assert run_examples("estimators.md", tmp_path) == ["1"]
+    assert run_examples("estimators.md", tmp_path) == ["1", "True", "(3, 2)"]
     assert FolderRepository(tmp_path / "models").aliases("flowers") == {"champion": 1}
 
 

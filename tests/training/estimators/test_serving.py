@@ -119,3 +119,17 @@ def test_an_estimator_publishes_itself(tmp_path: Path) -> None:
 def test_what_a_file_has_no_words_for_is_refused_by_name(model: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         from_sklearn(model.fit(X, y), X)
+
+
+def test_intervals_and_a_scaled_target_are_published_in_the_targets_units() -> None:
+    model = MLPRegressor(hidden_layer_sizes=8, max_iter=60, random_state=0, scale_target=True, early_stopping=True)
+    model.fit(XD, yd)
+    predictor = from_sklearn(model, XD)
+    np.testing.assert_allclose(answers(predictor, XD.tolist())[:, 0], model.predict(XD), rtol=1e-4)
+    assert predictor.calibration == model.calibration_
+    outer = TransformedTargetRegressor(model, transformer=StandardScaler()).fit(XD, yd)
+    inner_scores = outer.regressor_.calibration_.scores
+    found = from_sklearn(outer, XD)
+    assert found.calibration is not None
+    np.testing.assert_allclose(found.calibration.scores, np.array(inner_scores) * yd.std())
+    np.testing.assert_allclose(answers(found, XD.tolist())[:, 0], outer.predict(XD), rtol=1e-4)
