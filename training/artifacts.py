@@ -1,9 +1,7 @@
 """The files of one published version."""
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -11,15 +9,12 @@ from network import MLP
 from predictor import Golden, Predictor, prove, save_bytes
 from training.calibrating import calibrate, coverage
 from training.encoding import raw_cells
-from training.evaluation import class_codes, class_probabilities, confusion
 from training.fitting import Fitted
-from training.importance import MOST_ROWS, permutation_importance
 from training.lineage import lineage
-from training.pictures import calibration_svg, confusion_svg, loss_svg, predicted_svg
 from training.prepared import Prepared, Side
 from training.recipe import Recipe
 from training.reference import reference_of
-from training.report_page import report_html
+from training.report import report_files
 from training.table import Table
 
 __all__ = ["ancestry", "evaluate_parts", "make_files", "make_predictor"]
@@ -88,71 +83,10 @@ def _golden(prepared: Prepared, mlp: MLP) -> Golden:
     return Golden(rows=tuple(rows), outputs=mlp.infer(X))
 
 
-def make_files(
-    predictor: Predictor, prepared: Prepared, fitted: Fitted, recipe: Recipe, notes: Iterable[str]
-) -> dict[str, bytes]:
+def make_files(predictor: Predictor, prepared: Prepared, fitted: Fitted, recipe: Recipe) -> dict[str, bytes]:
     """Return the content of every file of the version by its name."""
-    result = fitted.result
-    files = {"model.npz": save_bytes(predictor), "loss.svg": loss_svg(result.history)}
-    report: dict[str, Any] = {
-        "metrics": dict(predictor.metrics),
-        "epochs": len(result.history),
-        "best_epoch": result.best_epoch,
-        "stopped": result.stopped,
-        "seconds": round(result.history[-1].seconds, 3),
-        "loss": result.history[-1].loss,
-        "rows": {name: 0 if side is None else len(side.rows) for name, side in _sides(prepared)},
-        "notes": list(notes),
-        "warnings": list(result.warnings),
-        "lineage": dict(predictor.lineage),
-        "recipe": recipe.record(),
-    }
-    pictures, extra = _pictures(prepared, fitted)
-    files |= {name: data for name, data in pictures.items() if name == "confusion.svg"}
-    report |= extra
-    importance = _importance(prepared, fitted)
-    if importance is not None:
-        report["importance"] = importance
-    files["report.json"] = (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode()
-    shown = {"loss.svg": files["loss.svg"], **pictures}
-    files["report.html"] = report_html(predictor, report, shown, importance)
-    return files
+    return {"model.npz": save_bytes(predictor), **report_files(predictor, prepared, fitted, recipe)}
 
 
 def _sides(prepared: Prepared) -> tuple[tuple[str, Side | None], ...]:
     return ("train", prepared.train), ("validation", prepared.validation), ("test", prepared.test)
-
-
-def _judged(prepared: Prepared) -> tuple[str, Side]:
-    """Return the part that tells how good the model is: the test rows where there are any."""
-    return ("train", prepared.train) if prepared.test is None else ("test", prepared.test)
-
-
-def _pictures(prepared: Prepared, fitted: Fitted) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """Draw what the task calls for; return the pictures by file name, and what they show for report.json."""
-    part, side = _judged(prepared)
-    mlp, labels = fitted.result.mlp, prepared.problem.target.labels
-    A = mlp.infer(side.X)
-    if not labels:
-        guesses = A[:, 0].astype(np.float64) * prepared.goal.scale + prepared.goal.offset
-        return {"predicted.svg": predicted_svg(side.values.astype(np.float64), guesses, part=part)}, {}
-    counts = confusion(mlp, side.X, side.values, len(labels))
-    pictures = {"confusion.svg": confusion_svg(counts, labels, part=part)}
-    P = class_probabilities(mlp, A)
-    if P is not None:
-        pictures["calibration.svg"] = calibration_svg(side.values, P, part=part)
-    return pictures, {"confusion": {"part": part, "labels": list(labels), "counts": counts.tolist()}}
-
-
-def _importance(prepared: Prepared, fitted: Fitted) -> dict[str, float] | None:
-    """Shuffle features among at most a thousand judged rows; the error is 1 - accuracy, or the squared one."""
-    _, side = _judged(prepared)
-    X, values = side.X[:MOST_ROWS], side.values[:MOST_ROWS]
-    if prepared.problem.target.labels:
-        return permutation_importance(
-            fitted.result.mlp, prepared.schema, X, lambda A: float(np.mean(class_codes(A) != values))
-        )
-    truth = (values - prepared.goal.offset) / prepared.goal.scale
-    return permutation_importance(
-        fitted.result.mlp, prepared.schema, X, lambda A: float(np.mean((A[:, 0] - truth) ** 2))
-    )

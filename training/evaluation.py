@@ -15,7 +15,6 @@ __all__ = [
     "Evaluator",
     "class_codes",
     "class_probabilities",
-    "confusion",
     "evaluator",
 ]
 
@@ -60,13 +59,6 @@ def class_codes(A: NDArray[Any]) -> NDArray[np.int64]:
     if A.shape[1] == 1:
         return (A[:, 0] > HALF).astype(np.int64)
     return np.asarray(A.argmax(axis=1), dtype=np.int64)
-
-
-def confusion(mlp: MLP, X: NDArray[np.float32], codes: NDArray[Any], classes: int) -> NDArray[np.int64]:
-    """Count rows by true class (down) and predicted class (across), (classes, classes)."""
-    counts = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(counts, (codes, class_codes(mlp.infer(X))), 1)
-    return counts
 
 
 def _class_metrics(mlp: MLP, A: NDArray[Any], codes: NDArray[Any], classes: int) -> dict[str, float]:

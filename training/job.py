@@ -73,7 +73,7 @@ def run(order: Order, *, out: TextIO, err: TextIO) -> Published:
         out.write(_outcome(fitted, metrics))
         check_gate(recipe.gate, metrics)
         predictor = make_predictor(prepared, fitted, recipe, table, metrics)
-        files = make_files(predictor, prepared, fitted, recipe, prepared.notes)
+        files = make_files(predictor, prepared, fitted, recipe)
         version = _publish(order, name, files)
     except KeyboardInterrupt:
         raise Interrupted(checkpoints.epoch) from None

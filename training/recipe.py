@@ -9,6 +9,7 @@ from predictor.wording import hint, shown
 from training.choices import InitializerChoice, LossChoice, OptimizerChoice, ScheduleChoice
 
 __all__ = [
+    "Card",
     "Checkpoint",
     "Data",
     "Demand",
@@ -162,6 +163,15 @@ class Demand(Strict):
         return self
 
 
+class Card(Strict):
+    """What only people can say of a model, for the card in its report."""
+
+    use: str | None = None
+    not_for: str | None = None
+    data: str | None = None
+    contact: str | None = None
+
+
 class Recipe(Strict):
     """Everything that decides what model comes out, given the data."""
 
@@ -175,6 +185,7 @@ class Recipe(Strict):
     network: Net = Net()
     fit: Fit = Fit()
     gate: tuple[Demand, ...] = ()
+    card: Card | None = None
     checkpoint: Checkpoint = Checkpoint()
 
     def record(self) -> dict[str, Any]:

@@ -1,0 +1,73 @@
+"""What the columns of the data hold, for the report."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from predictor import CategoricalFeature
+from predictor.features import Feature
+from training.problem import Problem
+from training.table import Column
+
+__all__ = ["MOST_COLUMNS", "column_facts", "target_facts"]
+
+MOST_COLUMNS = 100  # more than this nobody reads, and images have them by the hundred
+MOST_LEVELS = 8
+QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
+NAMES = ("lowest", "lower_quarter", "median", "upper_quarter", "highest")
+BINS = 10
+
+
+def column_facts(problem: Problem, features: Sequence[Feature]) -> list[dict[str, Any]]:
+    """Return for each column of the table, the target aside, what it holds and what was made of it."""
+    used = {feature.name: feature for feature in features}
+    return [_column(column, used.get(column.name)) for column in problem.features[:MOST_COLUMNS]]
+
+
+def target_facts(problem: Problem) -> dict[str, Any]:
+    """Return what the target is, and how its values are spread."""
+    target = problem.target
+    facts: dict[str, Any] = {"name": target.name, "task": target.task}
+    if target.labels:
+        counts = np.bincount(target.values, minlength=len(target.labels)).tolist()
+        return facts | {"labels": list(target.labels), "counts": counts}
+    return facts | _numbers(target.values)
+
+
+def _column(column: Column, feature: Feature | None) -> dict[str, Any]:
+    missing = int(column.is_missing.sum())
+    facts: dict[str, Any] = {
+        "name": column.name,
+        "kind": "number" if column.is_numeric else "text",
+        "used": feature is not None,
+        "missing": missing,
+    }
+    if missing < len(column.values):
+        known = column.values[~column.is_missing]
+        facts |= _numbers(known) if column.is_numeric else _levels(known.tolist())
+    return facts if feature is None else facts | {"feature": _use(feature)}
+
+
+def _numbers(values: Any) -> dict[str, Any]:
+    """Summarise finite numbers, (rows,), of at least one row."""
+    numbers = np.asarray(values, dtype=np.float64)
+    spread = dict(zip(NAMES, np.quantile(numbers, QUARTERS).tolist(), strict=True))
+    low, high = spread["lowest"], spread["highest"]
+    bins = np.histogram(numbers, BINS, (low, high))[0].tolist() if np.isfinite(high - low) and low < high else []
+    return {"distinct": len(np.unique(numbers)), "mean": float(numbers.mean()), **spread, "histogram": bins}
+
+
+def _levels(texts: Sequence[str]) -> dict[str, Any]:
+    levels, counts = np.unique_counts(np.array(texts, dtype=str))
+    order = np.lexsort((levels, -counts))[:MOST_LEVELS]
+    most = {str(levels[place]): int(counts[place]) for place in order}
+    return {"distinct": len(levels), "most": most}
+
+
+def _use(feature: Feature) -> Mapping[str, Any]:
+    """Return what serving does with the column: its range or categories, and what stands in for a missing cell."""
+    if isinstance(feature, CategoricalFeature):
+        known = {"categories": len(feature.categories), "unknown": feature.unknown}
+        return {"kind": "category", **known, "missing": feature.missing}
+    return {"kind": "number", "low": feature.low, "high": feature.high, "missing": feature.missing}

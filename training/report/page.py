@@ -1,0 +1,244 @@
+"""report.html: what was trained, on what, how good it is and where it is weak, on one page that needs nothing else."""
+
+import json
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from training.report.card import card_rows
+from training.report.drawing import inline
+from training.report.markup import (
+    Cell,
+    Raw,
+    Section,
+    bar,
+    bars,
+    chapters,
+    contents,
+    items,
+    paragraph,
+    preformatted,
+    span,
+    table,
+)
+from training.report.wording import bounded, figure, many, named
+
+__all__ = ["report_html"]
+
+STYLE = Path(__file__).with_name("page.css")
+SLICES_SHOWN = 12
+LEVELS_SHOWN = 4
+CLASSES_SHOWN = 12
+# What the page holds may not fetch or run anything, whatever a column is called.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<main>
+{body}
+</main>
+</body>
+</html>
+"""
+CAPTIONS = {
+    "loss": "Loss by epoch",
+    "confusion": "True classes down, predicted ones across",
+    "predicted": "Predicted over true values",
+    "residual": "Residuals",
+    "calibration": "How often an answer was right, by the probability it was given",
+}
+QUARTERS = ("lowest", "lower_quarter", "median", "upper_quarter", "highest")
+KEY_METRICS = ("accuracy", "macro_f1", "log_loss", "r2", "mae", "mse_standardised", "coverage_90")
+
+
+def report_html(facts: Mapping[str, Any], pictures: Mapping[str, bytes]) -> bytes:
+    """Return the page. ``facts`` are what report.json holds, ``pictures`` SVG files by their names."""
+    sections = [
+        Section("warnings", "Warnings", [items(facts["warnings"])]),
+        Section("quality", "How good it is", [_metrics(facts), _pictures(pictures)]),
+        Section("calibration", "Whether its probabilities are meant", _calibration(facts)),
+        Section("importance", "What it leans on", _importance(facts.get("importance"))),
+        Section("slices", "Where it is weak", _slices(facts["slices"])),
+        Section("data", "Data", _data(facts)),
+        Section("card", "Model card", [_card(facts)]),
+        Section("recipe", "Recipe", [preformatted(json.dumps(facts["recipe"], indent=2, ensure_ascii=False))]),
+        Section("lineage", "Where it comes from", [_lineage(facts["lineage"])]),
+    ]
+    title = str(facts["target"]["name"])
+    head = f"<h1>{escape(title)}</h1>\n{paragraph(_summary(facts))}\n{_key(facts)}"
+    body = f"{head}\n{contents(sections)}\n{chapters(sections)}"
+    return PAGE.format(policy=POLICY, title=escape(title), style=STYLE.read_text(), body=body).encode()
+
+
+def _summary(facts: Mapping[str, Any]) -> str:
+    labels, rows = facts["target"].get("labels"), facts["rows"]
+    what = f"one of {len(labels)} classes" if labels else "a number"
+    used = sum(column["used"] for column in facts["columns"])
+    sizes = "-".join(map(str, facts["network"]["sizes"]))
+    tested = f"tested on {many(rows['test'], 'row')} that the fit did not see" if rows["test"] else "tested on none"
+    return (
+        f"Predicts {what} from {many(used, 'column')} by a {sizes} network of {facts['network']['parameters']:,} "
+        f"parameters. Fitted to {many(rows['train'], 'row')} in {many(facts['epochs'], 'epoch')}, {tested}. "
+        f"It ended because: {facts['stopped']}."
+    )
+
+
+def _key(facts: Mapping[str, Any]) -> str:
+    part = facts["judged"]
+    chosen = [name for name in KEY_METRICS if f"{part}.{name}" in facts["metrics"]][:4]
+    cells = []
+    for name in chosen:
+        ends = facts["intervals"].get(name)
+        reach = "" if ends is None else span(f"{figure(ends[0])} to {figure(ends[1])}", "quiet")
+        value = figure(facts["metrics"][f"{part}.{name}"])
+        cells.append(f"<li>{escape(f'{part} {name}'.replace('_', ' '))}<b>{value}</b>{reach}</li>")
+    return f'<ul class="key">{"".join(cells)}</ul>' if cells else ""
+
+
+def _metrics(facts: Mapping[str, Any]) -> str:
+    metrics, ends = facts["metrics"], facts["intervals"]
+    parts = list(dict.fromkeys(name.partition(".")[0] for name in metrics))
+    names = list(dict.fromkeys(name.partition(".")[2] for name in metrics))
+
+    def cell(part: str, name: str) -> str:
+        value = metrics.get(f"{part}.{name}")
+        if value is None:
+            return ""
+        return bounded(value, ends.get(name) if part == facts["judged"] else None)
+
+    rows = [(name.replace("_", " "), *(cell(part, name) for part in parts)) for name in names]
+    said = paragraph("In brackets: the bounds that hold the true value 19 times in 20, by bootstrap of the rows.")
+    return table(("", *parts), rows, numbers=range(1, len(parts) + 1)) + (said if ends else "")
+
+
+def _pictures(pictures: Mapping[str, bytes]) -> str:
+    drawn = []
+    for file, picture in pictures.items():
+        name = file.removesuffix(".svg")
+        caption = CAPTIONS.get(name, f"{name} by epoch".replace("_", " "))
+        drawn.append(f"<figure>{inline(picture, name, escape(caption))}</figure>")
+    return f'<div class="figures">{"".join(drawn)}</div>'
+
+
+def _calibration(facts: Mapping[str, Any]) -> list[str]:
+    found = facts.get("calibration")
+    if not found:
+        return []
+    text = (
+        f"Expected calibration error: {figure(found['error'])}. It is how far the probability of an answer is from the "
+        "part of such answers that is right, on average over the rows."
+    )
+    rows = [
+        (figure(one["confidence"]), bounded(one["right"], (one["low"], one["high"])), f"{one['rows']:,}")
+        for one in found["bins"]
+    ]
+    return [
+        paragraph(text),
+        table(("probability of the answer", "part that was right", "rows"), rows, numbers=(0, 1, 2)),
+    ]
+
+
+def _importance(importance: Mapping[str, float] | None) -> list[str]:
+    if not importance:
+        return []
+    largest = max(*importance.values(), 1e-12)
+    rows = [(name, bar(rise / largest), f"{rise:.3g}") for name, rise in importance.items()]
+    text = "How much the error rises when a column is shuffled: the larger, the more the model leans on it."
+    return [paragraph(text), table(("column", "", "rise"), rows, numbers=(2,))]
+
+
+def _slices(slices: Mapping[str, Any]) -> list[str]:
+    worst = slices["worst"][:SLICES_SHOWN]
+    if not worst:
+        return [paragraph("Too few rows were judged to look at parts of them.")]
+    found = f"{slices['weak']} of {slices['tried']}" if slices["weak"] else f"none of {slices['tried']}"
+    text = (
+        f"Parts of at least 20 rows of the {slices['part']} rows, by {slices['measure']}; over all rows it is "
+        f"{figure(slices['overall'])}. Weak: {found}. The bounds of all parts hold together 19 times in 20, and a part "
+        "is called weak when its bounds lie wholly above the figure over all rows: chance alone hardly ever does that."
+    )
+    rows = [_slice(one) for one in worst]
+    return [paragraph(text), table(("column", "is", "rows", slices["measure"], ""), rows, numbers=(2, 3))]
+
+
+def _slice(one: Mapping[str, Any]) -> tuple[Cell, ...]:
+    verdict = span("weak", "bad") if one["is_weak"] else ""
+    return one["column"], one["part"], f"{one['rows']:,}", bounded(one["error"], (one["low"], one["high"])), verdict
+
+
+def _data(facts: Mapping[str, Any]) -> list[str]:
+    rows = facts["rows"]
+    parts = ", ".join(f"{many(count, 'row')} {part}" for part, count in rows.items() if count)
+    head = ("column", "use", "missing", "different", "values", "", "missing is")
+    shown = [_column(column, sum(rows.values())) for column in facts["columns"]]
+    more = facts["more_columns"]
+    return [
+        paragraph(f"{facts['lineage']['source']}: {parts}."),
+        "<h3>The target</h3>",
+        _target(facts["target"]),
+        "<h3>The columns</h3>",
+        table(head, shown, numbers=(2, 3)),
+        paragraph(f"and {many(more, 'more column')}") if more else "",
+        "<h3>What was decided</h3>" if facts["notes"] else "",
+        items(facts["notes"]),
+    ]
+
+
+def _target(target: Mapping[str, Any]) -> str:
+    if "labels" not in target:
+        said = f"{_spread(target)}, mean {figure(target['mean'])}"
+        return table((), [(target["name"], bars(target["histogram"]), said)])
+    counts, total = target["counts"], sum(target["counts"])
+    shown = sorted(zip(target["labels"], counts, strict=True), key=lambda pair: -pair[1])[:CLASSES_SHOWN]
+    rows = [
+        (str(label), bar(count / max(counts)), f"{count:,}", f"{100 * count / total:.1f} %") for label, count in shown
+    ]
+    more = len(counts) - len(shown)
+    return table((target["name"], "", "rows", ""), rows, numbers=(2, 3)) + (
+        paragraph(f"and {more} more classes") if more > 0 else ""
+    )
+
+
+def _column(column: Mapping[str, Any], rows: int) -> tuple[Cell, ...]:
+    feature = column.get("feature")
+    missing = f"{100 * column['missing'] / rows:.1f} %" if column["missing"] else "none"
+    use = span("left out", "quiet") if feature is None else feature["kind"]
+    return column["name"], use, missing, f"{column.get('distinct', 0):,}", *_values(column), _stand_in(feature)
+
+
+def _values(column: Mapping[str, Any]) -> tuple[Cell, Cell]:
+    if "median" in column:
+        return bars(column["histogram"]), _spread(column)
+    most = column.get("most", {})
+    listed = named([f"{level} ({count:,})" for level, count in most.items()], LEVELS_SHOWN)
+    return bars(list(most.values())), listed
+
+
+def _spread(numbers: Mapping[str, Any]) -> str:
+    lowest, lower, median, upper, highest = (figure(numbers[key]) for key in QUARTERS)
+    return f"{lowest} to {highest}, half of them {lower} to {upper}, median {median}"
+
+
+def _stand_in(feature: Mapping[str, Any] | None) -> str:
+    if feature is None:
+        return ""
+    missing = feature.get("missing")
+    return "refused" if missing is None else f"taken as {missing if isinstance(missing, str) else figure(missing)}"
+
+
+def _card(facts: Mapping[str, Any]) -> str:
+    rows = [(title, Raw(items(said)) if len(said) > 1 else said[0]) for title, said in card_rows(facts)]
+    return f'<div class="card">{table((), rows)}</div>'
+
+
+def _lineage(lineage: Mapping[str, Any]) -> str:
+    return table((), [(name.replace("_", " "), str(value)) for name, value in sorted(lineage.items())])

@@ -1,0 +1,23 @@
+"""How the report says numbers and names."""
+
+from collections.abc import Sequence
+
+from training.wording import count as many
+
+__all__ = ["bounded", "figure", "many", "named"]
+
+
+def figure(value: float) -> str:
+    """Say a number with four digits."""
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"  # noqa: PLR2004 - where digits get unreadable
+
+
+def bounded(value: float, ends: Sequence[float] | None) -> str:
+    """Say a number with its interval, where there is one."""
+    return figure(value) + ("" if ends is None else f" [{figure(ends[0])}, {figure(ends[1])}]")
+
+
+def named(names: Sequence[str], most: int) -> str:
+    """List at most so many names."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
