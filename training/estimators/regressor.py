@@ -167,7 +167,7 @@ class MLPRegressor(RegressorMixin, Perceptron):
         own: Any = self.loss
         if all(hasattr(own, name) for name in ("link", "prepare", "rows")):
             return own, own.link or "identity"
-        if own not in KNOWN:
+        if not isinstance(own, str) or own not in KNOWN:
             known, found = ", ".join(KNOWN), str(own)
             message = f"loss: expected one of {known}, or an object with link, prepare and rows, found {shown(found)}"
             raise ValueError(message + hint(found, KNOWN))

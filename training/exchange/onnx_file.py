@@ -111,7 +111,11 @@ def _classes(graph: Graph, outputs: ClassOutputs, A: str, width: int, types: Any
 def _values(graph: Graph, outputs: NumberOutputs, A: str, types: Any) -> list[Any]:
     """Add the values in the target's own units, (rows,), or (rows, targets) for several."""
     scaled = graph.add("Mul", graph.cast(A, types.DOUBLE), graph.constant(np.array(outputs.scale)))
-    values = graph.cast(graph.add("Add", scaled, graph.constant(np.array(outputs.offset))), types.FLOAT)
+    values = graph.add("Add", scaled, graph.constant(np.array(outputs.offset)))
+    if outputs.low:
+        values = graph.add("Max", values, graph.constant(np.array(outputs.low)))
+        values = graph.add("Min", values, graph.constant(np.array(outputs.high)))
+    values = graph.cast(values, types.FLOAT)
     name = graph.free("predictions")
     if len(outputs.targets) > 1:
         return [graph.value(graph.add("Identity", values, output=name), types.FLOAT, ["rows", len(outputs.targets)])]

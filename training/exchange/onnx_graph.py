@@ -80,15 +80,49 @@ def _column(graph: Graph, feature: Feature, types: Any) -> str:
 
 
 def _numbers(graph: Graph, features: Sequence[NumericFeature], cells: str, types: Any) -> str:
-    """Impute and scale (rows, features) numbers in float64, as the schema does; a missing cell is NaN."""
-    values = graph.cast(cells, types.DOUBLE)
+    """Impute, scale and spread (rows, features) numbers as the schema does; a missing cell is NaN."""
+    values, is_missing = graph.cast(cells, types.DOUBLE), graph.add("IsNaN", cells)
     missing = np.array([np.nan if feature.missing is None else feature.missing for feature in features])
     if not np.isnan(missing).all():
-        values = graph.add("Where", graph.add("IsNaN", values), graph.constant(missing), values)
+        values = graph.add("Where", is_missing, graph.constant(missing), values)
     offset = np.array([feature.offset for feature in features])
     inverse = np.array([1 / feature.scale for feature in features])
     centred = graph.add("Sub", values, graph.constant(offset))
-    return graph.cast(graph.add("Mul", centred, graph.constant(inverse)), types.FLOAT)
+    scaled = graph.cast(graph.add("Mul", centred, graph.constant(inverse)), types.FLOAT)
+    if all(feature.is_plain for feature in features):
+        return scaled
+    return _spread(graph, features, scaled, graph.cast(is_missing, types.FLOAT), types)
+
+
+def _spread(graph: Graph, features: Sequence[NumericFeature], scaled: str, is_missing: str, types: Any) -> str:
+    """Put beside one another, for each feature, the clipped value, a column between each two knots, and the flag."""
+    flagged = [position for position, feature in enumerate(features) if feature.flags_missing]
+    owners = [[position] * (feature.width - feature.flags_missing) for position, feature in enumerate(features)]
+    limits = [
+        [feature.clip or np.inf] + [np.inf] * (len(own) - 1) for feature, own in zip(features, owners, strict=True)
+    ]
+    left = np.concatenate([[0, *feature.edges[:-1]] for feature in features]).astype(np.float32)
+    slope = np.concatenate([[1, *(1 / np.diff(feature.edges))] for feature in features]).astype(np.float32)
+    is_value = np.concatenate([[True] + [False] * (len(own) - 1) for own in owners])
+    E = graph.add("Gather", scaled, graph.constant(np.concatenate(owners).astype(np.int64)), axis=1)
+    E = graph.add("Mul", graph.add("Sub", E, graph.constant(left)), graph.constant(slope))
+    E = graph.add("Max", E, graph.constant(np.where(is_value, -np.inf, 0).astype(np.float32)))
+    E = graph.add("Min", E, graph.constant(np.where(is_value, np.inf, 1).astype(np.float32)))
+    if any(feature.clip for feature in features):
+        E = _smoothly_clipped(graph, E, np.concatenate(limits), types)
+    if not flagged:
+        return E
+    flags = graph.add("Gather", is_missing, graph.constant(np.array(flagged)), axis=1)
+    order = np.argsort(np.concatenate([*owners, flagged]), kind="stable")
+    return graph.add("Gather", graph.add("Concat", E, flags, axis=1), graph.constant(order), axis=1)
+
+
+def _smoothly_clipped(graph: Graph, E: str, limits: NDArray[np.float64], types: Any) -> str:
+    """Add e / sqrt(1 + (e / limit)^2) in float64; an infinite limit leaves a column as it is."""
+    values = graph.cast(E, types.DOUBLE)
+    part = graph.add("Div", values, graph.constant(limits))
+    squared = graph.add("Add", graph.add("Mul", part, part), graph.constant(np.ones(1)))
+    return graph.cast(graph.add("Div", values, graph.add("Sqrt", squared)), types.FLOAT)
 
 
 def _category(graph: Graph, feature: CategoricalFeature, cells: str, types: Any) -> str:

@@ -113,7 +113,7 @@ def test_a_loss_of_ones_own_is_taken() -> None:
     assert model.score(XD, yd) > 0.4
 
 
-@pytest.mark.parametrize("loss", ["hubr", 16, None])
+@pytest.mark.parametrize("loss", ["hubr", 16, [16, 8], None])
 def test_what_is_no_loss_is_refused(loss: Any) -> None:
     with pytest.raises(
         ValueError, match=r"loss: expected one of squared_error, .*, or an object with link, prepare and"

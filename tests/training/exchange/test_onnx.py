@@ -103,6 +103,33 @@ def test_missing_numbers_are_filled(tmp_path: Path) -> None:
     np.testing.assert_allclose(found[1], probabilities, atol=1e-6)
 
 
+def test_clipped_values_knots_flags_and_bounded_answers(tmp_path: Path) -> None:
+    spread: dict[str, Any] = {"low": -9.0, "high": 9.0}
+    numbers = (
+        NumericFeature(
+            "a", offset=1.0, scale=2.0, clip=3.0, knots=(-1.0, 0.0, 2.5), missing=0.5, flags_missing=True, **spread
+        ),
+        NumericFeature("b", **spread),
+        NumericFeature("c", knots=(0.0, 1.0), **spread),
+        NumericFeature("d", missing=2.0, flags_missing=True, **spread),
+    )
+    text = CategoricalFeature("e", ("x", "y"), counts=(1, 1))
+    rows = np.random.default_rng(0).normal(0, 3, (50, 4)).astype(np.float32)
+    rows[::3, 0] = rows[::4, 3] = np.nan
+    for features in (numbers, (*numbers[:2], text, *numbers[2:])):
+        schema = Schema(features)
+        network = mlp(Architecture(schema.width, (Layer(1, "identity"),)))
+        cells = [1.0, 2.0, *(["x"] if text in features else []), 0.5, None]
+        golden = Golden((tuple(cells),), network.infer(schema.encode_rows([cells]).X))
+        outputs = NumberOutputs(("u",), (1.0,), (3.0,), (-4.0,), (9.0,))
+        path = to_onnx(Predictor(schema, network, outputs, golden, {}, {}, {}), tmp_path / "model.onnx")
+        columns: dict[str, Any] = dict(zip("abcd", rows.T[:, :, None], strict=True))
+        feeds = {"X": rows} if schema.is_numeric else columns | {"e": np.array([["x"]] * 50, object)}
+        by_name = columns | {"e": np.array(["x"] * 50, object)}
+        X = schema.encode_columns([by_name[name].ravel() for name in schema.names])
+        np.testing.assert_allclose(run(path, feeds)[0], outputs.decode(network.infer(X))[:, 0], rtol=1e-5, atol=1e-5)
+
+
 def test_columns_may_have_any_names(tmp_path: Path) -> None:
     names = ("predictions", "ganglion/0", "X", "probabilities", "rows")
     features = tuple(CategoricalFeature(name, ("a", "b"), counts=(1, 1)) for name in names)
