@@ -3,7 +3,7 @@
 from predictor.artifact import load, load_bytes, save_bytes
 from predictor.calibration import Calibration
 from predictor.errors import ArtifactError, Fault, Findings, InputError, RepositoryError
-from predictor.features import CategoricalFeature, Feature, Histogram, NumericFeature
+from predictor.features import CategoricalFeature, DateFeature, Feature, Histogram, NumericFeature
 from predictor.outputs import ClassOutputs, NumberOutputs, Outputs
 from predictor.predictor import Golden, Predictor, prove
 from predictor.reference import Reference
@@ -15,6 +15,7 @@ __all__ = [
     "Calibration",
     "CategoricalFeature",
     "ClassOutputs",
+    "DateFeature",
     "Encoded",
     "Fault",
     "Feature",

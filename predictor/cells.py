@@ -7,12 +7,13 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor.dates import moment
 from predictor.errors import FAULTS_KEPT, Fault, Findings, InputError
-from predictor.features import CategoricalFeature
+from predictor.features import CategoricalFeature, DateFeature
 from predictor.issues import Issues
 from predictor.wording import SHOWN_LIMIT, hint, kind_of, pointer, shown
 
-__all__ = ["category_codes", "columns_of_named", "columns_of_records", "columns_of_rows", "numbers"]
+__all__ = ["category_codes", "columns_of_named", "columns_of_records", "columns_of_rows", "moments", "numbers"]
 
 Cells = Sequence[Any] | NDArray[Any]
 _Draft = Callable[[], Fault]  # a fault is worded only when it is among the first ten
@@ -76,8 +77,7 @@ def category_codes(
     known = feature.codes
     codes = np.full(len(cells), -1, dtype=np.intp)
     for row, given in enumerate(cells.tolist() if isinstance(cells, np.ndarray) else cells):
-        is_missing = given is None or (isinstance(given, float) and given != given)  # noqa: PLR0124 - NaN alone
-        cell = feature.missing if is_missing else given
+        cell = feature.missing if _is_missing(given) else given
         if cell is None:
             issues.add(row, index, "missing")
         elif not isinstance(cell, str):
@@ -89,6 +89,26 @@ def category_codes(
         else:
             issues.add(row, index, "category", cell)
     return codes
+
+
+def moments(cells: Cells, feature: DateFeature, index: int, issues: Issues) -> NDArray[np.float64]:
+    """Read a column of dates, (rows,), as seconds from 1970-01-01, NaN where missing."""
+    column = np.full(len(cells), np.nan)
+    for row, cell in enumerate(cells.tolist() if isinstance(cells, np.ndarray) else cells):
+        if _is_missing(cell):
+            if feature.missing is None:
+                issues.add(row, index, "missing")
+        elif not isinstance(cell, str):
+            issues.add(row, index, "type", cell)
+        elif (seconds := moment(cell, feature.form)) is None:
+            issues.add(row, index, "date", cell)
+        else:
+            column[row] = seconds
+    return column
+
+
+def _is_missing(cell: object) -> bool:
+    return cell is None or (isinstance(cell, float) and cell != cell)  # noqa: PLR0124 - NaN alone
 
 
 def _number(cell: float | None) -> float:

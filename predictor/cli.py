@@ -10,7 +10,7 @@ from typing import Any
 
 from predictor.artifact import load, load_bytes
 from predictor.errors import ArtifactError, RepositoryError
-from predictor.features import CategoricalFeature, Feature
+from predictor.features import CategoricalFeature, DateFeature, Feature
 from predictor.outputs import ClassOutputs
 from predictor.predictor import Predictor, prove
 from predictor.repository import VERSION, FolderRepository
@@ -181,6 +181,8 @@ def _feature(feature: Feature) -> tuple[str, ...]:
     if isinstance(feature, CategoricalFeature):
         known = ", ".join(feature.categories[:8]) + (", ..." if len(feature.categories) > 8 else "")  # noqa: PLR2004
         return feature.name, "category", known, _missing(feature.missing)
+    if isinstance(feature, DateFeature):
+        return feature.name, "date", f"{feature.low} to {feature.high}", _missing(feature.missing)
     return feature.name, "number", f"{feature.low:g} to {feature.high:g}", _missing(feature.missing)
 
 

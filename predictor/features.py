@@ -10,11 +10,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor.dates import DAY_S, FORMS, LIMITS, PARTS, Form, checked_parts, encoded, iso, moment
 from predictor.wording import shown
 
 __all__ = [
     "COUNT_LIMIT",
     "CategoricalFeature",
+    "DateFeature",
     "Feature",
     "Histogram",
     "NumericFeature",
@@ -210,4 +212,85 @@ class CategoricalFeature:
         return len(self.categories)
 
 
-Feature = NumericFeature | CategoricalFeature
+@dataclass(frozen=True)
+class DateFeature:
+    """A column of dates, encoded as the `parts` of the calendar that it names.
+
+    `form` says how a cell is read: see `predictor.dates.moment`. The parts, always in this order: "trend", the days
+    from 1970-01-01 as (days - offset) / scale; "year", sine and cosine of the time of the year and of twice it;
+    "month", sine and cosine of the day of the month; "week", one column for each day of the week, Monday first;
+    "day", sine and cosine of the time of day and of twice it. `missing` "zeros" encodes a missing cell as zeros, None
+    refuses it. `low` and `high` are the training range in ISO 8601; a date outside it is answered with a warning.
+    """
+
+    name: str
+    _: KW_ONLY
+    form: Form = "ymd"
+    parts: tuple[str, ...]
+    offset: float = 0.0
+    scale: float = 1.0
+    missing: Literal["zeros"] | None = None
+    low: str
+    high: str
+
+    def __post_init__(self) -> None:
+        checked_name(self.name, "name")
+        if self.form not in FORMS:
+            raise ValueError(f"form: expected one of {', '.join(FORMS)}")
+        object.__setattr__(self, "parts", checked_parts(self.parts))
+        for key in ("offset", "scale"):
+            object.__setattr__(self, key, finite(getattr(self, key), key))
+        if self.scale <= 0 or not math.isfinite(1 / self.scale):
+            raise ValueError(f"scale: expected a number above 0 with a finite inverse, found {self.scale}")
+        if self.missing not in (None, "zeros"):
+            raise ValueError("missing: expected 'zeros' or null")
+        if self._bound("low") > self._bound("high"):
+            raise ValueError(f"low: {self.low} is after high, {self.high}")
+        if not np.isfinite(self.encode(np.array(LIMITS))).all():
+            raise ValueError("offset, scale: put dates outside what a 32-bit float can hold")
+
+    def _bound(self, key: str) -> float:
+        text = checked_text(getattr(self, key), key)
+        seconds = moment(text, self.form)
+        if seconds is None or iso(seconds, self.form) != text:
+            raise ValueError(f"{key}: expected a moment in ISO 8601, found {shown(text)}")
+        return seconds
+
+    @property
+    def width(self) -> int:
+        """How many columns of X the feature takes."""
+        return sum(PARTS[part] for part in self.parts)
+
+    @property
+    def middle(self) -> str:
+        """The middle of the training range, in ISO 8601: a day unless the range is within one."""
+        low, high = self._bound("low"), self._bound("high")
+        middle = (low + high) // 2
+        return iso(max(low, middle - middle % DAY_S) if high - low > DAY_S else middle, self.form)
+
+    @property
+    def expected(self) -> str:
+        """What a cell should look like, for messages."""
+        if self.form == "clock":
+            return f"a time such as '{self.high}'"
+        year, month, day = self.high[:10].split("-")
+        other = {"dmy": f" or '{day}/{month}/{year}'", "mdy": f" or '{month}/{day}/{year}'"}
+        return f"a date such as '{self.high}'{other.get(self.form, '')}"
+
+    def encode(self, seconds: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Encode moments, (rows,) seconds from 1970-01-01 with NaN for missing: (rows, width), zeros where missing."""
+        X = np.zeros((len(seconds), self.width), dtype=np.float32)
+        is_there = ~np.isnan(seconds)
+        with np.errstate(over="ignore"):
+            X[is_there] = encoded(seconds[is_there], self.parts, offset=self.offset, scale=self.scale)
+        return X
+
+    def bounds(self) -> tuple[float, float] | None:
+        """Return the training range of the first column, the trend; None without a trend."""
+        if self.parts[0] != "trend":
+            return None
+        low, high = self.encode(np.array([self._bound("low"), self._bound("high")]))[:, 0].tolist()
+        return low, high
+
+
+Feature = NumericFeature | CategoricalFeature | DateFeature

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.errors import FAULTS_KEPT, Fault, Findings
-from predictor.features import CategoricalFeature, Feature
+from predictor.features import CategoricalFeature, DateFeature, Feature
 from predictor.wording import hint, kind_of, pointer, shown
 
 __all__ = ["Issues", "Layout", "ranged"]
@@ -97,11 +97,18 @@ def _detail(issue: _Issue, feature: Feature) -> str:
         return f"{name} has no value, and the model has no rule for a missing one"
     if issue.code == "range":
         return f"{name} is outside what a 32-bit float can hold after scaling"
+    if issue.code == "type":
+        return f"{name}: expected {_expected(feature)}, found {kind_of(issue.cell)}"
     if isinstance(feature, CategoricalFeature):
-        if issue.code == "type":
-            return f"{name}: expected a string, found {kind_of(issue.cell)}"
         near = hint(str(issue.cell), feature.categories)
         return f"{name}: {shown(str(issue.cell))} is not a known category{near}"
-    if issue.code == "type":
-        return f"{name}: expected a number, found {kind_of(issue.cell)}"
-    return f"{name} is outside the training range, {feature.low:.6g} to {feature.high:.6g}"
+    if isinstance(feature, DateFeature) and issue.code == "date":
+        return f"{name}: expected {feature.expected}, found {shown(str(issue.cell))}"
+    low, high = (bound if isinstance(bound, str) else f"{bound:.6g}" for bound in (feature.low, feature.high))
+    return f"{name} is outside the training range, {low} to {high}"
+
+
+def _expected(feature: Feature) -> str:
+    if isinstance(feature, DateFeature):
+        return f"a string with {feature.expected}"
+    return "a string" if isinstance(feature, CategoricalFeature) else "a number"

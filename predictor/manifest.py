@@ -6,7 +6,7 @@ from typing import Any
 
 from network import Architecture
 from predictor.calibration import Calibration
-from predictor.features import CategoricalFeature, Feature, Histogram, NumericFeature
+from predictor.features import CategoricalFeature, DateFeature, Feature, Histogram, NumericFeature
 from predictor.outputs import ClassOutputs, NumberOutputs, Outputs
 from predictor.predictor import Predictor
 from predictor.reference import Reference
@@ -35,6 +35,7 @@ OPTIONAL_KEYS = ("reference",)
 NUMBER_KEYS = ("kind", "name", "offset", "scale", "missing", "low", "high", "histogram")
 REFERENCE_KEYS = ("rows", "missing", "labels", "values")
 NUMBER_EXTRAS = ("clip", "knots", "flags_missing")
+DATE_KEYS = ("kind", "name", "form", "parts", "offset", "scale", "missing", "low", "high")
 CATEGORY_KEYS = ("kind", "name", "categories", "missing", "unknown", "counts")
 
 
@@ -114,6 +115,9 @@ def _describe_feature(feature: Feature) -> dict[str, Any]:
             "unknown": feature.unknown,
             "counts": list(feature.counts),
         }
+    if isinstance(feature, DateFeature):
+        keys = {key: getattr(feature, key) for key in DATE_KEYS if key not in ("kind", "parts")}
+        return keys | {"kind": "date", "parts": list(feature.parts)}
     histogram = feature.histogram
     extras: dict[str, Any] = {
         "clip": feature.clip,
@@ -155,9 +159,12 @@ def _read_feature(value: object, place: str) -> Feature:
         if kind == "number":
             _check_keys(found, NUMBER_KEYS, place, NUMBER_EXTRAS)
             return _read_number(found)
+        if kind == "date":
+            _check_keys(found, DATE_KEYS, place)
+            return DateFeature(**{key: found[key] for key in DATE_KEYS if key != "kind"})
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from error
-    raise ValueError(f"{place}.kind: expected 'number' or 'category'")
+    raise ValueError(f"{place}.kind: expected 'number', 'category' or 'date'")
 
 
 def _read_category(found: Mapping[str, Any]) -> CategoricalFeature:

@@ -7,9 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.cells import Cells, category_codes, columns_of_named, columns_of_records, columns_of_rows, numbers
+from predictor.cells import (
+    Cells,
+    category_codes,
+    columns_of_named,
+    columns_of_records,
+    columns_of_rows,
+    moments,
+    numbers,
+)
 from predictor.errors import Fault, Findings, InputError
-from predictor.features import CategoricalFeature, Feature, NumericFeature
+from predictor.features import CategoricalFeature, DateFeature, Feature, NumericFeature
 from predictor.issues import Issues, Layout, ranged
 from predictor.numeric import Numeric
 
@@ -42,8 +50,7 @@ class Schema:
     features: tuple[Feature, ...]
     _numeric: Numeric = field(init=False, repr=False, compare=False)
     _starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
-    _low: Matrix = field(init=False, repr=False, compare=False)
-    _high: Matrix = field(init=False, repr=False, compare=False)
+    _range: "_Range" = field(init=False, repr=False, compare=False)
 
     names: tuple[str, ...] = field(init=False, repr=False, compare=False)
     width: int = field(init=False, repr=False, compare=False)
@@ -61,9 +68,9 @@ class Schema:
             raise ValueError(f"features: {starts[-1]} encoded columns, at most {WIDTH_LIMIT} are allowed")
         chosen = [(i, feature) for i, feature in enumerate(features) if isinstance(feature, NumericFeature)]
         numeric = Numeric.of(chosen, starts)
-        low, high = numeric.bounds(starts[-1])
-        derived = {"features": features, "names": names, "width": starts[-1], "_starts": starts, "_low": low}
-        derived |= {"_high": high, "_numeric": numeric, "is_numeric": len(numeric.indices) == len(features)}
+        derived = {"features": features, "names": names, "width": starts[-1], "_starts": starts}
+        derived |= {"_numeric": numeric, "is_numeric": len(numeric.indices) == len(features)}
+        derived |= {"_range": _Range.of(numeric, features, starts)}
         for name, value in derived.items():
             object.__setattr__(self, name, value)
 
@@ -104,7 +111,7 @@ class Schema:
     def encode_columns(self, columns: Sequence[NDArray[Any]]) -> Matrix:
         """Encode one array (rows,) for each feature, in order: training and bulk prediction.
 
-        Numeric columns are float64 with NaN for missing, categorical ones object or str arrays with None for
+        Numeric columns are float64 with NaN for missing, categorical ones and dates object or str arrays with None for
         missing. Raises InputError as `encode_named_columns` does, and ValueError for the wrong number of columns.
         """
         if len(columns) != len(self.features):
@@ -115,12 +122,12 @@ class Schema:
 
     def out_of_range(self, X: Matrix, layout: Layout = "rows") -> Findings:
         """Warn of encoded values outside the training range, code "out_of_range", pointing in the given layout."""
-        numeric = self._numeric
-        values = X if X.shape[1] == len(numeric.columns) else X[:, numeric.columns]
-        outside = (self._low > values) | (self._high < values)
+        known = self._range
+        values = X if X.shape[1] == len(known.columns) else X[:, known.columns]
+        outside = (known.low > values) | (known.high < values)
         if not outside.any():
             return Findings()
-        return ranged(outside, numeric.indices, self.features, layout)
+        return ranged(outside, known.owners, self.features, layout)
 
     def _encode(self, columns: Sequence[Cells], layout: Layout) -> Encoded:
         issues, warnings = Issues(), Issues()
@@ -132,6 +139,7 @@ class Schema:
         X = numeric.encode(values, issues, self.width)
         if not self.is_numeric:
             self._fill_categories(X, columns, issues, warnings)
+            self._fill_dates(X, columns, issues)
         self._refuse(issues, layout)
         return Encoded(X, warnings.findings(self.features, layout), columns)
 
@@ -142,9 +150,37 @@ class Schema:
                 rows = np.flatnonzero(codes >= 0)
                 X[rows, self._starts[index] + codes[rows]] = 1
 
+    def _fill_dates(self, X: Matrix, columns: Sequence[Cells], issues: Issues) -> None:
+        for index, feature in enumerate(self.features):
+            if isinstance(feature, DateFeature):
+                start = self._starts[index]
+                X[:, start : start + feature.width] = feature.encode(moments(columns[index], feature, index, issues))
+
     def _refuse(self, issues: Issues, layout: Layout) -> None:
         if issues.total:
             raise InputError(issues.findings(self.features, layout))
+
+
+@dataclass(frozen=True)
+class _Range:
+    """The training range, (ranged columns,) each, of the columns of X that have one, in order, and whose they are."""
+
+    owners: list[int]
+    columns: list[int]
+    low: Matrix
+    high: Matrix
+
+    @classmethod
+    def of(cls, numeric: Numeric, features: Sequence[Feature], starts: Sequence[int]) -> "_Range":
+        """Collect the numbers, and the trends of the dates, which begin at `starts` in X."""
+        low, high = numeric.bounds(starts[-1])
+        known = list(zip(numeric.columns, numeric.indices, low.tolist(), high.tolist(), strict=True))
+        for index, feature in enumerate(features):
+            if isinstance(feature, DateFeature) and (bounds := feature.bounds()):
+                known.append((starts[index], index, *bounds))
+        known.sort()
+        lows, highs = (np.array([entry[place] for entry in known], dtype=np.float32) for place in (2, 3))
+        return cls([index for _, index, _, _ in known], [column for column, _, _, _ in known], lows, highs)
 
 
 def _cells(column: NDArray[Any]) -> Cells:

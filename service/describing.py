@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from predictor import CategoricalFeature, ClassOutputs, NumericFeature
+from predictor import ClassOutputs, DateFeature, Feature, NumericFeature
 from service.explaining import baseline
 from service.registry import Served
 
@@ -34,8 +34,10 @@ def example_row(served: Served) -> list[float | str]:
     return [round(cell, 4) if isinstance(cell, float) else cell for cell in baseline(served.predictor)]
 
 
-def _feature(feature: NumericFeature | CategoricalFeature) -> dict[str, Any]:
+def _feature(feature: Feature) -> dict[str, Any]:
     common = {"name": feature.name, "missing": feature.missing}
     if isinstance(feature, NumericFeature):
         return common | {"type": "number", "low": feature.low, "high": feature.high}
+    if isinstance(feature, DateFeature):
+        return common | {"type": "date", "form": feature.form, "low": feature.low, "high": feature.high}
     return common | {"type": "category", "categories": feature.categories, "unknown": feature.unknown}

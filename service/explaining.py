@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor import CategoricalFeature, ClassOutputs, NumericFeature, Predictor
+from predictor import CategoricalFeature, ClassOutputs, DateFeature, Feature, Predictor
 
 __all__ = ["Explainer", "baseline"]
 
@@ -58,11 +58,13 @@ class Explainer:
 
 
 def baseline(predictor: Predictor) -> list[float | str]:
-    """Return the usual value of each feature: the training mean by its histogram, or the commonest category."""
+    """Return the usual value of each feature: its training mean by its histogram, commonest category or middle date."""
     return [_usual(feature) for feature in predictor.schema.features]
 
 
-def _usual(feature: NumericFeature | CategoricalFeature) -> float | str:
+def _usual(feature: Feature) -> float | str:
+    if isinstance(feature, DateFeature):
+        return feature.middle
     if isinstance(feature, CategoricalFeature):
         return str(feature.categories[int(np.argmax(feature.counts))])
     histogram = feature.histogram

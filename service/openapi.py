@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from predictor import CategoricalFeature, ClassOutputs, NumericFeature
+from predictor import ClassOutputs, DateFeature, Feature, NumericFeature
 from service.describing import example_row
 from service.messages import JSON
 from service.registry import Catalog, Served
@@ -118,11 +118,14 @@ def _closed(schema: Schema) -> Schema:
     return schema | {"additionalProperties": False}
 
 
-def _cell(feature: NumericFeature | CategoricalFeature) -> Schema:
+def _cell(feature: Feature) -> Schema:
     if isinstance(feature, NumericFeature):
         kind: Schema = {"type": "number" if feature.missing is None else ["number", "null"]}
         return kind | {"description": f"Training range {feature.low:g} to {feature.high:g}"}
     kind = {"type": "string" if feature.missing is None else ["string", "null"]}
+    if isinstance(feature, DateFeature):
+        expected = f"{feature.expected[0].upper()}{feature.expected[1:]}"
+        return kind | {"description": f"{expected}. Training range {feature.low} to {feature.high}"}
     if feature.unknown == "bucket":
         return kind
     return kind | {"enum": [*feature.categories, *([] if feature.missing is None else [None])]}

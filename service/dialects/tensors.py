@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor import CategoricalFeature, ClassOutputs
+from predictor import ClassOutputs, NumericFeature
 from service.answers import Outputs
 from service.registry import Served
 
@@ -36,7 +36,7 @@ def inputs_of(served: Served) -> tuple[Tensor, ...]:
     if schema.is_numeric:
         return (Tensor(MATRIX, "FP32", (-1, len(schema.names))),)
     return tuple(
-        Tensor(feature.name, "BYTES" if isinstance(feature, CategoricalFeature) else "FP64", (-1,))
+        Tensor(feature.name, "FP64" if isinstance(feature, NumericFeature) else "BYTES", (-1,))
         for feature in schema.features
     )
 

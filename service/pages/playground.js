@@ -20,12 +20,14 @@ function field(feature, usual) {
     control = element("select");
     for (const category of feature.categories) control.append(element("option", category, { value: category }));
     control.value = usual;
+  } else if (feature.type === "date") {
+    control = element("input", null, { type: "text", value: usual });
   } else {
     control = element("input", null, { type: "number", step: "any", value: usual });
   }
   control.dataset.kind = feature.type;
   label.append(control);
-  label.append(element("small", feature.type === "number" ? `${feature.low} to ${feature.high} in training` : ""));
+  label.append(element("small", "low" in feature ? `${feature.low} to ${feature.high} in training` : ""));
   return label;
 }
 

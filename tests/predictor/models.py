@@ -10,6 +10,7 @@ from network import INITIALIZERS, MLP, Architecture, Layer
 from predictor import (
     CategoricalFeature,
     ClassOutputs,
+    DateFeature,
     Golden,
     Histogram,
     NumberOutputs,
@@ -84,6 +85,23 @@ def tides() -> Predictor:
     golden = Golden(rows, network.infer(schema.encode_rows([list(row) for row in rows]).X))
     outputs = NumberOutputs(("level",), (1.0,), (2.0,), (-3.0,), (4.5,))
     return Predictor(schema, network, outputs, golden, {}, {}, {})
+
+
+def visits() -> Predictor:
+    """A date, a time of day and a number to how many come."""
+    parts = ("trend", "year", "month", "week", "day")
+    dates: dict[str, Any] = {"low": "2020-01-01", "high": "2023-12-31T18:00:00"}
+    schema = Schema(
+        (
+            DateFeature("on", form="dmy", parts=parts, offset=19000.0, scale=400.0, missing="zeros", **dates),
+            DateFeature("at", form="clock", parts=("day",), low="08:00:00", high="17:30:00"),
+            NumericFeature("guests", low=0.0, high=8.0),
+        )
+    )
+    network = mlp(Architecture(schema.width, (Layer(4, "relu"), Layer(1, "identity"))))
+    rows = (("24/12/2022 12:30", "9:15", 2.0), (None, "17:30", 3.0), ("2021-02-28", "08:00:00", 8.0))
+    golden = Golden(rows, network.infer(schema.encode_rows([list(row) for row in rows]).X))
+    return Predictor(schema, network, NumberOutputs(("visits",), (0.0,), (1.0,)), golden, {}, {}, {})
 
 
 def answers(predictor: Predictor) -> bytes:

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from predictor import ArtifactError, Golden, Predictor, load, load_bytes, prove, save_bytes
 from predictor.archive import COMMENT_BYTES
-from tests.predictor.models import ROWS, answers, flowers, houses, members_of, repacked, rewritten, tides
+from tests.predictor.models import ROWS, answers, flowers, houses, members_of, repacked, rewritten, tides, visits
 
 FILE = save_bytes(houses())
 
@@ -32,7 +32,7 @@ def resealed(data: bytes) -> bytes:
     return body + b"sha256:" + hashlib.sha256(body).hexdigest().encode()
 
 
-@pytest.mark.parametrize("predictor", [houses(), houses(dtype=np.float64), flowers(), tides()])
+@pytest.mark.parametrize("predictor", [houses(), houses(dtype=np.float64), flowers(), tides(), visits()])
 def test_a_predictor_survives_its_file(predictor: Any, tmp_path: Path) -> None:
     data = save_bytes(predictor)
     path = tmp_path / "model.npz"
@@ -142,7 +142,7 @@ def _set(manifest: Any, path: tuple[Any, ...], value: Any) -> None:
     manifest[path[-1]] = value
 
 
-@pytest.mark.parametrize("make", [houses, flowers, tides])
+@pytest.mark.parametrize("make", [houses, flowers, tides, visits])
 def test_a_manifest_with_any_part_replaced_is_refused_or_means_the_same_model(make: Callable[[], Predictor]) -> None:
     predictor = make()
     members = members_of(save_bytes(predictor))
@@ -174,7 +174,7 @@ def _drop(key: str) -> Callable[[dict[str, Any]], object]:
         (lambda m: m.update(extra=1), "the manifest: has the unknown key 'extra'"),
         (_drop("outputs"), "the manifest: lacks the key 'outputs'"),
         (lambda m: m["features"][0].update(scale=0.0), "features[0]: scale: expected a number above 0"),
-        (lambda m: m["features"][0].update(kind="date"), "features[0].kind: expected 'number' or 'category'"),
+        (lambda m: m["features"][0].update(kind="text"), "features[0].kind: expected 'number', 'category' or 'date'"),
         (lambda m: m["features"][1].update(missing="mud"), "features[1]: missing: 'mud' is not one of the categories"),
         (lambda m: m["features"][1]["categories"].append("gravel"), "features[1]: categories: expected at least one"),
         (lambda m: m["architecture"]["layers"][0].update(units=5), "layers.0.W.npy: expected <f4 (6, 5) in C order"),

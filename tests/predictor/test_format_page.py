@@ -15,7 +15,7 @@ from predictor.artifact import MANIFEST_LIMIT, SIZE_LIMIT
 from predictor.calibration import LARGEST
 from predictor.manifest import LAYERS_LIMIT
 from predictor.predictor import GOLDEN_LIMIT
-from tests.predictor.models import flowers, houses, members_of, tides
+from tests.predictor.models import flowers, houses, members_of, tides, visits
 
 PAGE = (Path(__file__).parents[2] / "docs" / "model-file.md").read_text()
 
@@ -55,7 +55,8 @@ def _keys(value: object) -> set[str]:
 def test_every_key_of_a_manifest_is_described() -> None:
     written = set()
     reference = Reference(rows=12, missing=(0, 1, 0), values=(None,))
-    for predictor in (replace(houses(), calibration=Calibration((0.5,)), reference=reference), flowers(), tides()):
+    full = replace(houses(), calibration=Calibration((0.5,)), reference=reference)
+    for predictor in (full, flowers(), tides(), visits()):
         manifest = json.loads(members_of(save_bytes(predictor))["manifest"])
         for free in ("recipe", "metrics", "lineage"):
             manifest[free] = {}

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from network import MLP
-from predictor import CategoricalFeature, Feature, NumericFeature, Schema
+from predictor import CategoricalFeature, DateFeature, Feature, NumericFeature, Schema
+from predictor.wording import shown
 from training.exchange.needs import library
 
 __all__ = ["MATRIX", "Graph", "encoded", "layers"]
@@ -76,6 +77,9 @@ def encoded(graph: Graph, schema: Schema, types: Any) -> str:
 def _column(graph: Graph, feature: Feature, types: Any) -> str:
     if isinstance(feature, NumericFeature):
         return _numbers(graph, (feature,), graph.input(feature.name, types.FLOAT, 1), types)
+    if isinstance(feature, DateFeature):
+        fault = f"column {shown(feature.name)} holds dates, and ONNX has no operator that reads one"
+        raise ValueError(fault)  # noqa: TRY004 - the model is of the right type, and ONNX has no words for it
     return _category(graph, feature, graph.input(feature.name, types.STRING, 1), types)
 
 

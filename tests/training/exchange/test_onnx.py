@@ -25,7 +25,7 @@ from predictor import (
     Schema,
     save_bytes,
 )
-from tests.predictor.models import flowers, houses, mlp
+from tests.predictor.models import flowers, houses, mlp, visits
 from training import MLPClassifier, MLPRegressor, from_sklearn, to_onnx
 from training.cli import main
 
@@ -167,3 +167,8 @@ def test_the_command_writes_a_file_or_says_why_not(
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"expected a model file, .* found StandardScaler; from_sklearn"):
         to_onnx(StandardScaler(), tmp_path / "model.onnx")
+
+
+def test_dates_are_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="column 'on' holds dates, and ONNX has no operator that reads one"):
+        to_onnx(visits(), tmp_path / "model.onnx")
