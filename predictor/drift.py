@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.cells import Cells
-from predictor.features import CategoricalFeature, Histogram, NumericFeature
+from predictor.features import CategoricalFeature, DateFeature, Histogram, NumericFeature
 from predictor.outputs import ClassOutputs
 from predictor.predictor import Predictor
 
@@ -117,6 +117,8 @@ class Bins:
             missing = reference.missing[i] if reference else None
             if isinstance(feature, NumericFeature):
                 part = self._number(feature.name, feature.histogram, missing, rows, (feature.low, feature.high))
+            elif isinstance(feature, DateFeature):  # time goes on: only whether there is a date can drift
+                part = self._labels(feature.name, ("a date",), (rows - (missing or 0),), missing, rows)
             else:
                 part = self._labels(feature.name, feature.categories, feature.counts, missing, rows)
             self._features.append(part)
@@ -124,6 +126,7 @@ class Bins:
         self._numeric = [i for i, part in enumerate(self._features) if part.is_number]
         self._codes = {i: self._coded(feature) for i, feature in enumerate(predictor.schema.features)
                        if isinstance(feature, CategoricalFeature)}  # fmt: skip
+        self._dates = [i for i, feature in enumerate(predictor.schema.features) if isinstance(feature, DateFeature)]
         self._predictions = self._of_outputs(predictor)
         self._targets = _Edges([part for part in self._predictions if part.is_number])
 
@@ -142,6 +145,11 @@ class Bins:
             for i, codes in self._codes.items():
                 found = [codes.get(cell, 1) for cell in cells[i]]
                 counts[: self.size] += np.bincount(np.array(found) + self._features[i].start, minlength=self.size)
+            for i in self._dates:
+                missing = sum(cell is None for cell in cells[i])
+                start = self._features[i].start
+                counts[start] += missing
+                counts[start + BESIDE_LABELS] += len(cells[i]) - missing
         self._count_outputs(A, counts)
         return counts
 

@@ -21,7 +21,7 @@ from predictor import (
     Schema,
 )
 from predictor.drift import FEWEST_ROWS, Bins, Shift
-from tests.predictor.models import houses, mlp
+from tests.predictor.models import houses, mlp, visits
 
 EDGES = (0.0, 1.0, 2.0, 4.0)
 COUNTS = (100, 300, 600)
@@ -138,3 +138,13 @@ def test_however_rows_are_given_they_are_counted_alike(rows: Any) -> None:
     by_column = bins.count(list(zip(*rows, strict=True)), A)
     assert np.array_equal(bins.count(values, A), by_column)
     assert bins.rows(by_column) == len(rows)
+
+
+def test_dates_go_on_and_only_their_absence_can_drift() -> None:
+    predictor = replace(visits(), reference=Reference(1000, (100, 0, 0), values=(Histogram((0.0, 1.0), (1000,)),)))
+    bins = Bins(predictor)
+    for missing, state in ((10, "steady"), (60, "drifted")):
+        on = [None] * missing + ["2099-01-01"] * (100 - missing)
+        counts = bins.count([on, ["9:15"] * 100, [2.0] * 100], np.zeros((100, 1)))
+        shift = bins.features(counts)[0]
+        assert (bins.rows(counts), shift.missing, shift.state) == (100, missing / 100, state)
