@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from predictor import CategoricalFeature
+from predictor import CategoricalFeature, DateFeature
 from predictor.features import Feature
 from training.problem import Problem
 from training.table import Column
@@ -70,4 +70,5 @@ def _use(feature: Feature) -> Mapping[str, Any]:
     if isinstance(feature, CategoricalFeature):
         known = {"categories": len(feature.categories), "unknown": feature.unknown}
         return {"kind": "category", **known, "missing": feature.missing}
-    return {"kind": "number", "low": feature.low, "high": feature.high, "missing": feature.missing}
+    kind = "date" if isinstance(feature, DateFeature) else "number"
+    return {"kind": kind, "low": feature.low, "high": feature.high, "missing": feature.missing}
