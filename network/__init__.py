@@ -3,7 +3,7 @@
 from network.activations import ACTIVATIONS, Activation
 from network.architecture import Architecture, Layer
 from network.errors import DivergenceError, ShapeError
-from network.fit import EpochRecord, FitResult, Keep, State, fit
+from network.fit import EpochRecord, FitResult, Keep, Parts, State, fit, fit_parts
 from network.initializers import INITIALIZERS, Initializer
 from network.lbfgs import LBFGS
 from network.losses import LOSSES, Loss
@@ -42,6 +42,7 @@ __all__ = [
     "Nesterov",
     "Optimizer",
     "Parameters",
+    "Parts",
     "RMSProp",
     "Rows",
     "Schedule",
@@ -49,6 +50,7 @@ __all__ = [
     "State",
     "Trainer",
     "fit",
+    "fit_parts",
     "loss_and_gradients",
     "training_rows",
 ]

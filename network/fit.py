@@ -1,13 +1,14 @@
 """Fitting: epochs with a record of each, until they are done or something says to stop."""
 
+import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from network.health import Health, check_loss
 from network.losses import Loss
@@ -17,7 +18,7 @@ from network.passes import Rows
 from network.stopping import EarlyStopping, Watch
 from network.trainer import Trainer, training_rows
 
-__all__ = ["EpochRecord", "FitResult", "Keep", "State", "fit"]
+__all__ = ["EpochRecord", "FitResult", "Keep", "Parts", "State", "fit", "fit_parts"]
 
 Metric = Callable[[MLP], float]
 State = dict[str, Any]
@@ -39,6 +40,24 @@ class Keep(Protocol):
 
     def __call__(self, record: EpochRecord, state: Callable[[], State], *, is_last: bool) -> None:
         """Take note of the epoch; ``state`` copies what `fit` needs to go on from here, in another process even."""
+
+
+class Parts(Protocol):
+    """Rows that are more than memory holds: they come in parts, in another order in every epoch."""
+
+    @property
+    def count(self) -> int:
+        """How many parts an epoch has."""
+
+    @property
+    def sample(self) -> NDArray[np.floating]:
+        """The inputs of some of the rows, (rows, inputs)."""
+
+    def of_epoch(self, epoch: int) -> Iterator[Rows]:
+        """Return the parts of an epoch, counted from 0; one may take the place of the other in the same arrays."""
+
+    def __len__(self) -> int:
+        """How many rows all parts have together."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +101,34 @@ def fit(
     finite numbers.
     """
     data = training_rows(mlp, options.loss, X, y, sample_weight=sample_weight, class_weight=class_weight)
+    return fit_parts(
+        mlp,
+        data,
+        options,
+        rng=rng,
+        validation=validation,
+        metrics=metrics,
+        metrics_every=metrics_every,
+        on_epoch=on_epoch,
+        keep=keep,
+        resume=resume,
+    )
+
+
+def fit_parts(
+    mlp: MLP,
+    data: Rows | Parts,
+    options: FitOptions,
+    *,
+    rng: np.random.Generator,
+    validation: tuple[ArrayLike, ArrayLike] | None = None,
+    metrics: Mapping[str, Metric] = MappingProxyType({}),
+    metrics_every: int = 1,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
+    keep: Keep | None = None,
+    resume: State | None = None,
+) -> FitResult:
+    """Fit as `fit` does, to rows that were checked before or that come in parts."""
     watched = dict(metrics)
     if validation is not None:
         watched["validation_loss"] = _validation_loss(training_rows(mlp, options.loss, *validation), options.loss)
@@ -107,13 +154,14 @@ class _Watched:
 class _Course:
     """A fit under way: what each epoch leaves behind for the next and for the result."""
 
-    def __init__(self, trainer: Trainer, data: Rows, watched: _Watched) -> None:
+    def __init__(self, trainer: Trainer, data: Rows | Parts, watched: _Watched) -> None:
         stopping = trainer.options.stopping
         self._trainer = trainer
         self._data = data
         self._watched = watched
         self._watch = None if stopping is None else Watch(stopping, trainer.mlp.parameters.flat)
-        self._health = Health(trainer.mlp, trainer.gradients, data.X)
+        sample = data.X if isinstance(data, Rows) else data.sample
+        self._health = Health(trainer.mlp, trainer.gradients, sample)
         self._history: list[EpochRecord] = []
         self._stopped: str | None = None
         self._start = time.perf_counter()
@@ -166,7 +214,7 @@ class _Course:
     def _epoch(self, epoch: int) -> EpochRecord:
         """Run one epoch and compute what is watched."""
         trainer = self._trainer
-        loss = trainer.epoch(self._data)
+        loss = _advance(trainer, self._data)
         check_loss(loss, epoch=epoch, rate=trainer.rate)
         self._stopped = trainer.finished
         is_last = epoch == trainer.options.epochs or self._stopped is not None
@@ -184,6 +232,18 @@ class _Course:
 
     def _observe(self, record: EpochRecord) -> None:
         self._trainer.observe(record.metrics.get("validation_loss", record.loss))
+
+
+def _advance(trainer: Trainer, data: Rows | Parts) -> float:
+    """Run one epoch and return the mean loss of its rows."""
+    if isinstance(data, Rows):
+        return trainer.epoch(data)
+    total = 0.0
+    for part, rows in enumerate(data.of_epoch(trainer.epochs)):
+        total += trainer.epoch(rows, part=part, parts=data.count) * len(rows)
+        if not math.isfinite(total):
+            break
+    return total / len(data)
 
 
 def _columns(history: Iterable[EpochRecord]) -> State:

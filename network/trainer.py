@@ -55,10 +55,11 @@ class Trainer:
         """Whether the optimizer itself found an end; those of the first order never do."""
         return self._stepper.has_converged
 
-    def epoch(self, data: Rows) -> float:
+    def epoch(self, data: Rows, *, part: int = 0, parts: int = 1) -> float:
         """Take one step for each batch of the data and return the mean loss of its rows.
 
-        A loss that is not finite ends the epoch there and is returned. Buffers are allocated when the data changes.
+        ``data`` may be one part of an epoch, counted from 0, where the whole does not fit into memory. A loss that is
+        not finite ends the epoch there and is returned. Buffers are allocated when the data changes.
         """
         if data is not self._data:
             self._data, self._batches = data, self._sizes(data)
@@ -68,11 +69,13 @@ class Trainer:
             for index, (batch, indices) in enumerate(batches):
                 if indices is not None:
                     data.gather(indices, batch.data)
-                self.rate = self.options.optimizer.learning_rate * self._pace.factor(self.epochs + index / len(batches))
+                self.rate = self.options.optimizer.learning_rate * self._pace.factor(
+                    self.epochs + (part + index / len(batches)) / parts
+                )
                 total += self._step(batch) * len(batch.data)
                 if not np.isfinite(total):
                     break
-        self.epochs += 1
+        self.epochs += part + 1 == parts
         return total / len(data)
 
     def observe(self, value: float) -> None:
