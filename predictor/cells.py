@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from predictor.dates import moment
 from predictor.errors import FAULTS_KEPT, Fault, Findings, InputError
-from predictor.features import CategoricalFeature, DateFeature
+from predictor.features import CategoricalFeature, DateFeature, spelled
 from predictor.issues import Issues
 from predictor.wording import SHOWN_LIMIT, hint, kind_of, pointer, shown
 
@@ -77,13 +77,15 @@ def category_codes(
     known = feature.codes
     codes = np.full(len(cells), -1, dtype=np.intp)
     for row, given in enumerate(cells.tolist() if isinstance(cells, np.ndarray) else cells):
-        cell = feature.missing if _is_missing(given) else given
+        cell: Any = feature.missing if _is_missing(given) else given
+        if feature.takes_numbers and type(cell) in (int, float):
+            cell = _spelled(cell)
         if cell is None:
             issues.add(row, index, "missing")
+        elif isinstance(cell, (str, bool)) and cell in known:
+            codes[row] = known[cell]
         elif not isinstance(cell, str):
             issues.add(row, index, "type", cell)
-        elif cell in known:
-            codes[row] = known[cell]
         elif feature.unknown == "bucket":
             warnings.add(row, index, "unknown_category", cell)
         else:
@@ -109,6 +111,12 @@ def moments(cells: Cells, feature: DateFeature, index: int, issues: Issues) -> N
 
 def _is_missing(cell: object) -> bool:
     return cell is None or (isinstance(cell, float) and cell != cell)  # noqa: PLR0124 - NaN alone
+
+
+def _spelled(cell: float) -> str | float:
+    """Spell a number as a category does; what is no finite number stays what it is."""
+    value = _number(cell)
+    return spelled(value) if np.isfinite(value) else cell
 
 
 def _number(cell: float | None) -> float:

@@ -66,6 +66,7 @@ class _Part:
     expected: NDArray[np.float64]  # counts in training, (bins,)
     missing: int | None  # training cells that were missing
     rows: int  # training rows
+    others: int = 0  # training rows of categories too rare to be told apart, among which unknown ones are counted
 
     @property
     def size(self) -> int:
@@ -83,7 +84,7 @@ class _Part:
             seen[-1] += own[-1]
         live = np.concatenate([[missing] if self.missing is not None else [], [] if self.is_number else [own[1]], seen])
         known = np.concatenate(
-            [[self.missing] if self.missing is not None else [], [] if self.is_number else [0.0], self.expected]
+            [[self.missing] if self.missing is not None else [], [] if self.is_number else [self.others], self.expected]
         )
         psi, chance = _index(live, known)
         whole = max(total, 1.0)
@@ -120,7 +121,9 @@ class Bins:
             elif isinstance(feature, DateFeature):  # time goes on: only whether there is a date can drift
                 part = self._labels(feature.name, ("a date",), (rows - (missing or 0),), missing, rows)
             else:
-                part = self._labels(feature.name, feature.categories, feature.counts, missing, rows)
+                part = self._labels(
+                    feature.name, feature.categories, feature.counts, missing, rows, others=feature.others
+                )
             self._features.append(part)
         self._numbers = _Edges([part for part in self._features if part.is_number])
         self._numeric = [i for i, part in enumerate(self._features) if part.is_number]
@@ -196,12 +199,21 @@ class Bins:
         expected = np.array((1,) if histogram is None else histogram.counts, dtype=np.float64)
         return self._placed(_Part(name, self.size, tuple(edges), True, expected, missing, rows))
 
-    def _labels(self, name: str, labels: Sequence[str], counts: Sequence[int], missing: int | None, rows: int) -> _Part:
+    def _labels(
+        self,
+        name: str,
+        labels: Sequence[str],
+        counts: Sequence[int],
+        missing: int | None,
+        rows: int,
+        *,
+        others: int = 0,
+    ) -> _Part:
         expected = np.array(counts, dtype=np.float64)
         if len(labels) > MOST_LABELS:
             labels = (*labels[: MOST_LABELS - 1], "all others")
             expected = np.append(expected[: MOST_LABELS - 1], expected[MOST_LABELS - 1 :].sum())
-        return self._placed(_Part(name, self.size, tuple(labels), False, expected, missing, rows))
+        return self._placed(_Part(name, self.size, tuple(labels), False, expected, missing, rows, others))
 
     def _placed(self, part: _Part) -> _Part:
         self.size += part.size
@@ -212,6 +224,10 @@ class Bins:
         """Return the cell of each category; None is missing."""
         last = min(len(feature.categories), MOST_LABELS) - 1
         codes: dict[Any, int] = {text: BESIDE_LABELS + min(i, last) for i, text in enumerate(feature.categories)}
+        if feature.takes_numbers:
+            codes |= {float(text): codes[text] for text in feature.categories if text}
+        if feature.takes_booleans:
+            codes |= {is_true: codes[feature.categories[feature.codes[is_true]]] for is_true in (False, True)}
         return codes | {None: 0}
 
 

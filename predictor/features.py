@@ -23,11 +23,13 @@ __all__ = [
     "checked_name",
     "counted",
     "finite",
+    "spelled",
     "whole",
 ]
 
 NAME_LIMIT = 256
 COUNT_LIMIT = 2**53
+WHOLE_LIMIT = 10**16  # beyond, floats leave out whole numbers, and their shortest spelling has an exponent
 SMALLEST_CLIP, LARGEST_CLIP = 1e-3, 1e6
 
 
@@ -179,7 +181,9 @@ class CategoricalFeature:
 
     `missing` is the category that stands in for a missing cell, None refuses such a cell. `unknown` says what a
     category never seen in training gets: "refuse", or "bucket", which encodes as all zeros with a warning.
-    `counts` are the training rows of each category. `codes` gives the position of each category.
+    `counts` are the training rows of each category, and `others` those of rarer ones, which encode as all zeros too:
+    such a bucket is trained. `codes` gives the position of each category; true and false stand there too where the
+    categories spell them. `takes_numbers` says whether all of them spell numbers, which clients may then send as such.
     """
 
     name: str
@@ -188,7 +192,9 @@ class CategoricalFeature:
     missing: str | None = None
     unknown: Literal["refuse", "bucket"] = "refuse"
     counts: tuple[int, ...]
-    codes: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    others: int = 0
+    codes: Mapping[str | bool, int] = field(init=False, repr=False, compare=False)
+    takes_numbers: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         checked_name(self.name, "name")
@@ -202,14 +208,39 @@ class CategoricalFeature:
             raise ValueError(f"missing: {shown(self.missing)} is not one of the categories")
         if self.unknown not in ("refuse", "bucket"):
             raise ValueError("unknown: expected 'refuse' or 'bucket'")
+        if whole(self.others, "others", low=0, high=COUNT_LIMIT) and self.unknown == "refuse":
+            raise ValueError("others: expected 0 where unknown categories are refused")
         object.__setattr__(self, "categories", categories)
         object.__setattr__(self, "counts", counts)
-        object.__setattr__(self, "codes", {category: code for code, category in enumerate(categories)})
+        codes: dict[str | bool, int] = {category: code for code, category in enumerate(categories)}
+        named = {category.lower(): code for code, category in enumerate(categories)}
+        if named.keys() - {""} == {"false", "true"} and len(named) == len(categories):
+            codes |= {False: named["false"], True: named["true"]}
+        object.__setattr__(self, "codes", codes)
+        object.__setattr__(self, "takes_numbers", _spell_numbers(categories))
+
+    @property
+    def takes_booleans(self) -> bool:
+        """Whether the categories spell true and false, which clients may then send as such."""
+        return True in self.codes
 
     @property
     def width(self) -> int:
         """How many columns of X the feature takes: one for each category."""
         return len(self.categories)
+
+
+def spelled(value: float) -> str:
+    """Return how a category spells a finite number: whole ones without a point, others in the shortest way."""
+    return str(int(value)) if value == int(value) and abs(value) < WHOLE_LIMIT else repr(float(value))
+
+
+def _spell_numbers(categories: Iterable[str]) -> bool:
+    known = [category for category in categories if category]
+    try:
+        return bool(known) and all(spelled(float(category)) == category for category in known)
+    except (ValueError, OverflowError):
+        return False
 
 
 @dataclass(frozen=True)

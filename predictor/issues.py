@@ -101,7 +101,8 @@ def _detail(issue: _Issue, feature: Feature) -> str:
         return f"{name}: expected {_expected(feature)}, found {kind_of(issue.cell)}"
     if isinstance(feature, CategoricalFeature):
         near = hint(str(issue.cell), feature.categories)
-        return f"{name}: {shown(str(issue.cell))} is not a known category{near}"
+        rare = "; it is taken as one of the rare ones" if feature.others and not near else ""
+        return f"{name}: {shown(str(issue.cell))} is not a known category{near}{rare}"
     if isinstance(feature, DateFeature) and issue.code == "date":
         return f"{name}: expected {feature.expected}, found {shown(str(issue.cell))}"
     low, high = (bound if isinstance(bound, str) else f"{bound:.6g}" for bound in (feature.low, feature.high))
@@ -111,4 +112,7 @@ def _detail(issue: _Issue, feature: Feature) -> str:
 def _expected(feature: Feature) -> str:
     if isinstance(feature, DateFeature):
         return f"a string with {feature.expected}"
-    return "a string" if isinstance(feature, CategoricalFeature) else "a number"
+    if isinstance(feature, CategoricalFeature):
+        also = " or a number" * feature.takes_numbers + " or a boolean" * feature.takes_booleans
+        return f"a string{also}"
+    return "a number"

@@ -37,6 +37,7 @@ REFERENCE_KEYS = ("rows", "missing", "labels", "values")
 NUMBER_EXTRAS = ("clip", "knots", "flags_missing")
 DATE_KEYS = ("kind", "name", "form", "parts", "offset", "scale", "missing", "low", "high")
 CATEGORY_KEYS = ("kind", "name", "categories", "missing", "unknown", "counts")
+CATEGORY_EXTRAS = ("others",)
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ def _describe_feature(feature: Feature) -> dict[str, Any]:
             "missing": feature.missing,
             "unknown": feature.unknown,
             "counts": list(feature.counts),
+            **({"others": feature.others} if feature.others else {}),
         }
     if isinstance(feature, DateFeature):
         keys = {key: getattr(feature, key) for key in DATE_KEYS if key not in ("kind", "parts")}
@@ -154,7 +156,7 @@ def _read_feature(value: object, place: str) -> Feature:
     kind = found.get("kind")
     try:
         if kind == "category":
-            _check_keys(found, CATEGORY_KEYS, place)
+            _check_keys(found, CATEGORY_KEYS, place, CATEGORY_EXTRAS)
             return _read_category(found)
         if kind == "number":
             _check_keys(found, NUMBER_KEYS, place, NUMBER_EXTRAS)
@@ -176,6 +178,7 @@ def _read_category(found: Mapping[str, Any]) -> CategoricalFeature:
         missing=found["missing"],
         unknown=found["unknown"],  # type: ignore[arg-type]  # the feature checks it
         counts=tuple(_list(found["counts"], "counts")),
+        others=found.get("others", 0),
     )
 
 

@@ -126,7 +126,10 @@ def _cell(feature: Feature) -> Schema:
     if isinstance(feature, DateFeature):
         expected = f"{feature.expected[0].upper()}{feature.expected[1:]}"
         return kind | {"description": f"{expected}. Training range {feature.low} to {feature.high}"}
-    if feature.unknown == "bucket":
+    if feature.takes_numbers or feature.takes_booleans:
+        also = ["number"] * feature.takes_numbers + ["boolean"] * feature.takes_booleans
+        kind = {"type": ["string", *also, *([] if feature.missing is None else ["null"])]}
+    if feature.unknown == "bucket" or feature.takes_numbers or feature.takes_booleans:
         return kind
     return kind | {"enum": [*feature.categories, *([] if feature.missing is None else [None])]}
 

@@ -75,7 +75,7 @@ def tides() -> Predictor:
         (
             NumericFeature("hour", offset=12.0, scale=6.0, low=0.0, high=24.0, knots=(0.0, 6.0, 12.5, 24.0)),
             NumericFeature("wind", scale=3.0, missing=4.0, low=0.0, high=90.0, clip=2.5, flags_missing=True),
-            CategoricalFeature("moon", ("full", "new"), missing="new", unknown="bucket", counts=(3, 9)),
+            CategoricalFeature("moon", ("full", "new"), missing="new", unknown="bucket", counts=(3, 9), others=2),
             NumericFeature("depth", low=-1.0, high=1.0, missing=0.0, clip=3.0, knots=(-1.0, 1.0), flags_missing=True),
             NumericFeature("plain", low=-1.0, high=1.0),
         )

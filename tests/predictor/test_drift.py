@@ -148,3 +148,17 @@ def test_dates_go_on_and_only_their_absence_can_drift() -> None:
         counts = bins.count([on, ["9:15"] * 100, [2.0] * 100], np.zeros((100, 1)))
         shift = bins.features(counts)[0]
         assert (bins.rows(counts), shift.missing, shift.state) == (100, missing / 100, state)
+
+
+def test_rare_and_numeric_categories_are_no_drift() -> None:
+    feature = CategoricalFeature("code", ("1", "2"), unknown="bucket", counts=(500, 300), others=200)
+    schema = Schema((feature,))
+    network = mlp(Architecture(2, (Layer(2, "softmax"),)))
+    golden = Golden((("1",),), network.infer(schema.encode_rows([["1"]]).X))
+    reference = Reference(1000, (0,), labels=(500, 500))
+    outputs = ClassOutputs(("no", "yes"), "y")
+    bins = Bins(Predictor(schema, network, outputs, golden, {}, {}, {}, reference=reference))
+    counts = bins.count([[1, 2, "1", "2", 1.0] * 16 + [9, "rare"] * 10], np.zeros((100, 2)))
+    shift = bins.features(counts)[0]
+    assert (shift.outside, shift.seen) == (0.2, (0.6, 0.4))
+    assert shift.state == "steady"

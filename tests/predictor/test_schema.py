@@ -64,6 +64,37 @@ def test_an_unknown_category_with_a_bucket_is_all_zeros_and_a_warning() -> None:
     assert encoded.warnings.total == 2
 
 
+CODED = Schema(
+    (
+        CategoricalFeature("class", ("1", "2.5", ""), missing="", unknown="bucket", counts=(3, 9, 0), others=4),
+        CategoricalFeature("paid", ("False", "True"), counts=(3, 9)),
+        CategoricalFeature("zip", ("01067", "10115"), counts=(3, 9)),
+    )
+)
+
+
+def test_categories_that_spell_numbers_or_booleans_may_be_sent_as_such() -> None:
+    rows = [["1", "True", "01067"], [1, True, "01067"], [1.0, True, "01067"]]
+    expected = [1, 0, 0, 0, 1, 1, 0]
+    assert CODED.encode_rows(rows).X.tolist() == [expected] * 3
+    assert CODED.encode_rows([[None, False, "10115"]]).X[0].tolist() == [0, 0, 1, 1, 0, 0, 1]
+    assert CODED.encode_rows([[2.5, False, "10115"]]).X[0].tolist() == [0, 1, 0, 1, 0, 0, 1]
+
+
+def test_a_category_that_spells_no_such_thing_is_refused_or_unknown() -> None:
+    encoded = CODED.encode_rows([[7, True, "10115"], ["7", True, "10115"]])
+    detail = "'class': '7' is not a known category; it is taken as one of the rare ones"
+    assert tuple(encoded.warnings) == tuple(Fault(f"/{row}/0", "unknown_category", detail) for row in (0, 1))
+    error = refused(lambda: CODED.encode_rows([[True, 1, 10115], [10**400, "true", "01067"]]))
+    assert error.faults == (
+        Fault("/0/0", "type", "'class': expected a string or a number, found a boolean"),
+        Fault("/0/1", "type", "'paid': expected a string or a boolean, found a number"),
+        Fault("/0/2", "type", "'zip': expected a string, found a number"),
+        Fault("/1/0", "type", "'class': expected a string or a number, found a number"),
+        Fault("/1/1", "category", "'paid': 'true' is not a known category; did you mean 'True'?"),
+    )
+
+
 cells = st.none() | st.floats(-1e30, 1e30) | st.integers(-(10**18), 10**18)
 categories = st.sampled_from(["tin", "a/b~c", "Ω", "never seen", None])
 
@@ -427,6 +458,8 @@ def test_columns_of_the_wrong_number_or_length_are_refused() -> None:
         (lambda: CategoricalFeature("x", ("a", "a"), counts=(1, 1)), "and no duplicates"),
         (lambda: CategoricalFeature("x", ("a",), counts=(1, 2)), "counts: expected one for each of 1 categories"),
         (lambda: CategoricalFeature("x", ("a",), counts=(-1,)), r"counts\[0\]: expected a whole number from 0"),
+        (lambda: CategoricalFeature("x", ("a",), counts=(1,), others=1), "others: expected 0 where unknown"),
+        (lambda: CategoricalFeature("x", ("a",), counts=(1,), others=-1, unknown="bucket"), "others: expected a whole"),
         (lambda: CategoricalFeature("x", ("a",), counts=(1,), missing="b"), "missing: 'b' is not one of the"),
         (lambda: CategoricalFeature("x", ("a",), counts=(1,), unknown="ask"), "unknown: expected 'refuse' or"),  # type: ignore[arg-type]
         (lambda: Histogram((0.0, 1.0), ()), "counts: 2 edges need 1 counts, found 0"),
