@@ -1,7 +1,6 @@
 """The command line of the job."""
 
 import argparse
-import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -10,7 +9,8 @@ from pathlib import Path
 from training.cookbook import load_recipe, recipe_names
 from training.errors import Interrupted, TrainingError
 from training.exchange.commands import add_export
-from training.job import Order, Published, run
+from training.job import Published, run
+from training.ordering import add_models, add_source, order_of
 from training.sources.datasets import DATASETS
 
 __all__ = ["main"]
@@ -76,18 +76,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_fit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser("fit", help="fit a network, evaluate it and publish it", description=_fit.__doc__)
-    parser.add_argument(
-        "source", metavar="SOURCE", help="a recipe, a data set by name, or a file or folder (see above)"
-    )
-    parser.add_argument("--target", metavar="COLUMN", help="the column to predict")
-    parser.add_argument("--task", choices=["classes", "number"], help="what the target is, when the guess is wrong")
-    parser.add_argument("--name", help="the model's name in the repository (default: from SOURCE)")
-    parser.add_argument("--recipe", metavar="NAME|FILE", help="how to fit (default: SOURCE's own recipe, or 'table')")
-    parser.add_argument(
-        "--set", metavar="KEY=VALUE", action="append", default=[], dest="overrides", help="override a key of the recipe"
-    )
-    parser.add_argument("--seed", type=int, help="the seed of the split, the first weights and the order of rows")
-    parser.add_argument("--split", choices=["random", "hash", "given", "none"], help="how test rows are chosen")
+    add_source(parser)
     parser.add_argument("--no-promote", action="store_true", help="publish without making it the version that serves")
     parser.add_argument(
         "--resume", action="store_true", help="go on from the checkpoint of the same fit, to the same bytes"
@@ -98,9 +87,6 @@ def _add_fit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser.add_argument(
         "--checkpoint-minutes", type=float, metavar="M", help="keep one every M minutes (default: 1; 0: never by time)"
     )
-    parser.add_argument("--data-home", type=Path, metavar="DIR", help="where downloaded data sets are kept")
-    parser.add_argument("--labels", type=Path, metavar="FILE", help="the labels of an IDX file of images")
-    _add_models(parser)
     parser.set_defaults(command=_fit, interrupted="Interrupted: nothing was published.")
 
 
@@ -114,13 +100,8 @@ def _add_ask(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help="one row, its cells separated by commas in the order of the columns; may be repeated",
     )
     parser.add_argument("--version", type=int, help="the version to ask (default: the one that serves)")
-    _add_models(parser)
+    add_models(parser)
     parser.set_defaults(command=_ask, interrupted="Interrupted.")
-
-
-def _add_models(parser: argparse.ArgumentParser) -> None:
-    default = Path(os.environ.get("GANGLION_MODELS") or "models")
-    parser.add_argument("--models", type=Path, default=default, metavar="DIR", help="the model repository: %(default)s")
 
 
 def _fit(options: argparse.Namespace) -> int:
@@ -129,34 +110,12 @@ def _fit(options: argparse.Namespace) -> int:
     SOURCE is the name of a recipe or of a data set (`recipes` lists them), a CSV file, a Parquet file or a folder
     of them, an .npz file with X and y, or MNIST's IDX files.
     """
-    overrides = [*options.overrides]
-    flags = {"data.target": options.target, "data.task": options.task, "split.method": options.split}
-    overrides += [f"{key}={_quoted(value)}" for key, value in flags.items() if value is not None]
-    numbers = {
-        "seed": options.seed,
-        "checkpoint.every_epochs": options.checkpoint_epochs,
-        "checkpoint.every_minutes": options.checkpoint_minutes,
-    }
-    overrides += [f"{key}={value}" for key, value in numbers.items() if value is not None]
-    order = Order(
-        source=options.source,
-        models=options.models,
-        recipe=options.recipe,
-        overrides=tuple(overrides),
-        name=options.name,
-        data_home=options.data_home,
-        labels=options.labels,
-        promote=not options.no_promote,
-        resume=options.resume,
-    )
+    numbers = {"every_epochs": options.checkpoint_epochs, "every_minutes": options.checkpoint_minutes}
+    overrides = [f"checkpoint.{key}={value}" for key, value in numbers.items() if value is not None]
+    order = order_of(options, *overrides, promote=not options.no_promote, resume=options.resume)
     published = run(order, out=sys.stdout, err=sys.stderr)
     sys.stdout.write(_next_steps(published, options.models, promoted=order.promote))
     return GOOD
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _next_steps(published: Published, models: Path, *, promoted: bool) -> str:

@@ -13,7 +13,7 @@ from training.choices import Choice
 from training.errors import RecipeError
 from training.recipe import Recipe
 
-__all__ = ["DEFAULT", "load_recipe", "parse_recipe", "recipe_names"]
+__all__ = ["DEFAULT", "load_recipe", "parse_recipe", "recipe_names", "set_key", "typed_recipe"]
 
 DEFAULT = "table"
 FOLDER = Path(__file__).parent / "recipes"
@@ -46,6 +46,11 @@ def parse_recipe(text: str, name: str, overrides: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"recipe {name}: not TOML: {error}") from error
     for override in overrides:
         _apply(values, override)
+    return typed_recipe(values, name)
+
+
+def typed_recipe(values: Mapping[str, Any], name: str) -> Recipe:
+    """Type the values that a recipe's TOML holds; `name` is what messages call it."""
     try:
         # Through JSON, where strict typing takes a list for a tuple and still no text for a number.
         return Recipe.model_validate_json(json.dumps(values, default=str))
@@ -58,12 +63,17 @@ def _apply(values: dict[str, Any], override: str) -> None:
     path, equals, text = override.partition("=")
     if not equals or not path.strip():
         raise RecipeError(f"--set: expected key=value such as fit.epochs=10, found {shown(override)}")
-    keys = path.strip().split(".")
+    set_key(values, path.strip(), _value(text.strip()))
+
+
+def set_key(values: dict[str, Any], path: str, value: Any) -> None:
+    """Set the value at a dotted path in a recipe's values. Raises RecipeError when there is no such place."""
+    keys = path.split(".")
     place: Any = values
     for position, key in enumerate(keys[:-1]):
         place = _step(place, key, ".".join(keys[: position + 1]))
     last: Any = _index(place, keys[-1], path) if isinstance(place, list) else keys[-1]
-    place[last] = _value(text.strip())
+    place[last] = value
 
 
 def _step(place: Any, key: str, path: str) -> Any:

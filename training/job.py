@@ -23,7 +23,7 @@ from training.sources.datasets import DATASETS
 from training.table import Table
 from training.wording import count, metrics_table
 
-__all__ = ["Order", "Published", "read_table", "run"]
+__all__ = ["Order", "Published", "ordered_name", "ordered_recipe", "read_table", "run"]
 
 FINISHING = "Interrupted: finishing this epoch, to keep it; once more ends at once."
 MODEL = "model.npz"
@@ -61,8 +61,8 @@ def run(order: Order, *, out: TextIO, err: TextIO) -> Published:
     Raises TrainingError (bad data, bad recipe, a gate that refuses); then, as after KeyboardInterrupt, nothing is
     published.
     """
-    recipe = _recipe(order)
-    name = _name(order)
+    recipe = ordered_recipe(order)
+    name = ordered_name(order)
     table = read_table(order, recipe)
     prepared = prepare(table, recipe)
     _introduce(name, prepared, out)
@@ -81,12 +81,13 @@ def run(order: Order, *, out: TextIO, err: TextIO) -> Published:
     return Published(name, version, order.models / name / str(version), metrics)
 
 
-def _recipe(order: Order) -> Recipe:
+def ordered_recipe(order: Order) -> Recipe:
+    """Return the recipe that is asked for: by name or file, the source's own, or the default."""
     own = order.source if order.source in recipe_names() else None
     return load_recipe(order.recipe or own or DEFAULT, order.overrides)
 
 
-def _name(order: Order) -> str:
+def ordered_name(order: Order) -> str:
     """Return the name to publish under: the one asked for, or one made from the source's."""
     if order.name is not None:
         if not NAME.fullmatch(order.name):

@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from network import ACTIVATIONS
 from predictor.wording import hint, shown
 from training.choices import InitializerChoice, LossChoice, OptimizerChoice, ScheduleChoice
 
 __all__ = [
+    "Axis",
     "Card",
     "Checkpoint",
     "Data",
@@ -163,6 +164,26 @@ class Demand(Strict):
         return self
 
 
+class Axis(Strict):
+    """What a sweep may choose for one key: a number from `low` to `high`, whole when both are, or one of `choices`."""
+
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool = False
+    choices: tuple[JsonValue, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> "Axis":
+        if self.choices:
+            if self.low is not None or self.high is not None or self.log:
+                raise ValueError("expected either choices or low and high")
+        elif self.low is None or self.high is None or not self.low < self.high:
+            raise ValueError("expected low and a higher high, or choices")
+        elif self.log and self.low <= 0:
+            raise ValueError("log: expected a low above 0")
+        return self
+
+
 class Card(Strict):
     """What only people can say of a model, for the card in its report."""
 
@@ -187,7 +208,8 @@ class Recipe(Strict):
     gate: tuple[Demand, ...] = ()
     card: Card | None = None
     checkpoint: Checkpoint = Checkpoint()
+    search: dict[str, Axis] = Field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
         """Return, as JSON, what a model file says of its recipe: all that decides what model comes out."""
-        return self.model_dump(mode="json", exclude_none=True, exclude={"checkpoint"})
+        return self.model_dump(mode="json", exclude_none=True, exclude={"checkpoint", "search"})

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from predictor import ClassOutputs, Predictor
 from training.evaluation import class_codes, class_probabilities
 
-__all__ = ["Answers", "answers_of", "draws", "intervals", "measures", "paired_intervals"]
+__all__ = ["HIGHER_IS_BETTER", "Answers", "answers_of", "draws", "intervals", "measures", "paired_intervals"]
 
 Vector = NDArray[np.float64]
+
+HIGHER_IS_BETTER = frozenset({"accuracy", "macro_f1", "r2"})
+"""The metrics of which more is better; of losses and errors, less is."""
 
 LEVEL = 0.95
 FEWEST_ROWS = 2

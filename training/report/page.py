@@ -1,6 +1,5 @@
 """report.html: what was trained, on what, how good it is and where it is weak, on one page that needs nothing else."""
 
-import json
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -23,6 +22,7 @@ from training.report.markup import (
     table,
 )
 from training.report.wording import bounded, figure, many, named
+from training.toml_text import toml_text
 
 __all__ = ["report_html"]
 
@@ -70,7 +70,7 @@ def report_html(facts: Mapping[str, Any], pictures: Mapping[str, bytes]) -> byte
         Section("slices", "Where it is weak", _slices(facts["slices"])),
         Section("data", "Data", _data(facts)),
         Section("card", "Model card", [_card(facts)]),
-        Section("recipe", "Recipe", [preformatted(json.dumps(facts["recipe"], indent=2, ensure_ascii=False))]),
+        Section("recipe", "Recipe", [_recipe(facts["recipe"])]),
         Section("lineage", "Where it comes from", [_lineage(facts["lineage"])]),
     ]
     title = str(facts["target"]["name"])
@@ -238,6 +238,12 @@ def _stand_in(feature: Mapping[str, Any] | None) -> str:
 def _card(facts: Mapping[str, Any]) -> str:
     rows = [(title, Raw(items(said)) if len(said) > 1 else said[0]) for title, said in card_rows(facts)]
     return f'<div class="card">{table((), rows)}</div>'
+
+
+def _recipe(recipe: Mapping[str, Any]) -> str:
+    return paragraph("`python -m training fit SOURCE --recipe FILE` takes this as it is.") + preformatted(
+        toml_text(recipe)
+    )
 
 
 def _lineage(lineage: Mapping[str, Any]) -> str:
