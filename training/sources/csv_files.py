@@ -13,7 +13,7 @@ from training.errors import DataError
 from training.sources.cells import typed_column
 from training.table import Table, checked_names
 
-__all__ = ["read_csv"]
+__all__ = ["delimiter_of", "header_of", "read_csv", "table_of"]
 
 BLOCK_BYTES = 2**24
 FIELD_LIMIT = 2**31 - 1  # a header cell may be longer than the csv module's default
@@ -26,18 +26,23 @@ def read_csv(path: Path, data: bytes, *, missing: frozenset[str] = frozenset()) 
     """
     source = path.name
     text = _decoded(data, source)
-    delimiter = _delimiter(text)
-    header = _header(text, delimiter, source)
+    delimiter = delimiter_of(text)
+    header = header_of(text, delimiter, source)
     names = checked_names(header, source)
     table = _parsed(data, header, delimiter, source, text)
-    if not table.num_rows:
+    return table_of(source, table.rename_columns(list(names)), hashlib.sha256(data).hexdigest(), missing=missing)
+
+
+def table_of(source: str, cells: pa.Table, digest: str, *, missing: frozenset[str] = frozenset()) -> Table:
+    """Return columns of text as the columns that they spell. Raises DataError."""
+    if not cells.num_rows:
         raise DataError(f"{source}: expected rows below the header, found none")
     columns = []
-    for name, cells in zip(names, table.columns, strict=True):
-        encoded = cells.combine_chunks().dictionary_encode()
+    for name, words in zip(cells.column_names, cells.columns, strict=True):
+        encoded = words.combine_chunks().dictionary_encode()
         codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
         columns.append(typed_column(name, encoded.dictionary.to_pylist(), codes, missing=missing, source=source))
-    return Table(source, tuple(columns), hashlib.sha256(data).hexdigest())
+    return Table(source, tuple(columns), digest)
 
 
 def _decoded(data: bytes, source: str) -> str:
@@ -56,13 +61,15 @@ def _decoded(data: bytes, source: str) -> str:
     return text
 
 
-def _delimiter(text: str) -> str:
+def delimiter_of(text: str) -> str:
+    """Return what separates the cells of the first line that is not blank."""
     first = text.lstrip().split("\n", 1)[0]
     counts = {delimiter: first.count(delimiter) for delimiter in (",", ";", "\t")}
     return max(counts, key=lambda delimiter: counts[delimiter])
 
 
-def _header(text: str, delimiter: str, source: str) -> list[str]:
+def header_of(text: str, delimiter: str, source: str) -> list[str]:
+    """Return the cells of the first row. Raises DataError where there is none."""
     csv.field_size_limit(FIELD_LIMIT)
     for row in csv.reader(io.StringIO(text), delimiter=delimiter):
         if row:

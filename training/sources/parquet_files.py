@@ -13,7 +13,7 @@ from predictor.wording import shown
 from training.errors import DataError
 from training.table import Column, Table, checked_names
 
-__all__ = ["read_parquet"]
+__all__ = ["column_of", "read_parquet", "table_of"]
 
 
 def read_parquet(source: str, paths: Sequence[Path]) -> Table:
@@ -39,13 +39,14 @@ def read_parquet(source: str, paths: Sequence[Path]) -> Table:
         raise DataError(f"{source}: the files differ in the type of a column: {error}") from error
     if not table.num_rows or not table.column_names:
         raise DataError(f"{source}: expected rows, found none")
-    return _table(source, table, digest.hexdigest())
+    return table_of(source, table, digest.hexdigest())
 
 
-def _table(source: str, table: pa.Table, digest: str) -> Table:
+def table_of(source: str, table: pa.Table, digest: str) -> Table:
+    """Return an Arrow table as a table: numbers and text, other types left out with a note. Raises DataError."""
     columns, notes = [], []
     for name, cells in zip(checked_names(table.column_names, source), table.columns, strict=True):
-        column = _column(name, cells, source)
+        column = column_of(name, cells, source)
         if column is None:
             notes.append(f"column {shown(name)} is left out: the type {cells.type} is not supported")
         else:
@@ -55,7 +56,8 @@ def _table(source: str, table: pa.Table, digest: str) -> Table:
     return Table(source, tuple(columns), digest, notes=tuple(notes))
 
 
-def _column(name: str, cells: pa.ChunkedArray, source: str) -> Column | None:
+def column_of(name: str, cells: pa.ChunkedArray, source: str) -> Column | None:
+    """Return cells as a column of numbers or text, None for types that are neither. Raises DataError."""
     kind = cells.type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
