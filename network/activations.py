@@ -1,19 +1,21 @@
-"""Activation functions: one small frozen value each, with a forward and a backward pass.
+"""Activation functions: one small value each, as operations on arrays that are known beforehand.
 
 ``forward(Z, out)`` writes the activation of Z into ``out`` (both (rows, units); ``out`` may be Z itself unless
 ``keeps_input``). ``backward(dA, Z, A)`` turns the gradient by A into the gradient by Z, in place in ``dA``; it is the
-last to need Z and A and may use them as scratch.
+last to need Z and A and may use them as scratch. Both return a tape: what else they need is allocated when it is made.
 """
 
 import math
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from network.tape import Op, bound, play, spread
+
 Matrix = NDArray[np.floating]
 
-__all__ = ["ACTIVATIONS", "Activation"]
+__all__ = ["ACTIVATIONS", "Activation", "sigmoid"]
 
 
 class Activation(Protocol):
@@ -21,206 +23,296 @@ class Activation(Protocol):
 
     keeps_input: ClassVar[bool]
 
-    def forward(self, Z: Matrix, out: Matrix) -> None:
-        """Write the activation of Z, (rows, units), into ``out``."""
+    def forward(self, Z: Matrix, out: Matrix) -> list[Op]:
+        """Return what writes the activation of Z, (rows, units), into ``out``."""
 
-    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> None:
-        """Turn dA into dZ in place; what is in Z and A afterwards is undefined."""
+    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> list[Op]:
+        """Return what turns dA into dZ in place; what is in Z and A afterwards is undefined."""
+
+    def apply(self, Z: Matrix, out: Matrix) -> None:
+        """Write the activation of Z into ``out`` now."""
 
 
-class Identity:
+class _Activation:
+    """What most activations have in common."""
+
+    keeps_input: ClassVar[bool] = False
+
+    def forward(self, Z: Matrix, out: Matrix) -> list[Op]:
+        """Return what writes the activation of Z, (rows, units), into ``out``."""
+        raise NotImplementedError
+
+    def apply(self, Z: Matrix, out: Matrix) -> None:
+        """Write the activation of Z into ``out`` now."""
+        play(self.forward(Z, out))
+
+
+class Identity(_Activation):
     """A = Z."""
 
-    keeps_input: ClassVar[bool] = False
-
-    def forward(self, Z: Matrix, out: Matrix) -> None:
+    def forward(self, Z: Matrix, out: Matrix) -> list[Op]:
         """Copy Z where ``out`` is another array."""
-        if out is not Z:
-            np.copyto(out, Z)
+        return [] if out is Z else [bound(np.positive, Z, out=out)]
 
-    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> None:
+    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> list[Op]:
         """Leave dA as it is: the derivative is one."""
+        return []
 
 
-class ReLU:
+class ReLU(_Activation):
     """A = max(Z, 0) (Nair and Hinton, 2010); the derivative at 0 is taken as 0."""
 
-    keeps_input: ClassVar[bool] = False
-
-    def forward(self, Z: Matrix, out: Matrix) -> None:
-        """Keep the positive part."""
+    def apply(self, Z: Matrix, out: Matrix) -> None:
+        """Keep the positive part, without the cost of a tape: it is what most networks answer with."""
         np.maximum(Z, 0, out=out)
 
-    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> None:
+    def forward(self, Z: Matrix, out: Matrix) -> list[Op]:
+        """Keep the positive part."""
+        return [bound(np.maximum, Z, 0, out=out)]
+
+    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> list[Op]:
         """Pass the gradient where the unit was active."""
-        np.multiply(dA, A > 0, out=dA)
+        mask, tape = _positive(A)
+        bits = dA.view(mask.dtype)
+        return [*tape, bound(np.bitwise_and, bits, mask, out=bits)]
 
 
-class LeakyReLU:
+class LeakyReLU(_Activation):
     """A = Z where Z > 0, else 0.01 Z (Maas et al., 2013)."""
 
-    keeps_input: ClassVar[bool] = False
     slope: ClassVar[float] = 0.01
 
-    def forward(self, Z: Matrix, out: Matrix) -> None:
+    def forward(self, Z: Matrix, out: Matrix) -> list[Op]:
         """Take the larger of Z and its small multiple."""
-        np.maximum(Z, Z * Z.dtype.type(self.slope), out=out)
+        small = np.empty_like(Z)
+        return [bound(np.multiply, Z, self.slope, out=small), bound(np.maximum, Z, small, out=out)]
 
-    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> None:
-        """Scale the gradient by the slope where the unit was inactive."""
-        np.multiply(dA, self.slope, out=dA, where=A <= 0)
+    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> list[Op]:
+        """Choose, bit by bit, the gradient where the unit was active and its small multiple elsewhere."""
+        small = np.empty_like(dA)
+        mask, tape = _positive(A)
+        bits, other = dA.view(mask.dtype), small.view(mask.dtype)
+        return [
+            *tape,
+            bound(np.multiply, dA, self.slope, out=small),
+            bound(np.bitwise_xor, bits, other, out=bits),
+            bound(np.bitwise_and, bits, mask, out=bits),
+            bound(np.bitwise_xor, bits, other, out=bits),
+        ]
 
 
-class ELU:
+class ELU(_Activation):
     """A = Z where Z > 0, else exp(Z) - 1 (Clevert et al., 2016, eq. 16 with alpha 1)."""
 
-    keeps_input: ClassVar[bool] = False
-
-    def forward(self, Z: Matrix, out: Matrix) -> None:
+    def forward(self, Z: Matrix, out: Matrix) -> list[Op]:
         """Use expm1 of the negative part, which cannot overflow."""
-        negative = np.expm1(np.minimum(Z, 0))
-        np.maximum(Z, 0, out=out)
-        out += negative
+        negative = np.empty_like(Z)
+        return [
+            bound(np.minimum, Z, 0, out=negative),
+            bound(np.expm1, negative, out=negative),
+            bound(np.maximum, Z, 0, out=out),
+            bound(np.add, out, negative, out=out),
+        ]
 
-    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> None:
+    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> list[Op]:
         """Use that the derivative is A + 1 where Z is negative, else 1."""
-        np.minimum(A, 0, out=A)
-        A += 1
-        dA *= A
+        return [bound(np.minimum, A, 0, out=A), bound(np.add, A, 1, out=A), bound(np.multiply, dA, A, out=dA)]
 
 
-class GELU:
+class GELU(_Activation):
     """A = Z Phi(Z) with the tanh approximation of Phi (Hendrycks and Gimpel, 2016, section 2)."""
 
     keeps_input: ClassVar[bool] = True
     _root: ClassVar[float] = math.sqrt(2 / math.pi)
     _cubic: ClassVar[float] = 0.044715
 
-    def _tanh(self, Z: Matrix) -> Matrix:
-        T = Z * Z
-        T *= self._cubic
-        T += 1
-        T *= Z
-        T *= self._root
-        return np.tanh(T, out=T)
-
-    def forward(self, Z: Matrix, out: Matrix) -> None:
+    def forward(self, Z: Matrix, out: Matrix) -> list[Op]:
         """Compute Z (1 + tanh u) / 2 with u = sqrt(2/pi) (Z + 0.044715 Z^3)."""
-        T = self._tanh(Z)
-        T += 1
-        T *= 0.5
-        np.multiply(Z, T, out=out)
+        return [
+            bound(np.multiply, Z, Z, out=out),
+            *self._tanh(Z, out),
+            bound(np.add, out, 1, out=out),
+            bound(np.multiply, out, 0.5, out=out),
+            bound(np.multiply, out, Z, out=out),
+        ]
 
-    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> None:
-        """Differentiate the product."""
-        T = self._tanh(Z)
-        slope = 0.5 * (1 + T) + 0.5 * Z * (1 - T * T) * (self._root * (1 + 3 * self._cubic * Z * Z))
-        dA *= slope
+    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> list[Op]:
+        """Differentiate the product: (1 + T + Z (1 - T^2) u') / 2 with T = tanh u."""
+        T = np.empty_like(Z)
+        return [
+            bound(np.multiply, Z, Z, out=A),
+            bound(np.positive, A, out=T),
+            *self._tanh(Z, T),
+            bound(np.multiply, A, 3 * self._cubic, out=A),
+            bound(np.add, A, 1, out=A),
+            bound(np.multiply, A, self._root, out=A),
+            bound(np.multiply, A, Z, out=A),
+            *_one_minus_square(T, Z),
+            bound(np.multiply, A, Z, out=A),
+            bound(np.add, A, T, out=A),
+            bound(np.add, A, 1, out=A),
+            bound(np.multiply, A, 0.5, out=A),
+            bound(np.multiply, dA, A, out=dA),
+        ]
+
+    def _tanh(self, Z: Matrix, T: Matrix) -> list[Op]:
+        """Turn the square of Z into tanh u, in place in T."""
+        return [
+            bound(np.multiply, T, self._cubic, out=T),
+            bound(np.add, T, 1, out=T),
+            bound(np.multiply, T, Z, out=T),
+            bound(np.multiply, T, self._root, out=T),
+            bound(np.tanh, T, out=T),
+        ]
 
 
-class SiLU:
+class SiLU(_Activation):
     """A = Z sigmoid(Z) (Elfwing et al., 2018; swish with beta 1 in Ramachandran et al., 2017)."""
 
     keeps_input: ClassVar[bool] = True
 
-    def forward(self, Z: Matrix, out: Matrix) -> None:
+    def forward(self, Z: Matrix, out: Matrix) -> list[Op]:
         """Multiply Z by its sigmoid."""
-        np.multiply(Z, sigmoid(Z), out=out)
+        return [*sigmoid(Z, out), bound(np.multiply, out, Z, out=out)]
 
-    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> None:
+    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> list[Op]:
         """Use that the derivative is S (1 + Z (1 - S))."""
-        S = sigmoid(Z, out=A)
-        Z *= 1 - S
-        Z += 1
-        Z *= S
-        dA *= Z
+        rest = np.empty_like(Z)
+        return [
+            *sigmoid(Z, A),
+            bound(np.subtract, 1, A, out=rest),
+            bound(np.multiply, Z, rest, out=Z),
+            bound(np.add, Z, 1, out=Z),
+            bound(np.multiply, Z, A, out=Z),
+            bound(np.multiply, dA, Z, out=dA),
+        ]
 
 
-class Mish:
+class Mish(_Activation):
     """A = Z tanh(softplus(Z)) (Misra, 2019, eq. 1)."""
 
     keeps_input: ClassVar[bool] = True
 
-    def forward(self, Z: Matrix, out: Matrix) -> None:
+    def forward(self, Z: Matrix, out: Matrix) -> list[Op]:
         """Use logaddexp for a softplus that cannot overflow."""
-        np.multiply(Z, np.tanh(np.logaddexp(Z, Z.dtype.type(0))), out=out)
+        return [*self._tanh(Z, out), bound(np.multiply, out, Z, out=out)]
 
-    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> None:
+    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> list[Op]:
         """Use that the derivative is T + Z (1 - T^2) sigmoid(Z)."""
-        T = np.tanh(np.logaddexp(Z, Z.dtype.type(0)))
-        dA *= T + Z * (1 - T * T) * sigmoid(Z)
+        S = np.empty_like(Z)
+        return [
+            *self._tanh(Z, A),
+            *sigmoid(Z, S),
+            bound(np.multiply, S, Z, out=S),
+            *_one_minus_square(A, Z),
+            bound(np.multiply, S, Z, out=S),
+            bound(np.add, S, A, out=S),
+            bound(np.multiply, dA, S, out=dA),
+        ]
+
+    def _tanh(self, Z: Matrix, T: Matrix) -> list[Op]:
+        return [bound(np.logaddexp, Z, 0, out=T), bound(np.tanh, T, out=T)]
 
 
-class Tanh:
+class Tanh(_Activation):
     """A = tanh(Z)."""
 
-    keeps_input: ClassVar[bool] = False
-
-    def forward(self, Z: Matrix, out: Matrix) -> None:
+    def forward(self, Z: Matrix, out: Matrix) -> list[Op]:
         """Apply the hyperbolic tangent."""
-        np.tanh(Z, out=out)
+        return [bound(np.tanh, Z, out=out)]
 
-    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> None:
+    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> list[Op]:
         """Use that the derivative is 1 - A^2."""
-        np.multiply(A, A, out=A)
-        np.subtract(1, A, out=A)
-        dA *= A
+        return [*_one_minus_square(A, A), bound(np.multiply, dA, A, out=dA)]
 
 
-class Sigmoid:
+class Sigmoid(_Activation):
     """A = 1 / (1 + exp(-Z))."""
 
-    keeps_input: ClassVar[bool] = False
-
-    def forward(self, Z: Matrix, out: Matrix) -> None:
+    def forward(self, Z: Matrix, out: Matrix) -> list[Op]:
         """Apply the logistic function."""
-        sigmoid(Z, out=out)
+        return sigmoid(Z, out)
 
-    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> None:
+    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> list[Op]:
         """Use that the derivative is A (1 - A)."""
-        dA *= A
-        np.subtract(1, A, out=A)
-        dA *= A
+        return [
+            bound(np.multiply, dA, A, out=dA),
+            bound(np.subtract, 1, A, out=A),
+            bound(np.multiply, dA, A, out=dA),
+        ]
 
 
-class Softmax:
+class Softmax(_Activation):
     """A = exp(Z) / sum exp(Z) over each row (Bridle, 1990), shifted by the row's maximum."""
 
-    keeps_input: ClassVar[bool] = False
-
-    def forward(self, Z: Matrix, out: Matrix) -> None:
-        """Normalise the exponentials of each row."""
+    def apply(self, Z: Matrix, out: Matrix) -> None:
+        """Normalise the exponentials of each row, without the cost of a tape."""
         np.subtract(Z, np.maximum.reduce(Z, axis=-1, keepdims=True), out=out)
         np.exp(out, out=out)
         np.divide(out, np.add.reduce(out, axis=-1, keepdims=True), out=out)
 
-    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> None:
+    def forward(self, Z: Matrix, out: Matrix) -> list[Op]:
+        """Normalise the exponentials of each row."""
+        column, whole = np.empty_like(Z[..., :1]), np.empty_like(Z)
+        return [
+            bound(np.maximum.reduce, Z, out=column, axis=-1, keepdims=True),
+            spread(column, whole),
+            bound(np.subtract, Z, whole, out=out),
+            bound(np.exp, out, out=out),
+            bound(np.add.reduce, out, out=column, axis=-1, keepdims=True),
+            spread(column, whole),
+            bound(np.divide, out, whole, out=out),
+        ]
+
+    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> list[Op]:
         """Apply the Jacobian diag(A) - A A^T of each row."""
-        dA -= np.einsum("ij,ij->i", dA, A)[:, None]
-        dA *= A
+        products, column = np.empty_like(A), np.empty_like(A[..., :1])
+        return [
+            bound(np.multiply, dA, A, out=products),
+            bound(np.add.reduce, products, out=column, axis=-1, keepdims=True),
+            spread(column, products),
+            bound(np.subtract, dA, products, out=dA),
+            bound(np.multiply, dA, A, out=dA),
+        ]
 
 
-class Exp:
+class Exp(_Activation):
     """A = exp(Z): the inverse of the log link, for counts and rates."""
 
-    keeps_input: ClassVar[bool] = False
-
-    def forward(self, Z: Matrix, out: Matrix) -> None:
+    def forward(self, Z: Matrix, out: Matrix) -> list[Op]:
         """Exponentiate; what is too large for the type becomes an infinity."""
-        np.exp(Z, out=out)
+        return [bound(np.exp, Z, out=out)]
 
-    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> None:
+    def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> list[Op]:
         """Use that the derivative is A."""
-        dA *= A
+        return [bound(np.multiply, dA, A, out=dA)]
 
 
-def sigmoid(Z: Matrix, out: Matrix | None = None) -> Matrix:
-    """Return the logistic function by tanh, which cannot overflow: (1 + tanh(Z / 2)) / 2."""
-    out = np.multiply(Z, Z.dtype.type(0.5), out=out)
-    np.tanh(out, out=out)
-    out += 1
-    out *= 0.5
-    return out
+def sigmoid(Z: Matrix, out: Matrix) -> list[Op]:
+    """Return what writes the logistic function by tanh, which cannot overflow: (1 + tanh(Z / 2)) / 2."""
+    return [
+        bound(np.multiply, Z, 0.5, out=out),
+        bound(np.tanh, out, out=out),
+        bound(np.add, out, 1, out=out),
+        bound(np.multiply, out, 0.5, out=out),
+    ]
+
+
+def _one_minus_square(T: Matrix, out: Matrix) -> list[Op]:
+    return [bound(np.multiply, T, T, out=out), bound(np.subtract, 1, out, out=out)]
+
+
+def _positive(A: Matrix) -> tuple[NDArray[Any], list[Op]]:
+    """Return A's own memory as integers and what makes each of them all ones where A > 0, else all zeros.
+
+    The bits of a positive float are a positive integer; its negative has the sign bit, which the shift spreads. A
+    comparison would write booleans, and multiplying by those is converted through buffers allocated for each call.
+    """
+    bits = A.view(np.int32 if A.dtype.itemsize == 4 else np.int64)  # noqa: PLR2004 - bytes of a float32
+    return bits, [
+        bound(np.negative, bits, out=bits),
+        bound(np.right_shift, bits, 8 * A.dtype.itemsize - 1, out=bits),
+    ]
 
 
 ACTIVATIONS: dict[str, Activation] = {

@@ -33,10 +33,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A stack of dense layers over ``inputs`` columns."""
+    """A stack of dense layers over ``inputs`` columns; ``members`` of them side by side answer with their mean."""
 
     inputs: int
     layers: tuple[Layer, ...]
+    members: int = 1
 
     def __post_init__(self) -> None:
         if not _is_count(self.inputs):

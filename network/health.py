@@ -90,5 +90,5 @@ def _activations(X: Matrix, layer: Layer, parameters: Parameters, index: int) ->
     if layer.bias:
         Z += parameters[f"layers.{index}.b"]
     A = np.empty_like(Z)
-    ACTIVATIONS[layer.activation].forward(Z, A)
+    ACTIVATIONS[layer.activation].apply(Z, A)
     return A

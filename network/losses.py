@@ -3,6 +3,8 @@
 A loss sees ``P``: the logits when it has a ``link`` (the activation of the last layer that it is fused with, so that
 nothing overflows and the gradient is a difference), otherwise the activations of the last layer. ``rows(P, Y, out)``
 returns the loss of each row, (rows,), and writes the gradient of that row's loss by P into ``out``, (rows, outputs).
+The losses here are written as a ``tape`` of the same operations, which a fit makes once and plays for every batch; a
+loss of your own needs ``prepare`` and ``rows`` alone.
 """
 
 from dataclasses import dataclass
@@ -14,8 +16,9 @@ from numpy.typing import DTypeLike, NDArray
 from network.activations import sigmoid
 from network.checks import between, positive
 from network.errors import ShapeError
+from network.tape import Op, bound, play, spread
 
-__all__ = ["LOSSES", "Loss", "name_of", "targets"]
+__all__ = ["LOSSES", "Loss", "name_of", "tape_of", "targets"]
 
 Matrix = NDArray[np.floating]
 Vector = NDArray[np.floating]
@@ -33,8 +36,8 @@ class Loss(Protocol):
         """Return the loss of each row and write its gradient by P into ``out``."""
 
 
-class _OfActivations:
-    """A loss of the last layer's activations, whichever they are, for any real target."""
+class _Taped:
+    """A loss written as operations on arrays that are known beforehand."""
 
     link: ClassVar[str | None] = None
 
@@ -42,48 +45,82 @@ class _OfActivations:
         """Take every target."""
         return Y
 
+    def tape(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector) -> list[Op]:
+        """Return what writes the loss of each row into ``losses``, (rows,), and its gradient by P into ``out``."""
+        raise NotImplementedError
+
+    def rows(self, P: Matrix, Y: Matrix, out: Matrix) -> Vector:
+        """Return the loss of each row and write its gradient by P into ``out``."""
+        losses: Vector = np.empty(len(P), P.dtype)
+        play(self.tape(P, Y, out, losses))
+        return losses
+
+
+def tape_of(loss: Loss, P: Matrix, Y: Matrix, out: Matrix, losses: Vector) -> list[Op]:
+    """Return what writes the loss of each row into ``losses`` and its gradient into ``out``, for any loss."""
+    if isinstance(loss, _Taped):
+        return loss.tape(P, Y, out, losses)
+    return [lambda: np.copyto(losses, loss.rows(P, Y, out))]
+
+
+def _cells(out: Matrix, losses: Vector) -> Matrix:
+    """Return room for one number a prediction, (rows, outputs): for a single output the losses themselves."""
+    return losses[:, None] if out.shape[1] == 1 else np.empty_like(out)
+
+
+def _summed(cells: Matrix, losses: Vector, scale: float = 1.0) -> list[Op]:
+    """Return what writes the sum of each row of `_cells`, times ``scale``, into ``losses``."""
+    tape = [] if cells.shape[1] == 1 else [bound(np.add.reduce, cells, axis=1, out=losses)]
+    return tape if scale == 1 else [*tape, bound(np.multiply, losses, scale, out=losses)]
+
 
 @dataclass(frozen=True)
-class MeanSquared(_OfActivations):
+class MeanSquared(_Taped):
     """(A - Y)^2, the mean over outputs; its gradient carries the factor 2."""
 
-    def rows(self, P: Matrix, Y: Matrix, out: Matrix) -> Vector:
+    def tape(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector) -> list[Op]:
         """Return the mean square of each row's errors."""
-        np.subtract(P, Y, out=out)
-        share = 1 / P.shape[1]
-        losses: Vector = np.einsum("ij,ij->i", out, out)
-        losses *= share
-        out *= 2 * share
-        return losses
+        cells, share = _cells(out, losses), 1 / P.shape[1]
+        return [
+            bound(np.subtract, P, Y, out=out),
+            bound(np.multiply, out, out, out=cells),
+            *_summed(cells, losses, share),
+            bound(np.multiply, out, 2 * share, out=out),
+        ]
 
 
 @dataclass(frozen=True)
-class HalfSquared(_OfActivations):
+class HalfSquared(_Taped):
     """(A - Y)^2 / 2, the sum over outputs: the gradient is the error itself."""
 
-    def rows(self, P: Matrix, Y: Matrix, out: Matrix) -> Vector:
+    def tape(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector) -> list[Op]:
         """Return half the sum of each row's squared errors."""
-        np.subtract(P, Y, out=out)
-        losses: Vector = np.einsum("ij,ij->i", out, out)
-        losses *= 0.5
-        return losses
+        cells = _cells(out, losses)
+        return [
+            bound(np.subtract, P, Y, out=out),
+            bound(np.multiply, out, out, out=cells),
+            *_summed(cells, losses, 0.5),
+        ]
 
 
 @dataclass(frozen=True)
-class MeanAbsolute(_OfActivations):
+class MeanAbsolute(_Taped):
     """|A - Y|, the mean over outputs; the derivative at 0 is taken as 0."""
 
-    def rows(self, P: Matrix, Y: Matrix, out: Matrix) -> Vector:
+    def tape(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector) -> list[Op]:
         """Return the mean size of each row's errors."""
-        np.subtract(P, Y, out=out)
-        losses: Vector = np.abs(out).mean(axis=1)
-        np.sign(out, out=out)
-        out /= P.shape[1]
-        return losses
+        cells, share = _cells(out, losses), 1 / P.shape[1]
+        return [
+            bound(np.subtract, P, Y, out=out),
+            bound(np.abs, out, out=cells),
+            *_summed(cells, losses, share),
+            bound(np.sign, out, out=out),
+            bound(np.multiply, out, share, out=out),
+        ]
 
 
 @dataclass(frozen=True)
-class Huber(_OfActivations):
+class Huber(_Taped):
     """Squared up to an error of ``delta`` and linear beyond (Huber, 1964), the mean over outputs."""
 
     delta: float = 1.0
@@ -91,19 +128,27 @@ class Huber(_OfActivations):
     def __post_init__(self) -> None:
         positive(delta=self.delta)
 
-    def rows(self, P: Matrix, Y: Matrix, out: Matrix) -> Vector:
+    def tape(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector) -> list[Op]:
         """Return the mean of c (|e| - c / 2) over each row, with c = min(|e|, delta)."""
-        np.subtract(P, Y, out=out)
-        size = np.abs(out)
-        bent = np.minimum(size, self.delta)
-        losses: Vector = (bent * (size - 0.5 * bent)).mean(axis=1)
-        np.clip(out, -self.delta, self.delta, out=out)
-        out /= P.shape[1]
-        return losses
+        cells, bent, share = _cells(out, losses), np.empty_like(out), 1 / P.shape[1]
+        return [
+            bound(np.subtract, P, Y, out=out),
+            bound(np.abs, out, out=cells),
+            bound(np.minimum, cells, self.delta, out=bent),
+            bound(np.subtract, cells, bent, out=cells),
+            bound(np.multiply, cells, bent, out=cells),
+            bound(np.multiply, bent, bent, out=bent),
+            bound(np.multiply, bent, 0.5, out=bent),
+            bound(np.add, cells, bent, out=cells),
+            *_summed(cells, losses, share),
+            bound(np.maximum, out, -self.delta, out=out),
+            bound(np.minimum, out, self.delta, out=out),
+            bound(np.multiply, out, share, out=out),
+        ]
 
 
 @dataclass(frozen=True)
-class Quantile(_OfActivations):
+class Quantile(_Taped):
     """The pinball loss max(q e, (q - 1) e) of e = Y - A (Koenker and Bassett, 1978), the mean over outputs.
 
     Its minimum is the quantile ``q`` of the target; the derivative at e = 0 is taken as 0.
@@ -115,17 +160,24 @@ class Quantile(_OfActivations):
         positive(quantile=self.quantile)
         between(0, 1, quantile=self.quantile)
 
-    def rows(self, P: Matrix, Y: Matrix, out: Matrix) -> Vector:
-        """Return the mean pinball loss of each row."""
-        np.subtract(P, Y, out=out)
-        tilt = np.sign(out) * 0.5 + (0.5 - self.quantile) * (out != 0)
-        losses: Vector = np.einsum("ij,ij->i", tilt, out) / P.shape[1]
-        np.divide(tilt, P.shape[1], out=out)
-        return losses
+    def tape(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector) -> list[Op]:
+        """Return the mean pinball loss of each row: the error times sign / 2 + (1 / 2 - q) |sign|."""
+        cells, tilt, share = _cells(out, losses), np.empty_like(out), 1 / P.shape[1]
+        return [
+            bound(np.subtract, P, Y, out=out),
+            bound(np.sign, out, out=tilt),
+            bound(np.abs, tilt, out=cells),
+            bound(np.multiply, cells, 0.5 - self.quantile, out=cells),
+            bound(np.multiply, tilt, 0.5, out=tilt),
+            bound(np.add, tilt, cells, out=tilt),
+            bound(np.multiply, tilt, out, out=cells),
+            *_summed(cells, losses, share),
+            bound(np.multiply, tilt, share, out=out),
+        ]
 
 
 @dataclass(frozen=True)
-class Poisson:
+class Poisson(_Taped):
     """The negative log-likelihood of counts, exp(Z) - Y Z without the constant log Y!, summed over outputs.
 
     Fused with the activation exp (McCullagh and Nelder, 1989, section 6.2); targets are not negative.
@@ -139,16 +191,20 @@ class Poisson:
             raise ValueError(f"y: poisson expects counts or rates of at least 0, found {Y.min():.4g}")
         return Y
 
-    def rows(self, P: Matrix, Y: Matrix, out: Matrix) -> Vector:
+    def tape(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector) -> list[Op]:
         """Return exp(Z) - Y Z summed over each row."""
-        np.exp(P, out=out)
-        losses: Vector = out.sum(axis=1) - np.einsum("ij,ij->i", Y, P)
-        out -= Y
-        return losses
+        cells = _cells(out, losses)
+        return [
+            bound(np.exp, P, out=out),
+            bound(np.multiply, Y, P, out=cells),
+            bound(np.subtract, out, cells, out=cells),
+            *_summed(cells, losses),
+            bound(np.subtract, out, Y, out=out),
+        ]
 
 
 @dataclass(frozen=True)
-class BinaryCrossEntropy:
+class BinaryCrossEntropy(_Taped):
     """The negative log-likelihood of independent yes-or-no outputs, log(1 + exp(Z)) - Y Z, summed over outputs.
 
     Fused with the activation sigmoid. ``label_smoothing`` s moves targets to (1 - s) Y + s / 2
@@ -166,16 +222,21 @@ class BinaryCrossEntropy:
         _check_probabilities(Y, "binary_cross_entropy")
         return Y * (1 - self.label_smoothing) + self.label_smoothing / 2
 
-    def rows(self, P: Matrix, Y: Matrix, out: Matrix) -> Vector:
+    def tape(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector) -> list[Op]:
         """Return log(1 + exp(Z)) - Y Z summed over each row."""
-        losses: Vector = np.logaddexp(P, P.dtype.type(0)).sum(axis=1) - np.einsum("ij,ij->i", Y, P)
-        sigmoid(P, out=out)
-        out -= Y
-        return losses
+        cells = _cells(out, losses)
+        return [
+            bound(np.multiply, Y, P, out=out),
+            bound(np.logaddexp, P, 0, out=cells),
+            bound(np.subtract, cells, out, out=cells),
+            *_summed(cells, losses),
+            *sigmoid(P, out),
+            bound(np.subtract, out, Y, out=out),
+        ]
 
 
 @dataclass(frozen=True)
-class CategoricalCrossEntropy:
+class CategoricalCrossEntropy(_Taped):
     """The negative log-likelihood of one class of several, log sum exp(Z) - Y Z.
 
     Fused with the activation softmax. ``label_smoothing`` s moves targets to (1 - s) Y + s / classes
@@ -198,17 +259,24 @@ class CategoricalCrossEntropy:
         smoothed: Matrix = Y * (1 - self.label_smoothing) + self.label_smoothing / Y.shape[1]
         return smoothed
 
-    def rows(self, P: Matrix, Y: Matrix, out: Matrix) -> Vector:
+    def tape(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector) -> list[Op]:
         """Return log sum exp(Z) - Y Z of each row, shifted by the row's maximum."""
-        np.subtract(P, np.maximum.reduce(P, axis=1, keepdims=True), out=out)
-        chosen: Vector = np.einsum("ij,ij->i", Y, out)
-        np.exp(out, out=out)
-        sums = np.add.reduce(out, axis=1, keepdims=True)
-        out /= sums
-        out -= Y
-        losses: Vector = np.log(sums.ravel())
-        losses -= chosen
-        return losses
+        cells, chosen = np.empty_like(out), np.empty_like(losses)
+        column = losses[:, None]
+        return [
+            bound(np.maximum.reduce, P, axis=1, out=losses),
+            spread(column, cells),
+            bound(np.subtract, P, cells, out=out),
+            bound(np.multiply, Y, out, out=cells),
+            bound(np.add.reduce, cells, axis=1, out=chosen),
+            bound(np.exp, out, out=out),
+            bound(np.add.reduce, out, axis=1, out=losses),
+            spread(column, cells),
+            bound(np.divide, out, cells, out=out),
+            bound(np.subtract, out, Y, out=out),
+            bound(np.log, losses, out=losses),
+            bound(np.subtract, losses, chosen, out=losses),
+        ]
 
 
 LOSSES: dict[str, type[Loss]] = {

@@ -108,11 +108,11 @@ class MLP:
             if b is not None:
                 A += b
             Z, A = A, np.empty_like(A) if activation.keeps_input else A
-            activation.forward(Z, A)
+            activation.apply(Z, A)
         W, b, _ = self._dense[-1]
         Z = np.matmul(A, W).reshape(-1, W.shape[1])[:rows]
         if b is not None:
             Z += b
         A = np.empty_like(Z) if last.keeps_input else Z
-        last.forward(Z, A)
+        last.apply(Z, A)
         return A

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from network.checks import at_least, between, positive
 from network.parameters import Parameters
+from network.tape import Op, bound, play
 
 __all__ = ["Optimizer", "Stepper"]
 
 Vector = NDArray[np.floating]
 Evaluate = Callable[[], float]
 
-BLOCK = 2**14
+BLOCK = 2**15
 """Elements that are taken through all operations of a step before the next: a block of each vector fits the cache."""
 
 
@@ -56,7 +57,10 @@ class Optimizer(Protocol):
 
 
 class _FirstOrder:
-    """A stepper that moves once by each gradient and remembers a vector for each of ``names``."""
+    """A stepper that moves once by each gradient and remembers a vector for each of ``names``.
+
+    What it does to a block of the vectors is a tape; the numbers that change from step to step are arrays of no axes.
+    """
 
     finished: str | None = None
     has_converged = False
@@ -64,16 +68,24 @@ class _FirstOrder:
     def __init__(self, parameters: Parameters, gradients: Parameters, *names: str) -> None:
         self.steps = 0
         self.vectors = {name: np.zeros_like(parameters.flat) for name in names}
-        self.blocks = _blocks(parameters.flat, gradients.flat, *self.vectors.values())
+        self.rate = np.zeros((), parameters.dtype)
+        self._blocks = _blocks(parameters.flat, gradients.flat, *self.vectors.values())
+        self._tape: list[Op] = []
+
+    def record(self, block: Callable[..., list[Op]]) -> None:
+        """Make the tape of ``block``'s operations on each block of theta, g and the remembered vectors."""
+        self._tape = [step for vectors in self._blocks for step in block(*vectors)]
 
     def step(self, evaluate: Evaluate, rate: float) -> float:
         loss = evaluate()
         self.steps += 1
-        self.move(rate)
+        self.prepare(rate)
+        play(self._tape)
         return loss
 
-    def move(self, rate: float) -> None:
-        raise NotImplementedError
+    def prepare(self, rate: float) -> None:
+        """Set the numbers of this step."""
+        self.rate[()] = rate
 
     def state(self) -> dict[str, Any]:
         return {"steps": self.steps, **{name: vector.copy() for name, vector in self.vectors.items()}}
@@ -104,10 +116,12 @@ class SGD:
 
 
 class _Descent(_FirstOrder):
-    def move(self, rate: float) -> None:
-        for theta, g in self.blocks:
-            np.multiply(g, rate, out=g)
-            np.subtract(theta, g, out=theta)
+    def __init__(self, parameters: Parameters, gradients: Parameters) -> None:
+        super().__init__(parameters, gradients)
+        self.record(self._block)
+
+    def _block(self, theta: Vector, g: Vector) -> list[Op]:
+        return [bound(np.multiply, g, self.rate, out=g), bound(np.subtract, theta, g, out=theta)]
 
 
 @dataclass(frozen=True)
@@ -151,18 +165,22 @@ class _Rolling(_FirstOrder):
         super().__init__(parameters, gradients, "velocity")
         self._momentum = momentum
         self._looks_ahead = looks_ahead
+        self.record(self._block)
 
-    def move(self, rate: float) -> None:
-        for theta, g, v in self.blocks:
-            np.multiply(g, rate, out=g)
-            np.multiply(v, self._momentum, out=v)
-            np.subtract(v, g, out=v)
-            if self._looks_ahead:
-                np.subtract(theta, g, out=theta)
-                np.multiply(v, self._momentum, out=g)
-                np.add(theta, g, out=theta)
-            else:
-                np.add(theta, v, out=theta)
+    def _block(self, theta: Vector, g: Vector, v: Vector) -> list[Op]:
+        tape = [
+            bound(np.multiply, g, self.rate, out=g),
+            bound(np.multiply, v, self._momentum, out=v),
+            bound(np.subtract, v, g, out=v),
+        ]
+        if not self._looks_ahead:
+            return [*tape, bound(np.add, theta, v, out=theta)]
+        return [
+            *tape,
+            bound(np.subtract, theta, g, out=theta),
+            bound(np.multiply, v, self._momentum, out=g),
+            bound(np.add, theta, g, out=theta),
+        ]
 
 
 @dataclass(frozen=True)
@@ -187,20 +205,21 @@ class _RootMeanSquare(_FirstOrder):
         super().__init__(parameters, gradients, "mean_square")
         self._options = options
         self._scratch = np.empty_like(parameters.flat[:BLOCK])
+        self.record(self._block)
 
-    def move(self, rate: float) -> None:
-        options = self._options
-        for theta, g, v in self.blocks:
-            scratch = self._scratch[: g.size]
-            np.multiply(g, g, out=scratch)
-            np.multiply(scratch, 1 - options.decay, out=scratch)
-            np.multiply(v, options.decay, out=v)
-            np.add(v, scratch, out=v)
-            np.sqrt(v, out=scratch)
-            np.add(scratch, options.epsilon, out=scratch)
-            np.multiply(g, rate, out=g)
-            np.divide(g, scratch, out=g)
-            np.subtract(theta, g, out=theta)
+    def _block(self, theta: Vector, g: Vector, v: Vector) -> list[Op]:
+        options, scratch = self._options, self._scratch[: g.size]
+        return [
+            bound(np.multiply, g, g, out=scratch),
+            bound(np.multiply, scratch, 1 - options.decay, out=scratch),
+            bound(np.multiply, v, options.decay, out=v),
+            bound(np.add, v, scratch, out=v),
+            bound(np.sqrt, v, out=scratch),
+            bound(np.add, scratch, options.epsilon, out=scratch),
+            bound(np.multiply, g, self.rate, out=g),
+            bound(np.divide, g, scratch, out=g),
+            bound(np.subtract, theta, g, out=theta),
+        ]
 
 
 @dataclass(frozen=True)
@@ -242,24 +261,32 @@ class _Moments(_FirstOrder):
     def __init__(self, options: Adam, parameters: Parameters, gradients: Parameters, weight_decay: float = 0.0) -> None:
         super().__init__(parameters, gradients, "first_moment", "second_moment")
         self._options = options
-        self._weights = parameters.weights() if weight_decay else []
         self._weight_decay = weight_decay
+        self._kept, self._epsilon = np.ones_like(self.rate), np.ones_like(self.rate)
+        weights = parameters.weights() if weight_decay else []
+        self._decay = [bound(np.multiply, W, self._kept, out=W) for W in weights]
+        self.record(self._block)
 
-    def move(self, rate: float) -> None:
+    def prepare(self, rate: float) -> None:
+        """Let the weights decay, and correct the bias of both moments in the size of the step."""
         options = self._options
-        for W in self._weights:
-            np.multiply(W, 1 - rate * self._weight_decay, out=W)
+        self._kept[()] = 1 - rate * self._weight_decay
+        play(self._decay)
         spread = ((1 - options.beta_2) / (1 - options.beta_2**self.steps)) ** 0.5
-        size = rate * (1 - options.beta_1) / (1 - options.beta_1**self.steps) / spread
-        epsilon = options.epsilon / spread
-        for theta, g, m, v in self.blocks:
-            np.multiply(m, options.beta_1, out=m)
-            np.add(m, g, out=m)
-            np.multiply(g, g, out=g)
-            np.multiply(v, options.beta_2, out=v)
-            np.add(v, g, out=v)
-            np.sqrt(v, out=g)
-            np.add(g, epsilon, out=g)
-            np.divide(m, g, out=g)
-            np.multiply(g, size, out=g)
-            np.subtract(theta, g, out=theta)
+        self.rate[()] = rate * (1 - options.beta_1) / (1 - options.beta_1**self.steps) / spread
+        self._epsilon[()] = options.epsilon / spread
+
+    def _block(self, theta: Vector, g: Vector, m: Vector, v: Vector) -> list[Op]:
+        options = self._options
+        return [
+            bound(np.multiply, m, options.beta_1, out=m),
+            bound(np.add, m, g, out=m),
+            bound(np.multiply, g, g, out=g),
+            bound(np.multiply, v, options.beta_2, out=v),
+            bound(np.add, v, g, out=v),
+            bound(np.sqrt, v, out=g),
+            bound(np.add, g, self._epsilon, out=g),
+            bound(np.divide, m, g, out=g),
+            bound(np.multiply, g, self.rate, out=g),
+            bound(np.subtract, theta, g, out=theta),
+        ]

@@ -1,17 +1,25 @@
-"""Forward and backward through a network, over buffers that are allocated once."""
+"""Forward and backward through a network: one tape of operations over buffers that are allocated once.
+
+Rows are the last axis of everything between the inputs and the loss, (units, rows): a bias is then one more row of
+ones under the layer's input, what is done to each element runs over contiguous memory, and reductions over the units
+of a row are vector operations. The members of an ensemble lie side by side, (units, members x rows).
+"""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from network.activations import ACTIVATIONS, Activation
+from network.activations import ACTIVATIONS
 from network.architecture import Architecture, Layer
-from network.losses import Loss, name_of, targets
+from network.losses import Loss, name_of, tape_of, targets
 from network.mlp import MLP
 from network.parameters import Parameters
+from network.tape import Op, bound, play, product
 
-__all__ = ["Batch", "Passes", "Rows", "loss_and_gradients"]
+__all__ = ["Batch", "Rows", "check_link", "loss_and_gradients"]
 
 Matrix = NDArray[np.floating]
 Vector = NDArray[np.floating]
@@ -37,187 +45,151 @@ class Rows:
             np.empty((rows, self.X.shape[1]), self.X.dtype), np.empty((rows, self.Y.shape[1]), self.Y.dtype), weight
         )
 
-    def first(self, rows: int) -> "Rows":
-        """Return views on the first ``rows``."""
-        return Rows(self.X[:rows], self.Y[:rows], None if self.weight is None else self.weight[:rows])
-
     def gather(self, indices: NDArray[np.intp], into: "Rows") -> None:
         """Copy the rows at ``indices`` into buffers; mode "clip" is what lets ``take`` write there directly."""
-        self.X.take(indices, axis=0, out=into.X, mode="clip")
-        self.Y.take(indices, axis=0, out=into.Y, mode="clip")
+        self.X.take(indices, 0, into.X, "clip")
+        self.Y.take(indices, 0, into.Y, "clip")
         if self.weight is not None and into.weight is not None:
-            self.weight.take(indices, out=into.weight, mode="clip")
-
-
-class Passes:
-    """The buffers of one fit for batches of at most ``rows`` rows, and the batches of each size that view them."""
-
-    def __init__(self, architecture: Architecture, parameters: Parameters, gradients: Parameters, rows: int) -> None:
-        dtype = parameters.dtype
-        self.architecture = architecture
-        self.parameters = parameters
-        self.gradients = gradients
-        # One buffer a layer and purpose: a prefix of it is contiguous for any number of rows.
-        self._layers = [_Buffers(layer, rows, dtype) for layer in architecture.layers]
-        self._ones = np.ones(rows, dtype)
-
-    def batch(self, data: Rows, loss: Loss, rng: np.random.Generator | None) -> "Batch":
-        """Return the passes over ``data``, whose arrays may be filled anew between two evaluations."""
-        rows = len(data)
-        final = len(self._layers) - 1
-        layers: list[_DensePass] = []
-        X = data.X
-        for index, buffers in enumerate(self._layers):
-            fused = index == final and loss.link is not None
-            activation = ACTIVATIONS["identity" if fused else self.architecture.layers[index].activation]
-            layer = _DensePass(
-                index,
-                self,
-                X=X,
-                dX=layers[-1].dA if layers else None,
-                activation=activation,
-                buffers=buffers.first(rows),
-                ones=self._ones[:rows],
-                rng=rng,
-            )
-            layers.append(layer)
-            X = layer.output
-        return Batch(data, loss, layers, self._ones[:rows])
+            self.weight.take(indices, 0, into.weight, "clip")
 
 
 class Batch:
-    """One forward and one backward pass over a batch of a fixed number of rows."""
+    """One forward and one backward pass over a batch of a fixed number of rows, for every member of the network.
 
-    def __init__(self, data: Rows, loss: Loss, layers: "list[_DensePass]", ones: Vector) -> None:
-        self.data = data
-        self._loss = loss
-        self._layers = layers
-        self._backwards = layers[::-1]
-        self._last = layers[-1]
-        self._share = 1 / len(data)
-        self._ones = ones
-
-    def evaluate(self) -> float:
-        """Return the mean loss of the batch; its gradients by all parameters are in place afterwards."""
-        for layer in self._layers:
-            layer.forward()
-        last = self._last
-        dA = last.dA
-        losses = self._loss.rows(last.output, self.data.Y, dA)
-        weight = self.data.weight
-        if weight is None:
-            loss = float(losses.dot(self._ones))
-        else:
-            loss = float(losses.dot(weight))
-            np.multiply(dA, weight[:, None], out=dA)
-        np.multiply(dA, self._share, out=dA)
-        for layer in self._backwards:
-            layer.backward()
-        return loss * self._share
-
-
-class _Buffers:
-    """The arrays of one layer, (rows, units) each; those that a layer does not need are views on others, or none."""
-
-    def __init__(self, layer: Layer, rows: int, dtype: np.dtype[np.floating]) -> None:
-        shape = (rows, layer.units)
-        self.dropout = layer.dropout
-        self.Z: Matrix = np.empty(shape, dtype)
-        self.A: Matrix = np.empty(shape, dtype) if ACTIVATIONS[layer.activation].keeps_input else self.Z
-        self.dA: Matrix = np.empty(shape, dtype)
-        self.mask: Matrix | None = np.empty(shape, dtype) if layer.dropout else None
-        self.dropped: Matrix | None = np.empty(shape, dtype) if layer.dropout else None
-
-    def first(self, rows: int) -> "_Buffers":
-        view = object.__new__(_Buffers)
-        view.dropout = self.dropout
-        view.Z, view.dA = self.Z[:rows], self.dA[:rows]
-        view.A = view.Z if self.A is self.Z else self.A[:rows]
-        view.mask = None if self.mask is None else self.mask[:rows]
-        view.dropped = None if self.dropped is None else self.dropped[:rows]
-        return view
-
-
-class _DensePass:
-    """One dense layer over one batch: every view that a step needs, made once."""
-
-    __slots__ = (
-        "A",
-        "W",
-        "WT",
-        "X",
-        "XT",
-        "Z",
-        "activation",
-        "b",
-        "dA",
-        "dW",
-        "dX",
-        "db",
-        "dropout",
-        "dropped",
-        "mask",
-        "ones",
-        "output",
-        "rng",
-    )
+    `load` or `gather` brings the rows, `evaluate` computes. The losses of the members are added up, so that each moves
+    as it would alone. Outputs are dropped only with an ``rng``.
+    """
 
     def __init__(
         self,
-        index: int,
-        passes: Passes,
+        mlp: MLP,
+        gradients: Parameters,
+        rows: int,
+        loss: Loss,
         *,
-        X: Matrix,
-        dX: Matrix | None,
-        activation: Activation,
-        buffers: _Buffers,
-        ones: Vector,
+        is_weighted: bool,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        architecture, dtype = mlp.architecture, mlp.parameters.dtype
+        self._shape = architecture.members, rows
+        columns = architecture.members * rows
+        self._losses = np.empty(columns, dtype)
+        self._shares = np.full(columns, 1 / rows, dtype)
+        self._scale = np.empty((architecture.outputs if is_weighted else 0, columns), dtype)
+        self._source = np.ones((architecture.inputs + 1, rows), dtype)
+        self._Y = np.empty((architecture.outputs, columns), dtype)
+        self._room: Rows | None = None
+        layers = _layers(mlp, gradients, self._source, loss, rng)
+        last = layers[-1]
+        self._tape = [
+            *(step for layer in layers for step in layer.forward()),
+            *tape_of(loss, last.out.T, self._Y.T, last.dA.T, self._losses),
+            bound(np.multiply, last.dA, self._scale if is_weighted else 1 / rows, out=last.dA),
+            *(step for layer in reversed(layers) for step in layer.backward()),
+        ]
+
+    def gather(self, data: Rows, indices: NDArray[np.intp]) -> None:
+        """Take the rows of ``data`` at ``indices``, as many as the batch has."""
+        if self._room is None:
+            self._room = data.room(len(indices))
+        data.gather(indices, into=self._room)
+        self.load(self._room)
+
+    def load(self, data: Rows) -> None:
+        """Take rows and lay them out as the passes read them: rows last, targets and weights for every member."""
+        members, rows = self._shape
+        np.copyto(self._source[:-1], data.X.T)
+        np.copyto(self._Y.reshape(-1, members, rows), data.Y.T[:, None])
+        if data.weight is not None:
+            shares = self._shares.reshape(members, rows)
+            np.multiply(data.weight, 1 / rows, out=shares[0])
+            np.copyto(shares[1:], shares[0])
+            np.copyto(self._scale, self._shares)
+
+    def evaluate(self) -> float:
+        """Return the mean loss of the batch; its gradients by all parameters are in place afterwards."""
+        play(self._tape)
+        return float(self._losses.dot(self._shares)) / self._shape[0]
+
+
+def _layers(
+    mlp: MLP, gradients: Parameters, source: Matrix, loss: Loss, rng: np.random.Generator | None
+) -> "list[_Dense]":
+    """Return the layers from the first to the last, each reading what the one before it writes."""
+    members, rows = mlp.architecture.members, source.shape[1]
+    made: list[_Dense] = []
+    for index, layer in enumerate(mlp.architecture.layers):
+        is_fused = loss.link is not None and index == len(mlp.architecture.layers) - 1
+        kind = replace(layer, activation="identity") if is_fused else layer
+        dense = _Dense(kind, (members, rows), mlp.parameters.dense[index], gradients.dense[index], rng)
+        dense.read(made[-1].room if made else source, made[-1].dA if made else None)
+        made.append(dense)
+    return made
+
+
+class _Dense:
+    """One dense layer over one batch: the arrays that it writes and what each pass does to them."""
+
+    def __init__(
+        self,
+        layer: Layer,
+        shape: tuple[int, int],
+        weights: Matrix,
+        gradients: Matrix,
         rng: np.random.Generator | None,
     ) -> None:
-        parameters, gradients = passes.parameters, passes.gradients
-        self.X, self.XT, self.dX = X, X.T, dX
-        self.W = parameters[f"layers.{index}.W"]
-        self.WT = self.W.T
-        self.b = parameters.get(f"layers.{index}.b")
-        self.dW = gradients[f"layers.{index}.W"]
-        self.db = gradients.get(f"layers.{index}.b")
-        self.activation = activation
-        self.Z, self.A, self.dA = buffers.Z, buffers.A, buffers.dA
-        self.mask, self.dropped, self.dropout = buffers.mask, buffers.dropped, buffers.dropout
-        self.ones = ones
-        self.rng = rng
-        self.output = self.A if self.dropped is None else self.dropped
+        self._members, self._rows = shape
+        self._weights = weights
+        self._gradients = gradients
+        self._activation = ACTIVATIONS[layer.activation]
+        self._dropout = layer.dropout
+        self._rng = rng if layer.dropout else None
+        self.room = np.ones((layer.units + 1, self._members * self._rows), weights.dtype)
+        self.out = self.room[:-1]
+        self.dA = np.empty_like(self.out)
+        self._A = self.out if self._rng is None else np.empty_like(self.out)
+        self._Z = np.empty_like(self.out) if self._activation.keeps_input else self._A
+        self._mask = np.empty_like(self.out if self._rng is not None else self.out[:0])
 
-    def forward(self) -> None:
-        """Compute the outputs from X; np.dot costs less a call than matmul, and for single rows far less."""
-        np.dot(self.X, self.W, out=self.Z)
-        if self.b is not None:
-            np.add(self.Z, self.b, out=self.Z)
-        self.activation.forward(self.Z, self.A)
-        if self.mask is not None:
-            self._drop(self.mask)
+    def read(self, room: Matrix, dX: Matrix | None) -> None:
+        """Take the inputs from ``room``, above a row of ones for the bias, and give their gradient to ``dX``."""
+        self._source = room[: self._weights.shape[-2]]
+        self._dX = dX
 
-    def backward(self) -> None:
-        """Turn dA into the gradients by W, b and, unless this is the first layer, X."""
+    def forward(self) -> list[Op]:
+        """Return what computes the outputs from the inputs."""
+        source = self._cube(self._source)
+        tape = [product(self._weights.swapaxes(-1, -2), source, self._cube(self._Z))]
+        tape += self._activation.forward(self._Z.T, self._A.T)
+        return tape if self._rng is None else [*tape, *self._dropping(self._rng)]
+
+    def backward(self) -> list[Op]:
+        """Return what turns dA into the gradients by W, b and, unless this is the first layer, the inputs."""
         dZ = self.dA
-        if self.mask is not None:
-            np.multiply(dZ, self.mask, out=dZ)
-        self.activation.backward(dZ, self.Z, self.A)
-        np.dot(self.XT, dZ, out=self.dW)
-        if self.db is not None:
-            np.dot(self.ones, dZ, out=self.db)
-        if self.dX is not None:
-            np.dot(dZ, self.WT, out=self.dX)
+        tape = [] if self._rng is None else [bound(np.multiply, dZ, self._mask, out=dZ)]
+        tape += self._activation.backward(dZ.T, self._Z.T, self._A.T)
+        tape.append(product(self._cube(self._source), self._cube(dZ).swapaxes(-1, -2), self._gradients))
+        if self._dX is not None:
+            W = self._weights[..., : len(self._dX), :]
+            tape.append(product(W, self._cube(dZ), self._cube(self._dX)))
+        return tape
 
-    def _drop(self, mask: Matrix) -> None:
+    def _cube(self, array: Matrix) -> Matrix:
+        """View an array of every member's rows as a stack of the members' matrices; inputs are common to them."""
+        if self._members == 1 or array.shape[1] == self._rows:
+            return array
+        return array.reshape(len(array), self._members, self._rows).swapaxes(0, 1)
+
+    def _dropping(self, rng: np.random.Generator) -> list[Op]:
         """Drop outputs and scale those kept by 1 / (1 - dropout), "inverted" (Srivastava et al., 2014, section 10)."""
-        if self.rng is None:
-            mask.fill(1)
-        else:
-            self.rng.random(out=mask, dtype=mask.dtype)
-            np.greater_equal(mask, self.dropout, out=mask)
-            np.multiply(mask, 1 / (1 - self.dropout), out=mask)
-        np.multiply(self.A, mask, out=self.output)
+        mask, kept = self._mask, 1 - self._dropout
+        return [
+            partial(rng.random, out=mask, dtype=mask.dtype.type),
+            bound(np.add, mask, kept, out=mask),
+            bound(np.floor, mask, out=mask),
+            bound(np.multiply, mask, 1 / kept, out=mask),
+            bound(np.multiply, self._A, mask, out=self.out),
+        ]
 
 
 def loss_and_gradients(
@@ -239,8 +211,10 @@ def loss_and_gradients(
     X = np.ascontiguousarray(X, dtype)
     Y = targets(loss, y, rows=len(X), outputs=mlp.architecture.outputs, dtype=dtype)
     weight = None if sample_weight is None else np.asarray(sample_weight, dtype)
-    passes = Passes(mlp.architecture, mlp.parameters, mlp.parameters.like(), len(X))
-    return passes.batch(Rows(X, Y, weight), loss, rng).evaluate(), passes.gradients
+    gradients = mlp.parameters.like()
+    batch = Batch(mlp, gradients, len(X), loss, is_weighted=weight is not None, rng=rng)
+    batch.load(Rows(X, Y, weight))
+    return batch.evaluate(), gradients
 
 
 def check_link(architecture: Architecture, loss: Loss) -> None:

@@ -1,6 +1,7 @@
 """A network on the move: its optimizer's state and its buffers, one epoch at a time."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ from network.errors import ShapeError
 from network.lbfgs import LBFGS
 from network.losses import Loss, targets
 from network.mlp import MLP
+from network.optimizers import Evaluate
 from network.options import FitOptions
-from network.passes import Batch, Passes, Rows, check_link
+from network.passes import Batch, Rows, check_link
+from network.penalty import penalised
 
 __all__ = ["Trainer", "training_rows"]
 
@@ -38,12 +41,11 @@ class Trainer:
         self.rate = options.optimizer.learning_rate
         self.epochs = 0
         self._rng = rng
-        weights = self.mlp.parameters.weights()
-        self._weights = list(zip(weights, self.gradients.weights(), strict=True))
         self._stepper = options.optimizer.start(self.mlp.parameters, self.gradients)
         self._pace = options.schedule.start(options.epochs)
+        self._order = np.empty(0, np.intp)
         self._data: Rows | None = None
-        self._batches: dict[int, Batch] = {}
+        self._batches: dict[int, tuple[Batch, Evaluate]] = {}
 
     @property
     def finished(self) -> str | None:
@@ -61,22 +63,27 @@ class Trainer:
         ``data`` may be one part of an epoch, counted from 0, where the whole does not fit into memory. A loss that is
         not finite ends the epoch there and is returned. Buffers are allocated when the data changes.
         """
-        if data is not self._data:
-            self._data, self._batches = data, self._sizes(data)
-        total = 0.0
-        batches = list(self._shuffled(data))
+        rows = len(data)
+        size = min(self.options.batch_size or rows, rows)
+        if data is not self._data or parts > 1:
+            self._bind(data, size)
+        if size < rows:
+            self._shuffle()
+        total, steps = 0.0, -(-rows // size)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for index, (batch, indices) in enumerate(batches):
-                if indices is not None:
-                    data.gather(indices, batch.data)
-                self.rate = self.options.optimizer.learning_rate * self._pace.factor(
-                    self.epochs + (part + index / len(batches)) / parts
-                )
-                total += self._step(batch) * len(batch.data)
-                if not np.isfinite(total):
+            for index in range(steps):
+                start = index * size
+                count = min(size, rows - start)
+                batch, evaluate = self._batches[count]
+                if count < rows:
+                    batch.gather(data, self._order[start : start + count])
+                now = self.epochs + (part + index / steps) / parts
+                self.rate = self.options.optimizer.learning_rate * self._pace.factor(now)
+                total += self._stepper.step(evaluate, self.rate) * count
+                if not math.isfinite(total):
                     break
         self.epochs += part + 1 == parts
-        return total / len(data)
+        return total / rows
 
     def observe(self, value: float) -> None:
         """Tell the schedule what the epoch ended with: the validation loss where there is one, else the loss."""
@@ -108,50 +115,35 @@ class Trainer:
         self.restore(checkpoint["optimizer"])
         self._rng.bit_generator.state = checkpoint["rng"]
 
-    def _step(self, batch: Batch) -> float:
-        options = self.options
-        if options.l2 or options.clip_norm is not None:
-            return self._stepper.step(lambda: self._penalised(batch), self.rate)
-        return self._stepper.step(batch.evaluate, self.rate)
-
-    def _penalised(self, batch: Batch) -> float:
-        """Evaluate with the penalty on the weights, then clip."""
-        options = self.options
-        loss = batch.evaluate()
-        if options.l2:
-            for W, dW in self._weights:
-                loss += 0.5 * options.l2 * float(np.vdot(W, W))
-                np.add(dW, options.l2 * W, out=dW)
-        if options.clip_norm is not None:
-            g = self.gradients.flat
-            norm = float(np.vdot(g, g)) ** 0.5
-            if norm > options.clip_norm:
-                g *= options.clip_norm / norm
-        return loss
-
-    def _sizes(self, data: Rows) -> dict[int, Batch]:
-        """Return the passes over batches of each size that occurs; the full batch is the data itself."""
-        rows = len(data)
-        size = min(self.options.batch_size or rows, rows)
-        passes = Passes(self.mlp.architecture, self.mlp.parameters, self.gradients, size)
-        if size == rows:
-            return {rows: passes.batch(data, self.options.loss, self._rng)}
-        room = data.room(size)
-        return {
-            count: passes.batch(room.first(count), self.options.loss, self._rng) for count in {size, rows % size} - {0}
+    def _bind(self, data: Rows, size: int) -> None:
+        """Have passes over batches of each size that occurs; the full batch is loaded here, once."""
+        rows, before = len(data), self._batches
+        is_alike = self._data is not None and (self._data.weight is None) == (data.weight is None)
+        self._data = data
+        self._batches = {
+            count: before[count] if is_alike and count in before else self._passes(data, count)
+            for count in {size, rows % size} - {0}
         }
+        if size == rows:
+            self._batches[rows][0].load(data)
+        elif self._order.size != rows:
+            self._order = np.empty(rows, np.intp)
 
-    def _shuffled(self, data: Rows) -> Iterator[tuple[Batch, NDArray[np.intp] | None]]:
-        """Yield the batches of an epoch with the rows to gather into them, none for the full batch."""
-        rows = len(data)
-        if rows in self._batches:
-            yield self._batches[rows], None
-            return
-        size = max(self._batches)
-        order = self._rng.permutation(rows) if self.options.shuffle else np.arange(rows)
-        for start in range(0, rows, size):
-            indices = order[start : start + size]
-            yield self._batches[len(indices)], indices
+    def _passes(self, data: Rows, count: int) -> tuple[Batch, Evaluate]:
+        """Allocate the passes over batches of ``count`` rows."""
+        mlp, gradients, options = self.mlp, self.gradients, self.options
+        is_weighted = data.weight is not None
+        batch = Batch(mlp, gradients, count, options.loss, is_weighted=is_weighted, rng=self._rng)
+        return batch, penalised(batch.evaluate, mlp.parameters, gradients, l2=options.l2, clip_norm=options.clip_norm)
+
+    def _shuffle(self) -> None:
+        """Put the rows in a new order, or in their own."""
+        order = self._order
+        order.fill(1)
+        order[0] = 0
+        np.add.accumulate(order, out=order)
+        if self.options.shuffle:
+            self._rng.shuffle(order)
 
 
 def training_rows(

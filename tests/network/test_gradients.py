@@ -5,6 +5,7 @@ import pytest
 
 from network import ACTIVATIONS, LOSSES, MLP, Layer, Loss, Parameters, loss_and_gradients
 from network.activations import ReLU
+from network.tape import Op, play
 from tests.network.networks import Matrix, data, last_activation, made_loss, mlp
 
 STEP = 1e-6
@@ -39,12 +40,12 @@ def test_an_activation_maps_gradients_back_as_its_derivative_says(name: str) -> 
 
     def forward(values: Matrix) -> Matrix:
         out = np.empty_like(values)
-        activation.forward(values.copy(), out)
+        play(activation.forward(values.copy(), out))
         return out
 
     along = (forward(Z + STEP * v) - forward(Z - STEP * v)) / (2 * STEP)
     back = w.copy()
-    activation.backward(back, Z.copy(), forward(Z))
+    play(activation.backward(back, Z.copy(), forward(Z)))
     assert np.sum(w * along) == pytest.approx(np.sum(back * v), abs=1e-7)
 
 
@@ -53,9 +54,9 @@ def test_an_activation_may_work_in_place_unless_it_keeps_its_input(name: str) ->
     activation = ACTIVATIONS[name]
     Z = np.random.default_rng(0).normal(0, 2, (7, 5))
     apart = np.empty_like(Z)
-    activation.forward(Z.copy(), apart)
+    activation.apply(Z.copy(), apart)
     if not activation.keeps_input:
-        activation.forward(Z, Z)
+        play(activation.forward(Z, Z))
         assert np.array_equal(Z, apart)
 
 
@@ -93,8 +94,8 @@ def test_the_contract_catches_a_relu_derivative_that_looks_at_the_wrong_sign(mon
     class TutorialReLU(ReLU):
         """The activation is never negative, so that `A >= 0` is true everywhere."""
 
-        def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> None:
-            np.multiply(dA, A >= 0, out=dA)
+        def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> list[Op]:
+            return [lambda: np.multiply(dA, A >= 0, out=dA)]
 
     network = mlp(Layer(6, "relu"), Layer(3, "identity"))
     X, y = data("half_squared")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from network import ACTIVATIONS, EpochRecord, FitResult
 from network.activations import ReLU
+from network.tape import Op
 from training.artifacts import evaluate_parts
 from training.cookbook import load_recipe, recipe_names
 from training.evaluation import class_codes
@@ -147,8 +148,8 @@ def test_a_derivative_taken_at_the_activation_misses_the_tutorials_figure(
     class TutorialReLU(ReLU):
         """The activation is never negative, so that `A >= 0` is true everywhere."""
 
-        def backward(self, dA: NDArray[np.floating], Z: NDArray[np.floating], A: NDArray[np.floating]) -> None:
-            np.multiply(dA, A >= 0, out=dA)
+        def backward(self, dA: NDArray[np.floating], Z: NDArray[np.floating], A: NDArray[np.floating]) -> list[Op]:
+            return [lambda: np.multiply(dA, A >= 0, out=dA)]
 
     monkeypatch.setitem(ACTIVATIONS, "relu", TutorialReLU())
     assert fitted("mnist-dropout", data_folder).metrics["test.accuracy"] < 0.85
