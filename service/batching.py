@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,10 @@ from numpy.typing import NDArray
 from service.messages import Response
 from service.registry import Served
 
-__all__ = ["Batcher", "FullError", "LateError", "Work"]
+__all__ = ["Batcher", "FullError", "LateError", "Product", "Work"]
 
 T = TypeVar("T")
 Matrix = NDArray[Any]
-Then = Callable[[Matrix | Exception], None]
-Waiting = tuple[Matrix, float, Then]
-
 THREADS = 2
 FIRST_RATE = 100_000.0  # rows a second assumed before anything was measured
 LONGEST_WAIT_S = 60
@@ -38,6 +35,22 @@ class Work:
     X: Matrix
     finish: Callable[[Matrix], Response]
     cells: Any = None
+
+
+class Product(NamedTuple):
+    """The outputs for a request, (rows, outputs), when they were computed, and how many rows shared the product.
+
+    `shared` is 0 for all but the first of the requests that share a product, so that its sum counts rows once.
+    """
+
+    A: Matrix
+    started: float
+    ended: float
+    shared: int
+
+
+Then = Callable[[Product | Exception], None]
+Waiting = tuple[Matrix, float, Then]
 
 
 class FullError(RuntimeError):
@@ -74,7 +87,7 @@ class Batcher:
         """How many rows are admitted and not yet answered."""
         return self._rows
 
-    def compute(self, served: Served, X: Matrix, deadline: float) -> Matrix:
+    def compute(self, served: Served, X: Matrix, deadline: float) -> Product:
         """Return the outputs (rows, outputs) on the calling thread; FullError or LateError when it is too much."""
         self._admit(len(X))
         try:
@@ -82,14 +95,15 @@ class Batcher:
         finally:
             self._release(len(X))
 
-    def infer(self, served: Served, X: Matrix, deadline: float) -> Matrix:
+    def infer(self, served: Served, X: Matrix, deadline: float) -> Product:
         """Return the outputs of work that is already admitted."""
         started = time.monotonic()
         if started > deadline:
             raise LateError(self.retry_after_s)
         A: Matrix = served.predictor.network.infer(X)
-        self._measure(len(X), time.monotonic() - started)
-        return A
+        ended = time.monotonic()
+        self._measure(len(X), ended - started)
+        return Product(A, started, ended, len(X))
 
     def enqueue(self, served: Served, X: Matrix, deadline: float, then: Then) -> None:
         """Compute with whatever else this turn of the loop brings for the same model; FullError at once.
@@ -110,7 +124,7 @@ class Batcher:
         self._turn.setdefault(served, []).append((X, deadline, then))
 
     async def _relay(self, served: Served, X: Matrix, deadline: float, then: Then) -> None:
-        outcome: Matrix | Exception
+        outcome: Product | Exception
         try:
             outcome = await self.offload(lambda: self.infer(served, X, deadline), len(X), deadline)
         except Exception as error:  # noqa: BLE001 - handed to the request that waits, which answers with it
@@ -171,18 +185,21 @@ class Batcher:
 
     def _answer(self, served: Served, group: list[Waiting]) -> None:
         """Compute one group with one product."""
-        outputs: Matrix | Exception
         try:
             if len(group) == 1:
                 X, deadline, _ = group[0]
             else:
                 X, deadline = np.concatenate([X for X, _, _ in group]), max(end for _, end, _ in group)
-            outputs = self.infer(served, X, deadline)
+            product = self.infer(served, X, deadline)
         except Exception as error:  # noqa: BLE001 - handed to every request that waits, which answers with it
-            outputs = error
+            for X, _, then in group:
+                self._release(len(X))
+                then(error)
+            return
+        A, started, ended, shared = product
         start = 0
         for X, _, then in group:
             end = start + len(X)
             self._release(len(X))
-            then(outputs if isinstance(outputs, Exception) else outputs[start:end])
-            start = end
+            then(Product(A[start:end], started, ended, shared))
+            start, shared = end, 0

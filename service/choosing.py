@@ -14,4 +14,6 @@ __all__ = ["served_for"]
 def served_for(request: Request, runtime: "Runtime") -> Served:
     """Find what the path's name, version or alias names; NotServedError or NotReadyError when nothing answers."""
     part = request.parameters.get
-    return runtime.registry.catalog.current(part("name"), version=part("version"), alias=part("alias"))
+    served = runtime.registry.catalog.current(part("name"), version=part("version"), alias=part("alias"))
+    request.served = served
+    return served

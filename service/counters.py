@@ -10,6 +10,9 @@ import mmap
 import os
 import threading
 
+import numpy as np
+from numpy.typing import NDArray
+
 __all__ = ["SharedCounters", "SharedNames"]
 
 CELL_BYTES = 8
@@ -27,7 +30,8 @@ class SharedCounters:
         self.width = width
         # Whole pages a row: two workers never write to one cache line.
         self._stride = -(-width // PAGE_CELLS) * PAGE_CELLS
-        self._cells = memoryview(mmap.mmap(-1, rows * self._stride * CELL_BYTES)).cast("d")
+        self._map = mmap.mmap(-1, rows * self._stride * CELL_BYTES)
+        self._cells = memoryview(self._map).cast("d")
         self._gauges = gauges
         self._rows = rows
         self._held: dict[int, object] = {}
@@ -60,14 +64,11 @@ class SharedCounters:
         with self._lock:
             self._cells[self._start + cell] += amount
 
-    def add_all(self, first: int, second: int, third: int, amount: float) -> None:
-        """Count one in two cells and add `amount` to a third, under one lock."""
-        start = self._start
-        cells = self._cells
+    def add_all(self, cells: NDArray[np.intp], amounts: NDArray[np.float64]) -> None:
+        """Add to many different cells at once, (cells,) each."""
+        row = np.frombuffer(self._map, count=self.width, offset=self._start * CELL_BYTES)
         with self._lock:
-            cells[start + first] += 1.0
-            cells[start + second] += 1.0
-            cells[start + third] += amount
+            row[cells] += amounts
 
     def set(self, cell: int, value: float) -> None:
         """Set one cell, a gauge, of this process's row."""
@@ -85,13 +86,14 @@ class SharedCounters:
 
 
 class SharedNames:
-    """Up to `places` names of at most 64 ASCII characters that all processes of one fork agree on; none goes again."""
+    """Up to `places` ASCII names of at most `size` bytes that all processes of one fork agree on; none goes again."""
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, size: int = NAME_BYTES) -> None:
         self._places = places
+        self._size = size
         self._file = os.memfd_create("names")
-        os.ftruncate(self._file, places * NAME_BYTES)
-        self._map = mmap.mmap(self._file, places * NAME_BYTES)
+        os.ftruncate(self._file, places * size)
+        self._map = mmap.mmap(self._file, places * size)
         self._known: dict[str, int] = {}
 
     def place(self, name: str) -> int | None:
@@ -101,7 +103,7 @@ class SharedNames:
 
     def names(self) -> list[str]:
         """Return the names that have a place, in their order."""
-        slots = (self._map[start : start + NAME_BYTES] for start in range(0, len(self._map), NAME_BYTES))
+        slots = (self._map[start : start + self._size] for start in range(0, len(self._map), self._size))
         return [slot.rstrip(b"\0").decode("ascii") for slot in slots if slot[0]]
 
     def _claim(self, name: str) -> int | None:
@@ -112,8 +114,8 @@ class SharedNames:
             if name not in names:
                 if len(names) == self._places:
                     return None
-                start = len(names) * NAME_BYTES
-                self._map[start : start + NAME_BYTES] = name.encode("ascii").ljust(NAME_BYTES, b"\0")
+                start = len(names) * self._size
+                self._map[start : start + self._size] = name.encode("ascii").ljust(self._size, b"\0")
                 names.append(name)
         finally:
             fcntl.lockf(self._file, fcntl.LOCK_UN)

@@ -39,7 +39,9 @@ class Request:
 
     `path` is the undecoded path, `headers` have lower-case names and hold several fields of one name joined by
     ", ". `parameters` are the parts of the path that the route names; `received` is a monotonic time in seconds.
-    `match` is what the router found, None before it looked or when nothing stands at the path.
+    `match` is what the router found, None before it looked or when nothing stands at the path; `served` is the
+    version that is to answer a prediction, once it is chosen. `decoded` is the time when its body had become a matrix,
+    `stages` what observers are told of its course.
     """
 
     method: str
@@ -51,6 +53,9 @@ class Request:
     received: float
     parameters: Mapping[str, str] = field(default_factory=dict)
     match: Any = None
+    served: Any = None
+    decoded: float = 0.0
+    stages: Any = None
 
     def option(self, name: str) -> str | None:
         """Return the last value of a query parameter, None when it is absent."""

@@ -1,119 +1,55 @@
 """What the service counts and logs of its requests, and the page that shows it, summed over the workers."""
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from http import HTTPStatus
+import math
+import threading
+from array import array
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from service.counters import SharedCounters, SharedNames
+import numpy as np
+from numpy.typing import NDArray
+
+from service.counters import SharedCounters
+from service.layout import BATCH_ROWS, BUCKETS, GAUGES, OUTCOMES, STAGES, Layout, Outcome, histogram
 from service.logs import LONGEST_TEXT, LogWriter, trace_of
-from service.observing import EVENTS, Event
+from service.observing import EVENTS, SHED_REASONS, Event, ShedReason, Stages
 from service.routes import all_routes
 from service.settings import Settings
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
-__all__ = ["Layout", "SharedObserver", "create_observer"]
+__all__ = ["SharedObserver", "create_observer"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH", "other")
-STATUSES = tuple(code.value for code in HTTPStatus if code >= HTTPStatus.OK and code != HTTPStatus.IM_A_TEAPOT)
-UNMATCHED = "unmatched"
-OTHER = "other"
-MOST_MODELS = 64
 SPARE_ROWS = 64
-GAUGES = ("connections", "workers")
-
-
-class Layout:
-    """Which cell counts what: routes, methods and statuses from fixed tables, models as they come.
-
-    The first 63 models have labels of their own, the rest is counted as "other".
-    """
-
-    def __init__(self, routes: Iterable[str]) -> None:
-        self.routes = (*dict.fromkeys(routes), UNMATCHED)
-        self._models = SharedNames(MOST_MODELS - 1)
-        self._route = {name: i for i, name in enumerate(self.routes)}
-        self._method = {name: i for i, name in enumerate(METHODS)}
-        self._status = {code: i for i, code in enumerate(STATUSES)}
-        self._event: dict[str, int] = {name: i for i, name in enumerate(EVENTS)}
-        self._statuses = len(STATUSES)
-        self._per_route = len(METHODS) * self._statuses
-        self._first_count = len(GAUGES)
-        self._first_bucket = self._first_count + len(self.routes) * self._per_route
-        self._first_sum = self._first_bucket + len(self.routes) * (len(BUCKETS) + 1)
-        self._first_rows = self._first_sum + len(self.routes)
-        self._first_event = self._first_rows + MOST_MODELS
-        self.width = self._first_event + len(EVENTS) * MOST_MODELS
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """The labels of models."""
-        return (OTHER, *self._models.names())
-
-    def request(self, route: str, method: str, status: int, seconds: float) -> tuple[int, int, int]:
-        """Return the cells of one request: its count, its bucket, its route's sum of seconds."""
-        place = self._route.get(route)
-        if place is None:
-            place = len(self.routes) - 1
-        kind = self._method.get(method, len(METHODS) - 1)
-        code = self._status.get(status, self._statuses - 1)
-        return (
-            self._first_count + place * self._per_route + kind * self._statuses + code,
-            self._first_bucket + place * (len(BUCKETS) + 1) + bisect_left(BUCKETS, seconds),
-            self._first_sum + place,
-        )
-
-    def rows(self, model: str) -> int:
-        """Return the cell of the rows that a model answered."""
-        return self._first_rows + self._model(model)
-
-    def event(self, event: str, model: str) -> int:
-        """Return the cell of an event."""
-        return self._first_event + self._event[event] * MOST_MODELS + self._model(model)
-
-    def _model(self, name: str) -> int:
-        place = self._models.place(name) if name and name != OTHER else None
-        return 0 if place is None else place + 1
-
-    def requests(self, sums: Sequence[float]) -> Iterator[tuple[list[str], float]]:
-        """Yield the labels and the count of every kind of request that happened."""
-        for i, value in enumerate(sums[self._first_count : self._first_bucket]):
-            if value:
-                place, rest = divmod(i, self._per_route)
-                kind, code = divmod(rest, self._statuses)
-                yield [self.routes[place], METHODS[kind], str(STATUSES[code])], value
-
-    def latencies(self, sums: Sequence[float]) -> Iterator[tuple[str, list[tuple[str, float]], float]]:
-        """Yield every route that was asked for: its cumulative buckets and the sum of its seconds."""
-        for place, route in enumerate(self.routes):
-            first = self._first_bucket + place * (len(BUCKETS) + 1)
-            total = 0.0
-            buckets = []
-            for bound, value in zip((*map(str, BUCKETS), "+Inf"), sums[first:], strict=False):
-                total += value
-                buckets.append((bound, total))
-            if total:
-                yield route, buckets, sums[self._first_sum + place]
+UNTIMED: Stages = (math.nan, math.nan, math.nan, math.nan, 0.0)
+FIELDS = 7  # of a request that is tallied: seconds, rows, and the five of its stages
+Kind = tuple[str, str, int, str | None, int | None]
+"""Route, method, status, model and version of a request."""
 
 
 class SharedObserver:
-    """Counts into shared memory and writes log lines; made before the fork, `begin` is called in each worker."""
+    """Counts into shared memory and writes log lines; made before the fork, `begin` is called in each worker.
+
+    In a worker requests are tallied as they are answered, which costs little, and counted at the next tick.
+    """
 
     def __init__(self, layout: Layout, counters: SharedCounters, log: LogWriter) -> None:
         self.layout = layout
         self.counters = counters
         self.log = log
         self._logs_requests = log.level <= 20  # noqa: PLR2004 - the level "info"
+        self._tallies: dict[Kind, array[float]] = {}
+        self._lock = threading.Lock()
+        self._is_ticked = False
 
     def begin(self, row: int) -> None:
-        """Count in `row` from now on, and gather log lines until the next tick."""
+        """Count in `row` from now on, and gather log lines and requests until the next tick."""
         self.counters.use(row)
         self.counters.set(GAUGES.index("workers"), 1)
         self.log.is_gathering = True
+        self._is_ticked = True
 
     def connected(self, connections: int) -> None:
         """Note how many connections this worker has."""
@@ -125,11 +61,14 @@ class SharedObserver:
         return min((n for n, is_running in zip(connections, running, strict=True) if is_running), default=0.0)
 
     def tick(self) -> None:
-        """Write what was gathered; called about ten times a second."""
+        """Count and write what was gathered; called about ten times a second."""
+        self._count()
         self.log.flush()
 
     def end(self) -> None:
-        """Write what is left; later lines are written at once."""
+        """Count and write what is left; later lines are written at once."""
+        self._is_ticked = False
+        self._count()
         self.log.is_gathering = False
         self.log.flush()
 
@@ -147,12 +86,17 @@ class SharedObserver:
         model: str | None,
         version: int | None,
         rows: int,
+        stages: Stages | None = None,
     ) -> None:
         """Count one finished request and write its line."""
-        layout = self.layout
-        self.counters.add_all(*layout.request(route, method, status, seconds), seconds)
-        if rows and model is not None:
-            self.counters.add(layout.rows(model), rows)
+        kind = (route, method, status, model, version)
+        with self._lock:
+            tally = self._tallies.get(kind)
+            if tally is None:
+                tally = self._tallies[kind] = array("d")
+            tally.extend((seconds, rows, *(stages or UNTIMED)))
+        if not self._is_ticked:
+            self._count()
         if not self._logs_requests:
             return
         fields: dict[str, Any] = {
@@ -173,55 +117,130 @@ class SharedObserver:
         """Count an event."""
         self.counters.add(self.layout.event(event, model), amount)
 
+    def shed(self, reason: ShedReason) -> None:
+        """Count a request that was refused because there was too much to do."""
+        self.counters.add(self.layout.shed(reason))
+
     def reported(self, level: str, message: str, *, error: BaseException | None = None, **fields: object) -> None:
         """Write a log line, with the traceback of `error` if there is one."""
         if error is not None:
             fields["trace"] = trace_of(error)
         self.log.write(level, message, fields)
 
-    def exposition(self) -> tuple[str, bytes]:
-        """Return the metrics page."""
+    def exposition(self, more: Iterable["Metric"] = ()) -> tuple[str, bytes]:
+        """Return the metrics page, with `more` at its end."""
         # Imported at the first scrape: it costs a worker start-up time and memory that predictions do not need.
         from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415
 
+        self._count()
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(self)
+        registry.register(_Page([*self.collect(), *more]))
         return CONTENT_TYPE, generate_latest(registry)
 
-    def describe(self) -> list["Metric"]:
-        """Describe nothing in advance: `collect` says it all."""
-        return []
-
     def collect(self) -> Iterator["Metric"]:
-        """Yield all metrics: prometheus_client's collector interface."""
+        """Yield all metrics that are counted."""
         from prometheus_client.core import (  # noqa: PLC0415 - see `exposition`
             CounterMetricFamily,
             GaugeMetricFamily,
             HistogramMetricFamily,
         )
 
-        layout = self.layout
-        sums = self.counters.sums()
+        layout, sums = self.layout, self.counters.sums()
         requests = CounterMetricFamily("ganglion_requests", "Requests answered.", labels=("route", "method", "status"))
         for labels, value in layout.requests(sums):
             requests.add_metric(labels, value)
         yield requests
         seconds = HistogramMetricFamily("ganglion_request_seconds", "Time to answer a request.", labels=("route",))
-        for route, buckets, total in layout.latencies(sums):
+        for route, (buckets, total) in layout.latencies(sums):
             seconds.add_metric([route], buckets, total)
         yield seconds
-        rows = CounterMetricFamily("ganglion_rows", "Rows predicted.", labels=("model",))
+        stages = HistogramMetricFamily("ganglion_stage_seconds", "Time in a stage of a prediction.", labels=("stage",))
+        for place, stage in enumerate(STAGES):
+            stages.add_metric([stage], *histogram(sums, layout.stage(place), BUCKETS))
+        yield stages
+        batch = HistogramMetricFamily("ganglion_batch_rows", "Rows that shared an execution.")
+        batch.add_metric([], *histogram(sums, layout.batches, BATCH_ROWS))
+        yield batch
+        shed = CounterMetricFamily("ganglion_shed", "Requests refused for too much work.", labels=("reason",))
+        for reason in SHED_REASONS:
+            shed.add_metric([reason], sums[layout.shed(reason)])
+        yield shed
         events = CounterMetricFamily("ganglion_events", "What happened beside requests.", labels=("event", "model"))
         for model in layout.models:
-            rows.add_metric([model], sums[layout.rows(model)])
             for event in EVENTS:
-                value = sums[layout.event(event, model)]
-                if value:
+                if value := sums[layout.event(event, model)]:
                     events.add_metric([event, model], value)
-        yield rows
         yield events
+        yield from self._by_version(sums)
         for i, (name, text) in enumerate((("connections", "Open connections."), ("workers", "Workers running."))):
             yield GaugeMetricFamily(f"ganglion_{name}", text, value=sums[i])
+
+    def _by_version(self, sums: list[float]) -> Iterator["Metric"]:
+        from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 - see `exposition`
+
+        labels = ("model", "version")
+        answered = CounterMetricFamily(
+            "ganglion_predictions", "Prediction requests of a version.", labels=(*labels, "outcome")
+        )
+        rows = CounterMetricFamily("ganglion_rows", "Rows predicted.", labels=labels)
+        executions = CounterMetricFamily("ganglion_executions", "Matrix products, shared or not.", labels=labels)
+        for of, found in self.layout.by_version(sums):
+            for outcome in OUTCOMES:
+                if found[outcome]:
+                    answered.add_metric([*of, outcome], found[outcome])
+            rows.add_metric(of, found["rows"])
+            executions.add_metric(of, found["executions"])
+        yield from (answered, rows, executions)
+
+    def _count(self) -> None:
+        """Add what was tallied to the counters."""
+        if not self._tallies:
+            return
+        with self._lock:
+            tallies, self._tallies = self._tallies, {}
+        added = np.zeros(self.layout.width)
+        for (route, method, status, model, version), tally in tallies.items():
+            found = np.frombuffer(tally).reshape(-1, FIELDS)
+            added[self.layout.request(route, method, status)] += len(found)
+            _add_histogram(added, self.layout.latency(route), BUCKETS, found[:, 0])
+            if model is not None and version is not None:
+                start = self.layout.version(model, version)
+                added[start + OUTCOMES.index(outcome_of(status))] += len(found)
+                added[start + len(OUTCOMES)] += found[:, 1].sum()
+                added[start + len(OUTCOMES) + 1] += np.count_nonzero(found[:, 6])
+            timed = found[~np.isnan(found[:, 2])]
+            for stage in range(len(STAGES)):
+                _add_histogram(added, self.layout.stage(stage), BUCKETS, timed[:, 2 + stage])
+            batches = found[:, 6]
+            _add_histogram(added, self.layout.batches, BATCH_ROWS, batches[batches > 0])
+        cells = np.flatnonzero(added)
+        self.counters.add_all(cells, added[cells])
+
+
+class _Page:
+    """What prometheus_client takes metrics from."""
+
+    def __init__(self, families: list["Metric"]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator["Metric"]:
+        """Yield the metrics."""
+        yield from self._families
+
+
+def outcome_of(status: int) -> Outcome:
+    """Return what became of a prediction by the status of its answer."""
+    known: dict[int, Outcome] = {429: "refused", 503: "refused", 504: "late"}
+    return known.get(status) or ("ok" if status < 400 else "invalid" if status < 500 else "failed")  # noqa: PLR2004
+
+
+def _add_histogram(
+    added: NDArray[np.float64], start: int, bounds: tuple[float, ...], values: NDArray[np.float64]
+) -> None:
+    if len(values):
+        cells = np.searchsorted(bounds, values)
+        added[start : start + len(bounds) + 1] += np.bincount(cells, minlength=len(bounds) + 1)
+        added[start + len(bounds) + 1] += values.sum()
 
 
 def create_observer(settings: Settings, log: LogWriter | None = None) -> SharedObserver:

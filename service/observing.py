@@ -1,15 +1,20 @@
 """What the pipeline tells about its work: counters and log lines are behind one small interface."""
 
-from typing import Literal, Protocol
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal, Protocol
 
-__all__ = ["EVENTS", "Event", "Observer", "QuietObserver"]
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
 
-Event = Literal[
-    "out_of_range", "unknown_category", "not_finite", "refused_full", "refused_late", "reload_ok", "reload_failed"
-]
-EVENTS: tuple[Event, ...] = (
-    "out_of_range", "unknown_category", "not_finite", "refused_full", "refused_late", "reload_ok", "reload_failed",
-)  # fmt: skip
+__all__ = ["EVENTS", "SHED_REASONS", "Event", "Observer", "QuietObserver", "ShedReason", "Stages"]
+
+Event = Literal["out_of_range", "unknown_category", "not_finite", "reload_ok", "reload_failed"]
+EVENTS: tuple[Event, ...] = ("out_of_range", "unknown_category", "not_finite", "reload_ok", "reload_failed")
+ShedReason = Literal["full", "late"]
+SHED_REASONS: tuple[ShedReason, ...] = ("full", "late")
+Stages = tuple[float, float, float, float, float]
+"""Seconds that a prediction was decoded, waited, was computed, was encoded; rows of the product, 0 for all but the
+first of the requests that share one."""
 
 
 class Observer(Protocol):
@@ -29,17 +34,21 @@ class Observer(Protocol):
         model: str | None,
         version: int | None,
         rows: int,
+        stages: Stages | None = None,
     ) -> None:
         """Note one finished request; `route` is a template and safe as a label, `path` is the client's text."""
 
     def noted(self, event: Event, amount: int = 1, *, model: str = "") -> None:
         """Count something that is neither a request nor an error of one."""
 
+    def shed(self, reason: ShedReason) -> None:
+        """Count a request that was refused because there was too much to do."""
+
     def reported(self, level: str, message: str, *, error: BaseException | None = None, **fields: object) -> None:
         """Write a log line, with the traceback of `error` if there is one."""
 
-    def exposition(self) -> tuple[str, bytes]:
-        """Return the content type and the text of the metrics page."""
+    def exposition(self, more: Iterable["Metric"] = ()) -> tuple[str, bytes]:
+        """Return the content type and the text of the metrics page, with `more` at its end."""
 
 
 class QuietObserver:
@@ -51,9 +60,12 @@ class QuietObserver:
     def noted(self, event: Event, amount: int = 1, *, model: str = "") -> None:
         """Ignore an event."""
 
+    def shed(self, reason: ShedReason) -> None:
+        """Ignore a refusal."""
+
     def reported(self, level: str, message: str, *, error: BaseException | None = None, **fields: object) -> None:
         """Ignore a report."""
 
-    def exposition(self) -> tuple[str, bytes]:
+    def exposition(self, more: Iterable["Metric"] = ()) -> tuple[str, bytes]:  # noqa: ARG002 - as the others have it
         """Return an empty metrics page."""
         return "text/plain; version=0.0.4; charset=utf-8", b""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from service.answers import NotFiniteError
-from service.batching import FullError, LateError, Work
+from service.batching import FullError, LateError, Product, Work
 from service.messages import Request, Response
 from service.negotiation import check_accept, check_content_type, decoded
 from service.problems import Problem
@@ -26,7 +26,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH",
 UNMATCHED = "unmatched"
 BUSY_S = "1"
 
-Infer = Callable[[Served, NDArray[Any], float], NDArray[Any]]
+Infer = Callable[[Served, NDArray[Any], float], Product]
 
 
 class Pipeline:
@@ -47,8 +47,9 @@ class Pipeline:
         try:
             outcome = self._begin(request)
             if isinstance(outcome, Work):
+                request.decoded = time.monotonic()
                 compute = infer or self._runtime.batcher.compute
-                outcome = self._answered(outcome, compute(outcome.served, outcome.X, end))
+                outcome = self._answered(request, outcome, compute(outcome.served, outcome.X, end))
         except Exception as error:  # noqa: BLE001 - the last line of defence: any fault becomes an answer
             outcome = self._failed(request, error)
         return self._finished(request, outcome)
@@ -62,6 +63,7 @@ class Pipeline:
         try:
             outcome = self._begin(request)
             if isinstance(outcome, Work):
+                request.decoded = time.monotonic()
                 after = partial(self._computed, request, outcome, then)
                 self._runtime.batcher.enqueue(outcome.served, outcome.X, end, after)
                 return
@@ -70,21 +72,26 @@ class Pipeline:
         asyncio.get_running_loop().call_soon(then, self._finished(request, outcome))
 
     def _computed(
-        self, request: Request, work: Work, then: Callable[[Response], None], outputs: NDArray[Any] | Exception
+        self, request: Request, work: Work, then: Callable[[Response], None], product: Product | Exception
     ) -> None:
-        if isinstance(outputs, Exception):
-            response = self._failed(request, outputs)
+        if isinstance(product, Exception):
+            response = self._failed(request, product)
         else:
             try:
-                response = self._answered(work, outputs)
+                response = self._answered(request, work, product)
             except Exception as error:  # noqa: BLE001 - the last line of defence: any fault becomes an answer
                 response = self._failed(request, error)
         then(self._finished(request, response))
 
-    def _answered(self, work: Work, outputs: NDArray[Any]) -> Response:
-        response = work.finish(outputs)
+    def _answered(self, request: Request, work: Work, product: Product) -> Response:
+        A, started, ended, shared = product
+        begun = time.monotonic()
+        response = work.finish(A)
+        encoding = time.monotonic() - begun
+        decoded = request.decoded
+        request.stages = (decoded - request.received, started - decoded, ended - started, encoding, shared)
         if work.cells is not None and self._observe is not None:
-            self._observe(work.served, work.cells, outputs)
+            self._observe(work.served, work.cells, A)
         return response
 
     async def respond_in_thread(self, request: Request) -> Response:
@@ -159,10 +166,10 @@ class Pipeline:
         if isinstance(error, NotReadyError):
             return Problem(503, str(error), headers=[("retry-after", BUSY_S)])
         if isinstance(error, FullError):
-            self._observer.noted("refused_full")
+            self._observer.shed("full")
             return Problem(429, str(error), headers=[("retry-after", str(error.retry_after_s))])
         if isinstance(error, LateError):
-            self._observer.noted("refused_late")
+            self._observer.shed("late")
             return Problem(504, str(error), headers=[("retry-after", str(error.retry_after_s))])
         if isinstance(error, NotFiniteError):
             self._observer.noted("not_finite", model=error.model)
@@ -171,6 +178,7 @@ class Pipeline:
 
     def _finished(self, request: Request, response: Response) -> Response:
         match: Match | None = request.match
+        served: Served | None = request.served
         self._observer.answered(
             request_id=request.id,
             method=request.method if request.method in METHODS else "other",
@@ -180,9 +188,10 @@ class Pipeline:
             seconds=time.monotonic() - request.received,
             received=len(request.body),
             sent=len(response.body),
-            model=response.model,
-            version=response.version,
+            model=served.name if served else None,
+            version=served.version if served else None,
             rows=response.rows,
+            stages=request.stages,
         )
         return response
 

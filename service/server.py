@@ -103,8 +103,9 @@ class Service(BaseApplication):  # type: ignore[misc]
     def load(self) -> Front:
         """Load the models, once, before the first fork."""
         self.runtime = Runtime(self.settings, self.observer)
-        for name in self.runtime.registry.refresh().models:
-            self.observer.layout.rows(name)  # a count that is still zero is shown, too
+        for entry in self.runtime.registry.refresh().models.values():
+            for served in entry.serving.values():
+                self.observer.layout.version(served.name, served.version)  # a count of zero is shown, too
         self.flask = LateFlask(self.runtime)
         return Front(self.runtime, self.flask)
 

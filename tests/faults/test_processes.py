@@ -105,14 +105,13 @@ def test_a_killed_worker_is_replaced_and_its_counts_stay(service: Any) -> None:
 
     for _ in range(50):
         assert service.predicts()
-    before = predicted()
-    assert before == 50
+    until(lambda: predicted() == 50)
     victim = service.workers()[0]
     os.kill(victim, signal.SIGKILL)
     until(lambda: victim not in service.workers() and len(service.workers()) == 2)
     for _ in range(50):
         assert service.predicts()
-    assert predicted() == 100
+    until(lambda: predicted() == 100)
     until(lambda: service.metric("ganglion_workers") == 2)
     assert service.metric(r'ganglion_rows_total\{model="flowers"') == 100
 

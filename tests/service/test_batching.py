@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from predictor import FolderRepository
-from service.batching import Batcher, FullError, LateError
+from service.batching import Batcher, FullError, LateError, Product
 from service.registry import Served
 from tests.contract.harness import ask_front, through_front
 from tests.service import models
@@ -23,6 +23,11 @@ SOON = 60.0
 
 async def outputs_of(batcher: Any, X: Any) -> Any:
     """Wait for what the batcher calls back with."""
+    found = await product_of(batcher, X)
+    return found.A if isinstance(found, Product) else found
+
+
+async def product_of(batcher: Any, X: Any) -> Any:
     future = asyncio.get_running_loop().create_future()
     batcher.enqueue(FLOWERS, X, time.monotonic() + SOON, future.set_result)
     return await future
@@ -53,16 +58,18 @@ def test_requests_of_one_turn_share_one_product(monkeypatch: Any) -> None:
 
     def infer(_served: Any, X: Any, _deadline: float) -> Any:
         calls.append(len(X))
-        return X
+        return Product(X, 1.0, 2.0, len(X))
 
     monkeypatch.setattr(shared, "infer", infer)
 
     async def together() -> Any:
         X = np.ones((3, 4), np.float32)
-        await asyncio.gather(*(outputs_of(shared, X) for _ in range(5)))
+        return await asyncio.gather(*(product_of(shared, X) for _ in range(5)))
 
-    asyncio.run(together())
+    products = asyncio.run(together())
     assert calls == [15]
+    assert [product.shared for product in products] == [15, 0, 0, 0, 0]
+    assert {(product.started, product.ended, len(product.A)) for product in products} == {(1.0, 2.0, 3)}
     assert shared.rows_waiting == 0
 
 

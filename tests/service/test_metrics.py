@@ -8,8 +8,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.counters import SharedCounters
+from service.layout import BUCKETS
 from service.logs import LogWriter
-from service.metrics import BUCKETS, create_observer
+from service.metrics import create_observer
 from service.settings import load_settings
 
 
@@ -40,17 +41,21 @@ def test_requests_rows_events_and_times_are_exposed(observer: Any) -> None:
     answered(observer)
     answered(observer, status=422, rows=0, seconds=0.2)
     observer.noted("out_of_range", 3, model="iris")
-    observer.noted("refused_full")
+    observer.shed("full")
     found = samples(observer)
     request = (("method", "POST"), ("route", "/predict"), ("status", "200"))
     assert found["ganglion_requests_total", request] == 1
-    assert found["ganglion_rows_total", (("model", "iris"),)] == 2
+    of = (("model", "iris"), ("version", "1"))
+    assert found["ganglion_rows_total", of] == 2
+    assert found["ganglion_predictions_total", (("model", "iris"), ("outcome", "ok"), ("version", "1"))] == 1
+    assert found["ganglion_predictions_total", (("model", "iris"), ("outcome", "invalid"), ("version", "1"))] == 1
     assert found["ganglion_events_total", (("event", "out_of_range"), ("model", "iris"))] == 3
-    assert found["ganglion_events_total", (("event", "refused_full"), ("model", "other"))] == 1
+    assert found["ganglion_shed_total", (("reason", "full"),)] == 1
+    assert found["ganglion_shed_total", (("reason", "late"),)] == 0
     assert found["ganglion_request_seconds_count", (("route", "/predict"),)] == 2
     assert found["ganglion_request_seconds_sum", (("route", "/predict"),)] == pytest.approx(0.203)
     buckets = [found["ganglion_request_seconds_bucket", (("le", str(b)), ("route", "/predict"))] for b in BUCKETS]
-    assert buckets == [0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2]
+    assert buckets == [0] * 6 + [1] * 5 + [2] * 6
 
 
 def test_text_from_outside_never_becomes_a_label(observer: Any) -> None:
@@ -62,13 +67,34 @@ def test_text_from_outside_never_becomes_a_label(observer: Any) -> None:
         assert part not in text
 
 
+def test_stages_and_shared_executions_are_counted(observer: Any) -> None:
+    answered(observer, rows=2, stages=(0.00002, 0.0002, 0.002, 0.02, 5.0))
+    answered(observer, rows=3, stages=(0.00002, 0.0002, 0.002, 0.02, 0.0))
+    found = samples(observer)
+    assert found["ganglion_executions_total", (("model", "iris"), ("version", "1"))] == 1
+    assert found["ganglion_batch_rows_count", ()] == 1
+    assert found["ganglion_batch_rows_sum", ()] == 5
+    assert found["ganglion_batch_rows_bucket", (("le", "4.0"),)] == 0
+    assert found["ganglion_stage_seconds_bucket", (("le", "5e-05"), ("stage", "decode"))] == 2
+    for stage, seconds in (("decode", 0.00004), ("queue", 0.0004), ("compute", 0.004), ("encode", 0.04)):
+        assert found["ganglion_stage_seconds_sum", (("stage", stage),)] == pytest.approx(seconds)
+
+
+def test_the_first_511_versions_have_labels_of_their_own(observer: Any) -> None:
+    for number in range(1, 521):
+        answered(observer, version=number)
+    found = samples(observer)
+    assert found["ganglion_rows_total", (("model", "iris"), ("version", "1"))] == 2
+    assert found["ganglion_rows_total", (("model", "iris"), ("version", "511"))] == 2
+    assert found["ganglion_rows_total", (("model", "other"), ("version", "other"))] == 18
+
+
 def test_the_first_63_models_have_labels_of_their_own(observer: Any) -> None:
     for number in range(70):
-        answered(observer, model=f"model-{number}")
+        observer.noted("out_of_range", 2, model=f"model-{number}")
     found = samples(observer)
-    assert found["ganglion_rows_total", (("model", "model-0"),)] == 2
-    assert found["ganglion_rows_total", (("model", "model-62"),)] == 2
-    assert found["ganglion_rows_total", (("model", "other"),)] == 14
+    for model, count in (("model-0", 2), ("model-62", 2), ("other", 14)):
+        assert found["ganglion_events_total", (("event", "out_of_range"), ("model", model))] == count
 
 
 def test_processes_that_meet_new_models_agree_on_their_labels(observer: Any) -> None:

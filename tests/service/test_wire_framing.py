@@ -303,7 +303,7 @@ def test_a_refusal_reaches_a_client_that_is_still_sending(service: Any) -> None:
 def test_refusals_are_counted_and_logged(service: Any) -> None:
     before = service.metric(r'ganglion_requests_total\{.*status="417"')
     service.send(HEAD + b"X-Request-Id: look-for-me\r\nExpect: 200-ok\r\nContent-Length: 3\r\n\r\nabc")
-    assert service.metric(r'ganglion_requests_total\{.*status="417"') == before + 1
+    until(lambda: service.metric(r'ganglion_requests_total\{.*status="417"') == before + 1)
     until(lambda: "look-for-me" in service.log())
     line = next(line for line in service.lines() if line.get("request_id") == "look-for-me")
     assert (line["status"], line["path"], line["method"]) == (417, "/predict", "POST")
