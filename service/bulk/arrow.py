@@ -1,0 +1,148 @@
+"""The stream form of Apache Arrow, where pyarrow is installed. Compressed streams are refused: their size is unbounded."""
+
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from predictor import InputError, Schema
+from predictor.wording import shown
+from service.answers import Outputs
+from service.bulk.csv_text import column_names
+from service.instances import Instances, encoded
+from service.problems import Problem, not_fitting, one_fault
+from service.registry import Served
+
+__all__ = ["read", "write"]
+
+RECORD_BATCH, DICTIONARY_BATCH = 3, 2
+HEADER_TYPE, HEADER, BATCH_OF_DICTIONARY = 1, 2, 1  # fields of the messages' tables
+LENGTH, COMPRESSION = 0, 3
+
+
+def read(body: bytes, schema: Schema, max_rows: int, _parameters: Mapping[str, str]) -> Instances:
+    """Read columns by feature name; faults point at /column/row, nulls are missing values."""
+    pa = _pyarrow()
+    table = _table(pa, body, max_rows)
+    columns: dict[str, Any] = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if name in columns:
+            raise one_fault(422, "", "duplicate_feature", f"{shown(name)} stands more than once")
+        columns[name] = column
+    if not table.num_rows:
+        raise one_fault(422, "", "empty", "expected at least one row, found none")
+    if schema.is_numeric and columns.keys() == frozenset(schema.names):
+        numbers = _numbers(pa, columns, schema, table.num_rows)
+        if numbers is not None:
+            try:
+                return Instances(schema.encode_numbers(numbers, "columns"), "columns")
+            except InputError as error:
+                raise not_fitting(error, "") from error
+    lists = {name: column.to_pylist() for name, column in columns.items()}
+    return encoded("columns", lists, schema, place="", max_rows=max_rows)
+
+
+def write(served: Served, outputs: Outputs) -> bytes:
+    """Write the prediction of each row and the probabilities of the classes, one column each."""
+    pa = _pyarrow()
+    predictions = outputs.predictions
+    if outputs.classes is None:
+        columns = list(np.asarray(predictions).reshape(len(predictions), -1).T)
+    else:
+        is_whole = all(isinstance(label, int) for label in outputs.classes)
+        columns = [pa.array(predictions if is_whole else list(map(str, predictions)))]
+        columns += [] if outputs.probabilities is None else list(outputs.probabilities.T)
+    arrays = [pa.array(np.ascontiguousarray(c)) if isinstance(c, np.ndarray) else c for c in columns]
+    batch = pa.record_batch(arrays, names=column_names(served, outputs))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return bytes(sink.getvalue())
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow as pa  # noqa: PLC0415 - optional, and imported when the first such request comes
+    except ImportError as error:
+        detail = "Arrow streams need pyarrow, which is not installed here: send another form."
+        raise Problem(415, detail) from error
+    return pa
+
+
+def _table(pa: Any, body: bytes, max_rows: int) -> Any:
+    try:
+        _check_messages(pa, body, max_rows)
+        with pa.ipc.open_stream(pa.BufferReader(body)) as reader:
+            _check_types(pa, reader.schema)
+            table = reader.read_all()
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError, struct.error) as error:
+        raise Problem(400, "The body is not a valid Arrow stream.") from error
+    return table
+
+
+def _check_messages(pa: Any, body: bytes, max_rows: int) -> None:
+    """Look at every message before anything is built from it: no compression, no more rows than allowed."""
+    rows = 0
+    with pa.ipc.MessageReader.open_stream(pa.BufferReader(body)) as reader:
+        for message in reader:
+            metadata = bytes(message.metadata)
+            kind, table = _header(metadata)
+            if kind == DICTIONARY_BATCH:
+                table = _follow(metadata, _field(metadata, table, BATCH_OF_DICTIONARY))
+            elif kind == RECORD_BATCH:
+                rows += _length(metadata, table)
+            else:
+                continue
+            if _field(metadata, table, COMPRESSION):
+                raise one_fault(422, "", "compression", "expected a stream without compression of its buffers")
+            if max(rows, _length(metadata, table)) > max_rows:
+                raise one_fault(422, "", "rows", f"expected at most {max_rows} rows, found more")
+
+
+def _header(metadata: bytes) -> tuple[int, int]:
+    """Return the kind of a message and where the table of its header stands."""
+    root = _follow(metadata, 0)
+    kind = _field(metadata, root, HEADER_TYPE)
+    return metadata[kind] if kind else 0, _follow(metadata, _field(metadata, root, HEADER))
+
+
+def _length(metadata: bytes, table: int) -> int:
+    place = _field(metadata, table, LENGTH)
+    return int(struct.unpack_from("<q", metadata, place)[0]) if place else 0
+
+
+def _field(metadata: bytes, table: int, index: int) -> int:
+    """Return where a field of a flatbuffer's table stands, 0 when it is absent."""
+    vtable = table - int(struct.unpack_from("<i", metadata, table)[0])
+    if vtable < 0 or 4 + 2 * index >= struct.unpack_from("<H", metadata, vtable)[0]:
+        return 0
+    offset = int(struct.unpack_from("<H", metadata, vtable + 4 + 2 * index)[0])
+    return table + offset if offset else 0
+
+
+def _follow(metadata: bytes, place: int) -> int:
+    return place + int(struct.unpack_from("<I", metadata, place)[0])
+
+
+def _check_types(pa: Any, schema: Any) -> None:
+    for field in schema:
+        kind = field.type
+        value = kind.value_type if pa.types.is_dictionary(kind) else kind
+        is_text = pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value)
+        is_number = pa.types.is_integer(value) or pa.types.is_floating(value)
+        if not (is_text or is_number or pa.types.is_null(value) or pa.types.is_boolean(value)):
+            found = str(kind)[:32]
+            raise one_fault(422, "", "type", f"expected columns of numbers or text, {shown(field.name)} is {found}")
+
+
+def _numbers(pa: Any, columns: Mapping[str, Any], schema: Schema, rows: int) -> "np.ndarray[Any, Any] | None":
+    """Return the columns as one matrix in schema order with NaN for nulls; None unless all are plain numbers."""
+    kinds = [columns[name].type for name in schema.names]
+    if not all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in kinds):
+        return None
+    values = np.empty((rows, len(kinds)))
+    for index, name in enumerate(schema.names):
+        values[:, index] = columns[name].to_numpy(zero_copy_only=False)
+    return values

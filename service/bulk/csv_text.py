@@ -1,0 +1,163 @@
+"""Comma-separated values by RFC 4180, with or without a line of names."""
+
+import csv
+import re
+from collections.abc import Callable, Mapping, Sequence
+from io import StringIO
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import orjson
+
+from predictor import CategoricalFeature, Schema
+from predictor.features import Feature
+from service.answers import Outputs
+from service.instances import Instances, encoded, plain_instances
+from service.problems import Problem, one_fault
+from service.registry import Served
+
+__all__ = ["column_names", "read", "read_table", "write"]
+
+NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+MISSING = frozenset({"", "na", "nan", "null", "none"})
+OF_NUMBERS = b"0123456789.,eE+-\r\n"
+MARK = "\ufeff"
+
+
+def read(body: bytes, schema: Schema, max_rows: int, parameters: Mapping[str, str]) -> Instances:
+    """Read rows; the first line is one of names unless `header=absent` or its cells are values.
+
+    Faults point at /column/row below a line of names, else at /row/column. Rows count from 0.
+    """
+    return read_table(body, schema, max_rows, parameters.get("header"))
+
+
+def read_table(
+    body: bytes, schema: Schema, max_rows: int, header: str | None = None, *, ignores_others: bool = False
+) -> Instances:
+    """Read rows; `header` is "present", "absent" or None to find out, `ignores_others` passes over unknown columns."""
+    if header != "present" and not body.translate(None, OF_NUMBERS):
+        plain = _plain(body, schema, max_rows)
+        if plain is not None:
+            return plain
+    lines = _lines(body, max_rows)
+    if header == "present" or (header is None and _is_header(lines[0], schema)):
+        return _named(lines, schema, max_rows, ignores_others=ignores_others)
+    if len(lines) > max_rows:
+        raise _too_many(max_rows)
+    cells = list(map(_cell_of, schema.features))
+    rows: list[list[Any]] = [
+        [cell(text) for cell, text in zip(cells, line, strict=True)] if len(line) == len(cells) else list(line)
+        for line in lines
+    ]
+    return encoded("rows", rows, schema, place="", max_rows=max_rows)
+
+
+def write(served: Served, outputs: Outputs) -> bytes:
+    """Write a line of names, then the prediction of each row and the probabilities of the classes, if there are any."""
+    file = StringIO()
+    csv.writer(file, lineterminator="\n").writerow(column_names(served, outputs))
+    return file.getvalue().encode() + b"".join(line + b"\n" for line in _written(outputs))
+
+
+def column_names(served: Served, outputs: Outputs) -> list[str]:
+    """Return the names of the columns of an answer."""
+    if outputs.classes is None:
+        targets = getattr(served.predictor.outputs, "targets", ())
+        return ["prediction"] if len(targets) == 1 else [f"prediction of {target}" for target in targets]
+    names = ["prediction"]
+    if outputs.probabilities is not None:
+        names += [f"probability of {label}" for label in outputs.classes]
+    return names
+
+
+def _written(outputs: Outputs) -> list[bytes]:
+    if outputs.classes is None:
+        return _numbers(np.asarray(outputs.predictions))
+    quoted = {label: _quoted(str(label)) for label in outputs.classes}
+    labels = [quoted[label] for label in outputs.predictions]
+    if outputs.probabilities is None:
+        return labels
+    numbers = _numbers(outputs.probabilities)
+    return [label + b"," + row for label, row in zip(labels, numbers, strict=True)]
+
+
+def _numbers(values: Any) -> list[bytes]:
+    """Return each row of numbers as text; what JSON writes between two brackets is what CSV wants."""
+    matrix = np.ascontiguousarray(values).reshape(len(values), -1)
+    return orjson.dumps(matrix, option=orjson.OPT_SERIALIZE_NUMPY)[2:-2].split(b"],[")
+
+
+def _quoted(text: str) -> bytes:
+    file = StringIO()
+    csv.writer(file, lineterminator="").writerow([text])
+    return file.getvalue().encode()
+
+
+def _plain(body: bytes, schema: Schema, max_rows: int) -> Instances | None:
+    """Read lines of numbers and nothing else by way of JSON; None for what JSON writes in another way."""
+    rows = body.replace(b"\r\n", b"\n").strip(b"\n").replace(b"\n", b"],[")
+    return plain_instances(b'{"instances":[[' + rows + b"]]}", schema, max_rows)
+
+
+def _lines(body: bytes, max_rows: int) -> list[list[str]]:
+    """Return at most one line more than a line of names and `max_rows`."""
+    try:
+        text = body.decode().removeprefix(MARK)
+        reader = csv.reader(StringIO(text, newline=""), strict=True)
+        lines = list(islice(filter(None, reader), max_rows + 2))
+    except UnicodeDecodeError as error:
+        raise Problem(400, "The body is not valid UTF-8.") from error
+    except csv.Error as error:
+        raise Problem(400, "The body is not valid CSV: a quote or a line is malformed, or a cell is too long.") from error
+    if not lines:
+        raise one_fault(422, "", "empty", "expected at least one row, found none")
+    return lines
+
+
+def _is_header(line: Sequence[str], schema: Schema) -> bool:
+    """Tell whether a line names columns: it holds a feature's name, or text where each feature is a number."""
+    names = frozenset(schema.names)
+    if any(text in names for text in line):
+        return True
+    return schema.is_numeric and not any(NUMBER.fullmatch(t.strip()) or t.strip().lower() in MISSING for t in line)
+
+
+def _named(lines: list[list[str]], schema: Schema, max_rows: int, *, ignores_others: bool) -> Instances:
+    names, rows = lines[0], lines[1:]
+    if len(rows) > max_rows:
+        raise _too_many(max_rows)
+    if len(set(names)) != len(names):
+        raise one_fault(422, "", "duplicate_feature", "a name stands more than once in the first line")
+    for number, row in enumerate(rows):
+        if len(row) != len(names):
+            raise one_fault(422, f"/{number}", "width", f"expected {len(names)} cells, found {len(row)}")
+    features = {feature.name: feature for feature in schema.features}
+    columns: dict[str, list[Any]] = {}
+    for index, name in enumerate(names):
+        if name in features:
+            cell = _cell_of(features[name])
+            columns[name] = [cell(row[index]) for row in rows]
+        elif not ignores_others:
+            columns[name] = []
+    return encoded("columns", columns, schema, place="", max_rows=max_rows)
+
+
+def _cell_of(feature: Feature) -> Callable[[str], float | str | None]:
+    """Return what turns the text of a cell into a number, a category, or None where it is missing."""
+    if isinstance(feature, CategoricalFeature):
+        known = feature.codes
+        return lambda text: None if text not in known and text.strip().lower() in MISSING else text
+    return _number
+
+
+def _number(text: str) -> float | str | None:
+    stripped = text.strip()
+    if NUMBER.fullmatch(stripped):
+        return float(stripped)
+    return None if stripped.lower() in MISSING else text
+
+
+def _too_many(max_rows: int) -> Problem:
+    return one_fault(422, "", "rows", f"expected at most {max_rows} rows, found more")
