@@ -12,7 +12,7 @@ from predictor.wording import SHOWN_LIMIT, hint, kind_of, pointer, shown
 from service.documents import check_size, read_document
 from service.problems import Problem, not_fitting, one_fault
 
-__all__ = ["Instances", "Layout", "Options", "encoded", "layout_of", "plain_instances", "read_instances"]
+__all__ = ["NO_OPTIONS", "Instances", "Layout", "Options", "encoded", "layout_of", "plain_instances", "read_instances"]
 
 Layout = Literal["rows", "records", "columns"]
 FORMS = ("instances", "inputs")

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from service.problems import Problem
 from service.router import media_type
 
-__all__ = ["check_accept", "check_content_type", "decoded"]
+__all__ = ["check_accept", "check_content_type", "chosen_type", "decoded"]
 
+CSV = "text/csv"  # may say by header=present or absent whether it begins with names
 GZIP = 31  # a window of 15 bits, and 16 to expect a gzip header
 WINDOWS = {"gzip": GZIP, "deflate": 15}
 
@@ -16,20 +17,34 @@ def check_content_type(value: str, consumes: Sequence[str]) -> None:
     """Refuse with 415 a body of another type, or in another charset than UTF-8."""
     kind, parameters = media_type(value)
     charset = parameters.pop("charset", "utf-8")
+    if kind == CSV and parameters.get("header") in ("present", "absent"):
+        del parameters["header"]
     if kind not in consumes or parameters or charset not in ("utf-8", "utf8"):
         raise Problem(415, f"Expected a body of type {' or '.join(consumes)}, in UTF-8.")
 
 
 def check_accept(value: str, produces: Sequence[str]) -> None:
     """Refuse with 406 when none of the types a route produces is accepted."""
+    if chosen_type(value, produces) is None:
+        raise Problem(406, f"This route answers with {' or '.join(produces)} only.")
+
+
+def chosen_type(value: str, produces: Sequence[str]) -> str | None:
+    """Return the type of an answer that Accept likes best, None when it takes none of them.
+
+    Of equals the one that is named most plainly counts, then the first. Any type but the first must be named in full.
+    """
     accepted = dict(map(media_type, value.split(",")))
-    for kind in (media_type(name)[0] for name in produces):
-        for wanted in (kind, kind.partition("/")[0] + "/*", "*/*"):
-            if wanted in accepted:
-                if _quality(accepted[wanted]) > 0:
-                    return
-                break  # the most specific range decides
-    raise Problem(406, f"This route answers with {' or '.join(produces)} only.")
+    best: tuple[float, int] = (0.0, 0)
+    chosen = None
+    for index, kind in enumerate(produces):
+        name = media_type(kind)[0]
+        wanted = ((3, name), (2, name.partition("/")[0] + "/*"), (1, "*/*")) if index == 0 else ((3, name),)
+        plainness, named = next(((rank, text) for rank, text in wanted if text in accepted), (0, ""))
+        quality = _quality(accepted[named]) if named else 0.0
+        if quality > 0 and (quality, plainness) > best:
+            best, chosen = (quality, plainness), kind
+    return chosen
 
 
 def _quality(parameters: Mapping[str, str]) -> float:

@@ -1,4 +1,7 @@
-"""The stream form of Apache Arrow, where pyarrow is installed. Compressed streams are refused: their size is unbounded."""
+"""The stream form of Apache Arrow, where pyarrow is installed.
+
+Compressed streams are refused: nothing bounds what they grow to.
+"""
 
 import struct
 from collections.abc import Mapping
@@ -23,7 +26,7 @@ LENGTH, COMPRESSION = 0, 3
 
 def read(body: bytes, schema: Schema, max_rows: int, _parameters: Mapping[str, str]) -> Instances:
     """Read columns by feature name; faults point at /column/row, nulls are missing values."""
-    pa = _pyarrow()
+    pa = _pyarrow(415)
     table = _table(pa, body, max_rows)
     columns: dict[str, Any] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
@@ -36,16 +39,16 @@ def read(body: bytes, schema: Schema, max_rows: int, _parameters: Mapping[str, s
         numbers = _numbers(pa, columns, schema, table.num_rows)
         if numbers is not None:
             try:
-                return Instances(schema.encode_numbers(numbers, "columns"), "columns")
+                return Instances(schema.encode_numbers(numbers, "columns"), "columns", cells=numbers)
             except InputError as error:
                 raise not_fitting(error, "") from error
-    lists = {name: column.to_pylist() for name, column in columns.items()}
+    lists = {name: _cells(pa, column) for name, column in columns.items()}
     return encoded("columns", lists, schema, place="", max_rows=max_rows)
 
 
 def write(served: Served, outputs: Outputs) -> bytes:
     """Write the prediction of each row and the probabilities of the classes, one column each."""
-    pa = _pyarrow()
+    pa = _pyarrow(406)
     predictions = outputs.predictions
     if outputs.classes is None:
         columns = list(np.asarray(predictions).reshape(len(predictions), -1).T)
@@ -61,12 +64,12 @@ def write(served: Served, outputs: Outputs) -> bytes:
     return bytes(sink.getvalue())
 
 
-def _pyarrow() -> Any:
+def _pyarrow(status: int) -> Any:
     try:
         import pyarrow as pa  # noqa: PLC0415 - optional, and imported when the first such request comes
     except ImportError as error:
-        detail = "Arrow streams need pyarrow, which is not installed here: send another form."
-        raise Problem(415, detail) from error
+        detail = "Arrow streams need pyarrow, which is not installed here: choose another form."
+        raise Problem(status, detail) from error
     return pa
 
 
@@ -85,20 +88,19 @@ def _table(pa: Any, body: bytes, max_rows: int) -> Any:
 def _check_messages(pa: Any, body: bytes, max_rows: int) -> None:
     """Look at every message before anything is built from it: no compression, no more rows than allowed."""
     rows = 0
-    with pa.ipc.MessageReader.open_stream(pa.BufferReader(body)) as reader:
-        for message in reader:
-            metadata = bytes(message.metadata)
-            kind, table = _header(metadata)
-            if kind == DICTIONARY_BATCH:
-                table = _follow(metadata, _field(metadata, table, BATCH_OF_DICTIONARY))
-            elif kind == RECORD_BATCH:
-                rows += _length(metadata, table)
-            else:
-                continue
-            if _field(metadata, table, COMPRESSION):
-                raise one_fault(422, "", "compression", "expected a stream without compression of its buffers")
-            if max(rows, _length(metadata, table)) > max_rows:
-                raise one_fault(422, "", "rows", f"expected at most {max_rows} rows, found more")
+    for message in pa.ipc.MessageReader.open_stream(pa.BufferReader(body)):
+        metadata = bytes(message.metadata)
+        kind, table = _header(metadata)
+        if kind == DICTIONARY_BATCH:
+            table = _follow(metadata, _field(metadata, table, BATCH_OF_DICTIONARY))
+        elif kind == RECORD_BATCH:
+            rows += _length(metadata, table)
+        else:
+            continue
+        if _field(metadata, table, COMPRESSION):
+            raise one_fault(422, "", "compression", "expected a stream without compression of its buffers")
+        if max(rows, _length(metadata, table)) > max_rows:
+            raise one_fault(422, "", "rows", f"expected at most {max_rows} rows, found more")
 
 
 def _header(metadata: bytes) -> tuple[int, int]:
@@ -130,11 +132,23 @@ def _check_types(pa: Any, schema: Any) -> None:
     for field in schema:
         kind = field.type
         value = kind.value_type if pa.types.is_dictionary(kind) else kind
-        is_text = pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value)
+        is_text = pa.types.is_string(value) or pa.types.is_large_string(value)
         is_number = pa.types.is_integer(value) or pa.types.is_floating(value)
         if not (is_text or is_number or pa.types.is_null(value) or pa.types.is_boolean(value)):
             found = str(kind)[:32]
             raise one_fault(422, "", "type", f"expected columns of numbers or text, {shown(field.name)} is {found}")
+
+
+def _cells(pa: Any, column: Any) -> list[Any]:
+    """Return a column as a list; equal entries of a dictionary are one text, not a copy for each row."""
+    if not pa.types.is_dictionary(column.type):
+        found: list[Any] = column.to_pylist()
+        return found
+    cells: list[Any] = []
+    for chunk in column.chunks:
+        texts = chunk.dictionary.to_pylist()
+        cells += [None if code is None else texts[code] for code in chunk.indices.to_pylist()]
+    return cells
 
 
 def _numbers(pa: Any, columns: Mapping[str, Any], schema: Schema, rows: int) -> "np.ndarray[Any, Any] | None":

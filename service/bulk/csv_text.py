@@ -110,7 +110,9 @@ def _lines(body: bytes, max_rows: int) -> list[list[str]]:
     except UnicodeDecodeError as error:
         raise Problem(400, "The body is not valid UTF-8.") from error
     except csv.Error as error:
-        raise Problem(400, "The body is not valid CSV: a quote or a line is malformed, or a cell is too long.") from error
+        raise Problem(
+            400, "The body is not valid CSV: a quote or a line is malformed, or a cell is too long."
+        ) from error
     if not lines:
         raise one_fault(422, "", "empty", "expected at least one row, found none")
     return lines

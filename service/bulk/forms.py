@@ -10,7 +10,7 @@ from service.instances import Instances
 from service.messages import Response
 from service.registry import Served
 
-__all__ = ["FORMS", "KINDS", "Form", "form_of", "read_bulk", "write_bulk"]
+__all__ = ["FORMS", "KINDS", "Form", "form_of", "write_bulk"]
 
 Parameters = Mapping[str, str]
 CSV = "text/csv"
@@ -18,7 +18,11 @@ NDJSON = "application/x-ndjson"
 
 
 class Form(NamedTuple):
-    """One form: its media type, how a body of it is read, how outputs are written in it."""
+    """One form: its media type, how a body of it is read, how outputs are written in it.
+
+    `read` takes the body, the schema, the most rows and the parameters of the Content-Type; it raises Problem 400, 415
+    or 422, which says what is wrong and where.
+    """
 
     kind: str
     read: Callable[[bytes, Schema, int, Parameters], Instances]
@@ -39,11 +43,6 @@ _BY_KIND = {form.kind: form for form in FORMS}
 def form_of(kind: str) -> Form | None:
     """Return the form of a media type, None for JSON and all that is no bulk form."""
     return _BY_KIND.get(kind)
-
-
-def read_bulk(form: Form, body: bytes, schema: Schema, max_rows: int, parameters: Parameters) -> Instances:
-    """Read the rows of a body; Problem 400, 413, 415 or 422 says what is wrong and where."""
-    return form.read(body, schema, max_rows, parameters)
 
 
 def write_bulk(form: Form, served: Served, outputs: Outputs) -> Response:

@@ -18,7 +18,8 @@ MAGIC = b"\x93NUMPY"
 LENGTH_BYTES = {b"\x01\x00": 2, b"\x02\x00": 4, b"\x03\x00": 4}
 HEADER_LIMIT = 4096
 HEADER = re.compile(
-    rb"\{ *'descr': *'([<>|=][a-zA-Z]\d{0,3})', *'fortran_order': *(True|False), *'shape': *\(([0-9, ]{0,64})\) *,? *\}\s*"
+    rb"\{ *'descr': *'([<>|=][a-zA-Z]\d{0,3})', *'fortran_order': *(True|False), *"
+    rb"'shape': *\(([0-9, ]{0,64})\) *,? *\}\s*"
 )
 NUMBERS = re.compile(r"[<>|=][fiu](?:1|2|4|8)")
 MATRIX = 2
@@ -41,7 +42,7 @@ def read(body: bytes, schema: Schema, max_rows: int, _parameters: Mapping[str, s
         raise one_fault(400, "", "size", detail)
     values = np.frombuffer(body, kind, offset=start).reshape(shape, order="F" if is_fortran else "C")
     try:
-        return Instances(schema.encode_numbers(values))
+        return Instances(schema.encode_numbers(values), cells=values)
     except InputError as error:
         raise not_fitting(error, "") from error
 

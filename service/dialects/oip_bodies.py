@@ -138,7 +138,8 @@ def _matrix(tensor: Given, served: Served, max_rows: int) -> Instances:
         rows = [cells[start : start + width] for start in range(0, len(cells), width)]
         return encoded("rows", rows, schema, place=tensor.place, max_rows=max_rows)
     try:
-        return Instances(schema.encode_numbers(cells.reshape(tensor.shape)))
+        values = cells.reshape(tensor.shape)
+        return Instances(schema.encode_numbers(values), cells=values)
     except InputError as error:
         raise not_fitting(error, tensor.place) from error
 

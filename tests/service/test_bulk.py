@@ -1,0 +1,119 @@
+"""Bulk forms: the same numbers give the same bits in whatever form they come and go."""
+
+import csv
+import io
+import json
+import sys
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.application import Application, create_application
+from service.settings import load_settings
+from tests.service import models
+
+NPY = "application/x-npy"
+ARROW = "application/vnd.apache.arrow.stream"
+X = np.random.default_rng(3).uniform(0, 8, (37, 4)).astype(np.float32)
+
+
+def npy(array: Any) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def arrow(columns: Any) -> bytes:
+    table = pa.table(columns)
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=10)
+    return sink.getvalue()
+
+
+def csv_of(rows: Any) -> bytes:
+    file = io.StringIO()
+    csv.writer(file).writerows([models.FLOWER_NAMES, *rows])
+    return file.getvalue().encode()
+
+
+BODIES = {
+    "application/json": json.dumps({"instances": X.tolist()}).encode(),
+    NPY: npy(X),
+    ARROW: arrow({name: X[:, i] for i, name in enumerate(models.FLOWER_NAMES)}),
+    "text/csv": csv_of(X.tolist()),
+    "application/x-ndjson": b"".join(json.dumps(row).encode() + b"\n" for row in X.tolist()),
+}
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: Any) -> Any:
+    root = tmp_path_factory.mktemp("models")
+    models.filled_repository(root)
+    application: Application = create_application(load_settings(models=root, default_model="flowers"))
+    yield application.flask.test_client()
+    application.runtime.stop()
+
+
+def ask(client: Any, body: bytes, kind: str, accept: str = "application/json") -> Any:
+    return client.post("/predict", data=body, headers={"Content-Type": kind, "Accept": accept})
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_rows_of_every_form_give_the_same_answer(kind: str, client: Any) -> None:
+    expected = ask(client, BODIES["application/json"], "application/json")
+    found = ask(client, BODIES[kind], kind)
+    assert found.status_code == 200, found.text
+    assert found.data == expected.data
+
+
+def test_answers_of_every_form_hold_the_same_bits(client: Any) -> None:
+    body = BODIES[NPY]
+    plain = ask(client, body, NPY).get_json()
+    expected = np.array(plain["probabilities"], np.float32)
+
+    assert (np.load(io.BytesIO(ask(client, body, NPY, NPY).data), allow_pickle=False) == expected).all()
+    table = pa.ipc.open_stream(ask(client, body, NPY, ARROW).data).read_all()
+    assert table.column_names == ["prediction", *(f"probability of {name}" for name in plain["classes"])]
+    assert table["prediction"].to_pylist() == plain["predictions"]
+    assert (np.column_stack([table.columns[i].to_numpy() for i in (1, 2, 3)]) == expected).all()
+    header, *rows = csv.reader(io.StringIO(ask(client, body, NPY, "text/csv").text))
+    assert header == table.column_names
+    assert [row[0] for row in rows] == plain["predictions"]
+    assert (np.array([row[1:] for row in rows], np.float32) == expected).all()
+    lines = [json.loads(line) for line in ask(client, body, NPY, "application/x-ndjson").text.splitlines()]
+    assert [line["prediction"] for line in lines] == plain["predictions"]
+    found = [[line["probabilities"][name] for name in plain["classes"]] for line in lines]
+    assert (np.array(found, np.float32) == expected).all()
+
+
+def test_without_pyarrow_arrow_is_refused_in_words(client: Any, monkeypatch: Any) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    refused = ask(client, BODIES[ARROW], ARROW)
+    assert refused.status_code == 415
+    assert "pyarrow, which is not installed" in refused.get_json()["detail"]
+    assert ask(client, BODIES[NPY], NPY, ARROW).status_code == 406
+
+
+def test_a_dictionary_of_one_long_text_is_not_copied_for_each_row(client: Any) -> None:
+    indices = pa.array(np.zeros(9000, np.int16))
+    street = pa.DictionaryArray.from_arrays(indices, pa.array(["a" * 1_000_000]))
+    body = arrow({"area": [1.0] * 9000, "street": street, "roof": ["1"] * 9000})
+    answer = client.post("/models/houses/predict", data=body, headers={"Content-Type": ARROW})
+    assert answer.status_code == 422
+    assert len(answer.data) < 5000
+
+
+@settings(max_examples=150, deadline=None)
+@given(kind=st.sampled_from(sorted(BODIES)), data=st.data())
+def test_a_damaged_body_is_answered_and_never_a_failure(kind: str, data: Any, client: Any) -> None:
+    body = bytearray(BODIES[kind])
+    for _ in range(data.draw(st.integers(1, 4))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    start = data.draw(st.integers(0, 8))
+    end = data.draw(st.integers(len(body) - 8, len(body)))
+    assert ask(client, bytes(body[start:end]), kind).status_code in {200, 400, 413, 422}
