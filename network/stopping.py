@@ -21,7 +21,8 @@ class EarlyStopping:
 
     ``below`` stops as soon as the value is under it; ``patience`` stops when that many epochs have brought no value
     better by more than ``min_delta`` (Prechelt, 1998), and with ``restore_best`` the fit ends with the weights of the
-    best epoch. ``mode`` says whether better is "min" or "max".
+    best epoch. With neither, the fit runs to its end and takes the weights of its best epoch. ``mode`` says whether
+    better is "min" or "max".
     """
 
     monitor: str = "loss"
@@ -32,8 +33,8 @@ class EarlyStopping:
     restore_best: bool = True
 
     def __post_init__(self) -> None:
-        if self.below is None and self.patience is None:
-            raise ValueError("stopping: expected `below`, `patience` or both")
+        if self.below is None and self.patience is None and not self.restore_best:
+            raise ValueError("stopping: expected `below`, `patience` or `restore_best`")
         if self.patience is not None:
             at_least(1, patience=self.patience)
         at_least(0, min_delta=self.min_delta)
@@ -50,7 +51,8 @@ class Watch:
         self._sign = 1 if stopping.mode == "min" else -1
         self._best = math.inf
         self._theta = theta
-        self._kept = theta.copy() if stopping.patience is not None and stopping.restore_best else None
+        keeps = stopping.restore_best and (stopping.patience is not None or stopping.below is None)
+        self._kept = theta.copy() if keeps else None
 
     def observe(self, epoch: int, values: Mapping[str, float]) -> str | None:
         """Take note of an epoch; return why to stop after it, or None."""

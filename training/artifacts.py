@@ -29,11 +29,22 @@ def evaluate_parts(prepared: Prepared, fitted: Fitted) -> dict[str, float]:
         if side is not None:
             values = fitted.evaluate(fitted.result.mlp, side.X, side.values)
             found |= {f"{part}.{name}": value for name, value in values.items()}
+            found |= {} if part == "train" else _before_temperature(fitted, part, side)
+    if fitted.temperature is not None:
+        found["validation.temperature"] = fitted.temperature
     calibration = calibrate(prepared, fitted.result.mlp)
     if calibration is not None and prepared.test is not None:
         held = coverage(calibration, prepared, fitted.result.mlp, prepared.test)
         found |= {} if held is None else {"test.coverage_90": held}
     return found
+
+
+def _before_temperature(fitted: Fitted, part: str, side: Side) -> dict[str, float]:
+    """Return how good the probabilities were as they came out of the fit, where a temperature changed them."""
+    if fitted.untempered is None:
+        return {}
+    values = fitted.evaluate(fitted.untempered, side.X, side.values)
+    return {f"{part}.{name}_before": values[name] for name in ("log_loss", "ece")}
 
 
 def ancestry(prepared: Prepared, recipe: Recipe, table: Table) -> dict[str, str | int | None]:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from network import MLP
-from predictor import Calibration
+from predictor import Calibration, NumberOutputs
 from training.evaluation import class_probabilities
 from training.prepared import Prepared, Side
 
@@ -31,8 +31,8 @@ def coverage(calibration: Calibration, prepared: Prepared, mlp: MLP, side: Side)
 
 def _scores(prepared: Prepared, mlp: MLP, side: Side) -> NDArray[np.float64] | None:
     A = mlp.infer(side.X)
-    if not prepared.problem.target.labels:
-        goal = prepared.goal
-        return np.abs(side.values - (A[:, 0].astype(np.float64) * goal.scale + goal.offset))
+    outputs = prepared.goal.outputs
+    if isinstance(outputs, NumberOutputs):
+        return np.abs(side.values - outputs.values(A)[:, 0])
     P = class_probabilities(mlp, A)
     return None if P is None else 1 - P[np.arange(len(P)), side.values]

@@ -17,6 +17,10 @@ from training.table import Column
 __all__ = ["encode", "feature_of", "histogram_of", "raw_cells", "target_scale", "text_counts"]
 
 BINS = 10
+NORMAL_QUARTILES = 1.349  # how far apart the quartiles of a normal distribution are, in its deviations
+FEWEST_FLAGGED = 20  # rows on either side of a flag, or it says which row it was rather than that a cell was missing
+ROWS_A_BIN = 200  # fewer in a bin teach its own weights little but noise
+NEAREST_KNOTS = 1e-5  # of the scaled values' size: float32 still tells them apart
 CHUNK_ROWS = 4096  # bounds the float64 that encoding makes on the way
 
 
@@ -72,16 +76,55 @@ def feature_of(part: Column, encoding: Encoding, *, may_miss: bool) -> Feature:
 
 
 def _numeric(part: Column, encoding: Encoding, *, may_miss: bool) -> NumericFeature:
-    values = part.values[~part.is_missing].astype(np.float64)
+    is_missing = part.is_missing
+    values = part.values[~is_missing].astype(np.float64)
     middle = float(np.median(values)) if may_miss else None
-    offset, scale = 0.0, encoding.divide_by
-    if encoding.inputs == "standardise":
-        filled = values if middle is None else np.where(part.is_missing, middle, part.values)
-        offset, scale = _standard(filled)
+    filled = values if middle is None else np.where(is_missing, middle, part.values)
+    offset, scale = _scaling(filled, encoding)
     low, high = float(values.min()), float(values.max())
     return NumericFeature(
-        part.name, offset=offset, scale=scale, missing=middle, low=low, high=high, histogram=histogram_of(values)
+        part.name,
+        offset=offset,
+        scale=scale,
+        missing=middle,
+        low=low,
+        high=high,
+        histogram=histogram_of(values),
+        clip=encoding.clip,
+        knots=_knots(values, offset, scale, encoding.bins),
+        flags_missing=encoding.flag_missing and min(int(is_missing.sum()), len(values)) >= FEWEST_FLAGGED,
     )
+
+
+def _scaling(values: NDArray[np.float64], encoding: Encoding) -> tuple[float, float]:
+    if encoding.inputs == "raw":
+        return 0.0, encoding.divide_by
+    return _standard(values) if encoding.inputs == "standardise" else _robust(values)
+
+
+def _robust(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the median, and the deviation of a normal distribution with these quartiles.
+
+    Where the quartiles are one number, half of the range (Holzmueller et al., 2024, section 3).
+    """
+    lower, middle, upper = np.quantile(values, (0.25, 0.5, 0.75)).tolist()
+    spread = (upper - lower) / NORMAL_QUARTILES or float(np.ptp(values)) / 2
+    return middle, spread if 0 < spread < np.inf and np.isfinite(1 / spread) else 1.0
+
+
+def _knots(values: NDArray[np.float64], offset: float, scale: float, bins: int) -> tuple[float, ...]:
+    """Return the quantiles between at most `bins` equal parts of the values, those that scaling keeps apart.
+
+    None where they would say no more than the value itself: two knots are a straight line.
+    """
+    parts = min(bins, len(values) // ROWS_A_BIN)
+    if parts < 2:  # noqa: PLR2004
+        return ()
+    knots = np.unique(np.quantile(values, np.linspace(0, 1, parts + 1), method="inverted_cdf"))
+    places = (knots - offset) / scale
+    apart = np.diff(places) > NEAREST_KNOTS * np.maximum(1, np.abs(places[1:]))
+    kept = [float(knots[0]), *knots[1:][apart].tolist()]
+    return tuple(kept) if len(kept) > 2 else ()  # noqa: PLR2004
 
 
 def histogram_of(values: NDArray[np.float64]) -> Histogram | None:

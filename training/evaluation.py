@@ -7,20 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from network import MLP
-from training.problem import Task
+from predictor import ClassOutputs, Outputs
 
 __all__ = [
     "CLASS_METRICS",
     "NUMBER_METRICS",
     "Evaluator",
+    "calibration_error",
     "class_codes",
     "class_probabilities",
     "evaluator",
 ]
 
-CLASS_METRICS = ("accuracy", "log_loss", "macro_f1")
+CLASS_METRICS = ("accuracy", "log_loss", "ece", "macro_f1")
 NUMBER_METRICS = ("mse_standardised", "mse", "mae", "r2")
 HALF = 0.5
+ECE_BINS = 15
 
 
 class Evaluator(Protocol):
@@ -30,16 +32,16 @@ class Evaluator(Protocol):
         """Evaluate on X (rows, width) with the true values (rows,): class codes, or numbers in their own units."""
 
 
-def evaluator(task: Task, *, classes: int, offset: float, scale: float) -> Evaluator:
-    """Return the evaluator of a task; `offset` and `scale` bring a number's output back to its own units."""
+def evaluator(outputs: Outputs) -> Evaluator:
+    """Return the evaluator of what the outputs mean; a number is brought back to its own units."""
 
     def of_classes(mlp: MLP, X: NDArray[np.float32], values: NDArray[Any]) -> dict[str, float]:
-        return _class_metrics(mlp, mlp.infer(X), values, classes)
+        return _class_metrics(mlp, mlp.infer(X), values, len(outputs.labels))  # type: ignore[union-attr]
 
     def of_numbers(mlp: MLP, X: NDArray[np.float32], values: NDArray[Any]) -> dict[str, float]:
-        return _number_metrics(mlp.infer(X)[:, 0], values, offset, scale)
+        return _number_metrics(outputs.values(mlp.infer(X))[:, 0], values, outputs.scale[0])  # type: ignore[union-attr]
 
-    return of_classes if task == "classes" else of_numbers
+    return of_classes if isinstance(outputs, ClassOutputs) else of_numbers
 
 
 def class_probabilities(mlp: MLP, A: NDArray[Any]) -> NDArray[np.float64] | None:
@@ -61,6 +63,19 @@ def class_codes(A: NDArray[Any]) -> NDArray[np.int64]:
     return np.asarray(A.argmax(axis=1), dtype=np.int64)
 
 
+def calibration_error(P: NDArray[np.float64], codes: NDArray[Any]) -> float:
+    """Return the expected calibration error of probabilities (rows, classes), between 0 and 1.
+
+    The mean over the rows of |accuracy - confidence| of their bin, confidence being the probability of the predicted
+    class, in 15 equal bins (Guo et al., 2017, equation 3).
+    """
+    confidence = P.max(axis=1)
+    is_right = P.argmax(axis=1) == codes
+    bins = np.minimum((confidence * ECE_BINS).astype(np.int64), ECE_BINS - 1)
+    gaps = np.bincount(bins, weights=is_right - confidence, minlength=ECE_BINS)
+    return float(np.abs(gaps).sum() / len(P))
+
+
 def _class_metrics(mlp: MLP, A: NDArray[Any], codes: NDArray[Any], classes: int) -> dict[str, float]:
     from sklearn import metrics  # noqa: PLC0415 - slow to import, and a wrong command line should be told at once
 
@@ -70,14 +85,14 @@ def _class_metrics(mlp: MLP, A: NDArray[Any], codes: NDArray[Any], classes: int)
     P = class_probabilities(mlp, A)
     if P is not None:
         found["log_loss"] = float(metrics.log_loss(codes, P, labels=labels))
+        found["ece"] = calibration_error(P, codes)
     found["macro_f1"] = float(metrics.f1_score(codes, guesses, labels=labels, average="macro", zero_division=0))
     return found
 
 
-def _number_metrics(outputs: NDArray[Any], values: NDArray[Any], offset: float, scale: float) -> dict[str, float]:
+def _number_metrics(guesses: NDArray[np.float64], values: NDArray[Any], scale: float) -> dict[str, float]:
     from sklearn import metrics  # noqa: PLC0415 - as above
 
-    guesses = outputs.astype(np.float64) * scale + offset
     squared = float(metrics.mean_squared_error(values, guesses))
     found = {
         "mse_standardised": squared / scale**2,

@@ -1,7 +1,7 @@
 """One fit as a recipe describes it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,19 +22,27 @@ from training.errors import RecipeError
 from training.evaluation import CLASS_METRICS, NUMBER_METRICS, Evaluator, evaluator
 from training.prepared import Prepared, Side
 from training.recipe import Fit, Recipe
+from training.temperature import tempered
 
 __all__ = ["Fitted", "fit_recipe"]
 
 SHOWN_TIMES = 50  # how often a metric that nothing waits for is computed in a fit
 WATCHED_ROWS = 2000
+STEPS = 100  # of an epoch, for as long as the batches stay reasonable
+SMALLEST_BATCH, LARGEST_BATCH = 16, 256
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """The fitted network, with the evaluator that its metrics are to be computed by."""
+    """The fitted network, with the evaluator that its metrics are to be computed by.
+
+    Where a temperature divides the logits, `untempered` is the network as it came out of the fit.
+    """
 
     result: FitResult
     evaluate: Evaluator
+    temperature: float | None = None
+    untempered: MLP | None = None
 
 
 def fit_recipe(
@@ -51,10 +59,7 @@ def fit_recipe(
     """
     initial, shuffling = np.random.default_rng(recipe.seed).spawn(2)
     mlp = MLP.initialized(_architecture(prepared, recipe), recipe.network.initializer.make(), rng=initial)
-    goal = prepared.goal
-    evaluate = evaluator(
-        prepared.problem.target.task, classes=len(prepared.problem.target.labels), offset=goal.offset, scale=goal.scale
-    )
+    evaluate = evaluator(prepared.goal.outputs)
     validation = prepared.validation
     result = fit(
         mlp,
@@ -69,7 +74,19 @@ def fit_recipe(
         keep=keep,
         resume=resume,
     )
-    return Fitted(result, evaluate)
+    return _tempered(Fitted(result, evaluate), prepared, recipe)
+
+
+def _tempered(fitted: Fitted, prepared: Prepared, recipe: Recipe) -> Fitted:
+    """Divide the logits by a temperature where the recipe says so and the task has any."""
+    side, mlp = prepared.validation, fitted.result.mlp
+    if not recipe.fit.temperature or side is None or not prepared.problem.target.labels:
+        return fitted
+    found = tempered(mlp, side.X, side.values)
+    if found is None:
+        return fitted
+    cooled, temperature = found
+    return Fitted(replace(fitted.result, mlp=cooled), fitted.evaluate, temperature, mlp)
 
 
 def _architecture(prepared: Prepared, recipe: Recipe) -> Architecture:
@@ -81,15 +98,13 @@ def _architecture(prepared: Prepared, recipe: Recipe) -> Architecture:
 
 def _options(prepared: Prepared, recipe: Recipe) -> FitOptions:
     settings = recipe.fit
-    rows = len(prepared.train.rows)
-    size = None if settings.batch_size == "full" else min(settings.batch_size, rows)
     try:
         return FitOptions(
             loss=prepared.goal.loss.make(),
             optimizer=settings.optimizer.make(),
             schedule=settings.schedule.make(),
             epochs=settings.epochs,
-            batch_size=size,
+            batch_size=_batch_size(settings, len(prepared.train.rows)),
             shuffle=settings.shuffle,
             l2=settings.l2,
             clip_norm=settings.clip_norm,
@@ -97,6 +112,15 @@ def _options(prepared: Prepared, recipe: Recipe) -> FitOptions:
         )
     except ValueError as error:
         raise RecipeError(f"fit: {error}") from error
+
+
+def _batch_size(settings: Fit, rows: int) -> int | None:
+    """Return the rows of a step; "auto" is the power of two nearest to a hundredth of all, within bounds."""
+    if settings.batch_size == "full":
+        return None
+    if settings.batch_size == "auto":
+        return min(rows, int(np.clip(2 ** round(np.log2(rows / STEPS)), SMALLEST_BATCH, LARGEST_BATCH)))
+    return min(settings.batch_size, rows)
 
 
 def _stopping(prepared: Prepared, settings: Fit) -> EarlyStopping | None:

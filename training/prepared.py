@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor import Schema
-from training.encoding import encode, target_scale
+from training.encoding import encode
 from training.errors import DataError
 from training.inference import describe
 from training.problem import Problem, pose
@@ -53,10 +53,7 @@ def prepare(table: Table, recipe: Recipe) -> Prepared:
     parts = _parts(problem, recipe)
     fitted, watched = _validation(problem, parts.train, recipe)
     described = describe(problem.features, parts.train, recipe.encoding, prune=data.prune, keep=data.keep)
-    offset, scale = 0.0, 1.0
-    if problem.target.task == "number":
-        offset, scale = target_scale(problem.target.values[parts.train], recipe.encoding)
-    aim = goal(problem.target, recipe, offset=offset, scale=scale)
+    aim = goal(problem.target, recipe, parts.train)
     side = _encoder(described.schema, described.columns, aim, problem)
     return Prepared(
         problem=problem,

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from network import ACTIVATIONS
+from predictor.features import LARGEST_CLIP, SMALLEST_CLIP
 from predictor.wording import hint, shown
 from training.choices import InitializerChoice, LossChoice, OptimizerChoice, ScheduleChoice
 
@@ -71,14 +72,21 @@ class Data(Strict):
 
 
 class Encoding(Strict):
-    """How values become what the network sees: (value - mean) / deviation of the training rows, or value / divide_by.
+    """How values become what the network sees, by what the training rows say.
 
-    `unknown` is what a category that training never saw gets when the model serves.
+    `inputs`: (value - mean) / deviation, the same with median and quartiles, or value / divide_by. `clip` bends scaled
+    values smoothly into -clip..clip, `bins` adds so many piecewise-linear columns between quantiles, `flag_missing` a
+    column that says where a cell was missing. `clamp_target` keeps answers inside the training range. `unknown` is what
+    a category that training never saw gets when the model serves.
     """
 
-    inputs: Literal["standardise", "raw"] = "standardise"
+    inputs: Literal["standardise", "robust", "raw"] = "standardise"
     divide_by: Annotated[float, Field(gt=0)] = 1.0
+    clip: Annotated[float, Field(ge=SMALLEST_CLIP, le=LARGEST_CLIP)] | None = None
+    bins: Annotated[int, Field(ge=0, le=1024)] = 0
+    flag_missing: bool = False
     target: Literal["standardise", "raw"] = "standardise"
+    clamp_target: bool = False
     unknown: Literal["refuse", "bucket"] = "bucket"
 
 
@@ -130,17 +138,22 @@ class Stopping(Strict):
 
 
 class Fit(Strict):
-    """How the parameters are found."""
+    """How the parameters are found.
+
+    The batch size "auto" is about a hundredth of the rows, `temperature` makes probabilities right on the rows that
+    watch.
+    """
 
     loss: LossChoice | None = None
     optimizer: OptimizerChoice = OptimizerChoice(name="adam")
     schedule: ScheduleChoice = ScheduleChoice(name="constant")
     epochs: Count = 200
-    batch_size: Count | Literal["full"] = "full"
+    batch_size: Count | Literal["full", "auto"] = "full"
     shuffle: bool = True
     l2: Annotated[float, Field(ge=0)] = 0.0
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     stopping: Stopping | None = None
+    temperature: bool = False
 
 
 class Checkpoint(Strict):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from network import Layer
 from predictor import ClassOutputs, NumberOutputs
 from training.choices import LossChoice
+from training.encoding import target_scale
 from training.errors import RecipeError
 from training.problem import Target
 from training.recipe import Recipe
@@ -23,34 +24,34 @@ CODES = "categorical_cross_entropy"
 class Goal:
     """What the network is fitted to: its last layer, the loss, the targets y of all rows, and what outputs mean.
 
-    y is (rows,) class codes for the categorical cross-entropy and (rows, outputs) numbers otherwise. `offset` and
-    `scale` are those of a numeric target.
+    y is (rows,) class codes for the categorical cross-entropy and (rows, outputs) numbers otherwise.
     """
 
     layer: Layer
     loss: LossChoice
     y: NDArray[Any]
     outputs: ClassOutputs | NumberOutputs
-    offset: float = 0.0
-    scale: float = 1.0
 
 
-def goal(target: Target, recipe: Recipe, *, offset: float, scale: float) -> Goal:
+def goal(target: Target, recipe: Recipe, train: NDArray[np.int64]) -> Goal:
     """Resolve what the recipe leaves open: softmax with cross-entropy for classes, identity with squares for numbers.
 
-    Raises RecipeError when the recipe's last layer does not fit the target.
+    A number's scale and bounds are those of the rows `train`. Raises RecipeError when the recipe's last layer does not
+    fit the target.
     """
     if target.task == "number":
-        return _number_goal(target, recipe, offset, scale)
+        return _number_goal(target, recipe, target.values[train])
     return _class_goal(target, recipe)
 
 
-def _number_goal(target: Target, recipe: Recipe, offset: float, scale: float) -> Goal:
+def _number_goal(target: Target, recipe: Recipe, known: NDArray[np.float64]) -> Goal:
     output = recipe.network.output
+    offset, scale = target_scale(known, recipe.encoding)
     y = ((target.values - offset) / scale).astype(np.float32)[:, None]
     layer = Layer(1, output.activation or "identity", bias=output.bias)
-    outputs = NumberOutputs(targets=(target.name,), offset=(offset,), scale=(scale,))
-    return Goal(layer, recipe.fit.loss or LossChoice(name="mean_squared"), y, outputs, offset, scale)
+    bounds = ((float(known.min()),), (float(known.max()),)) if recipe.encoding.clamp_target else ()
+    outputs = NumberOutputs((target.name,), (offset,), (scale,), *bounds)
+    return Goal(layer, recipe.fit.loss or LossChoice(name="mean_squared"), y, outputs)
 
 
 def _class_goal(target: Target, recipe: Recipe) -> Goal:

@@ -278,7 +278,7 @@ def test_options_outside_their_range_are_refused(options: dict[str, Any], messag
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "stopping: expected `below`, `patience` or both"),
+        ({"restore_best": False}, "stopping: expected `below`, `patience` or `restore_best`"),
         ({"patience": 0}, "patience: expected a number of at least 1, found 0"),
         ({"below": 1.0, "mode": "least"}, "mode: expected min or max, found 'least'"),
     ],

@@ -93,3 +93,59 @@ def test_a_number_that_float32_cannot_hold_is_refused_by_name() -> None:
     described = describe([column], np.arange(2), Encoding(inputs="raw"), prune=False)
     with pytest.raises(DataError, match="the data do not fit the schema of the training rows"):
         encode(described.schema, [column], np.arange(2))
+
+
+ROBUST = Encoding(inputs="robust", clip=3.0, bins=8, flag_missing=True)
+
+
+def numeric(values: np.ndarray, encoding: Encoding = ROBUST) -> NumericFeature:
+    column = Column("x", values)
+    (feature,) = describe([column], np.arange(len(values)), encoding, prune=False).schema.features
+    assert isinstance(feature, NumericFeature)
+    return feature
+
+
+def test_robust_numbers_take_the_median_and_the_quartiles_whatever_the_tail() -> None:
+    values = np.random.default_rng(0).normal(7, 2, 10_001)
+    values[:50] = 1e6
+    feature = numeric(values)
+    assert feature.offset == pytest.approx(7, abs=0.1)
+    assert feature.scale == pytest.approx(2, abs=0.1)
+    assert (feature.clip, feature.flags_missing, len(feature.knots)) == (3.0, False, 9)
+    np.testing.assert_allclose(feature.knots, np.quantile(values, np.linspace(0, 1, 9)), rtol=1e-2)
+    assert numeric(np.array([0.0] * 90 + [8.0] * 10)).scale == 4
+    assert numeric(np.zeros(10)).scale == 1
+    assert numeric(np.array([0.0] * 9 + [5e-324])).scale == 1
+
+
+def test_bins_hold_two_hundred_rows_and_only_where_they_say_more_than_the_value() -> None:
+    rng = np.random.default_rng(0)
+    assert len(numeric(rng.normal(size=1000)).knots) == 6
+    assert numeric(rng.normal(size=399)).knots == ()
+    assert numeric(rng.integers(0, 2, 4000).astype(float)).knots == ()
+    assert numeric(rng.integers(0, 3, 4000).astype(float)).knots == (0, 1, 2)
+    near = numeric(np.repeat([1e9, 1e9 + 1e-4, 1e9 + 50, 1e9 + 100], 400))
+    assert len(near.knots) == 3
+
+
+def test_missing_cells_are_flagged_where_there_are_enough_of_them_to_learn_from() -> None:
+    values = np.random.default_rng(0).normal(size=100)
+    for missing, flagged in ((0, False), (19, False), (20, True), (80, True), (81, False)):
+        gaps = values.copy()
+        gaps[:missing] = np.nan
+        assert numeric(gaps).flags_missing is flagged
+    assert not numeric(gaps, Encoding()).flags_missing
+
+
+def test_a_request_is_encoded_as_the_training_rows_were() -> None:
+    rng = np.random.default_rng(0)
+    amount = rng.lognormal(size=1000)
+    amount[:100] = np.nan
+    columns = [Column("amount", amount), text("city", *rng.choice(["Rome", "Bonn"], 1000))]
+    described = describe(columns, np.arange(1000), ROBUST, prune=True)
+    X = encode(described.schema, columns, np.arange(1000))
+    rows = [list(raw_cells(columns, row)) for row in range(1000)]
+    np.testing.assert_array_equal(described.schema.encode_rows(rows).X, X)
+    np.testing.assert_array_equal(described.schema.encode_rows(rows[7:8]).X, X[7:8])
+    assert X[:100, 5].all()
+    assert not X[100:, 5].any()

@@ -67,10 +67,12 @@ def test_the_report_says_what_the_terminal_says(command: Command, flowers: Path,
     assert found["epochs"] == 20
     assert set(found["metrics"]) == {
         "test.coverage_90",
+        "validation.temperature",
+        *(f"{part}.{name}_before" for part in ("validation", "test") for name in ("log_loss", "ece")),
         *(
             f"{part}.{name}"
             for part in ("train", "validation", "test")
-            for name in ("accuracy", "log_loss", "macro_f1")
+            for name in ("accuracy", "log_loss", "ece", "macro_f1")
         ),
     }
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from network import EpochRecord
-from predictor import Predictor
+from predictor import NumberOutputs, Predictor
 from training.evaluation import class_codes
 from training.fitting import Fitted
 from training.prepared import Prepared, Side
@@ -140,12 +140,11 @@ def _slices(prepared: Prepared, answers: Answers) -> dict[str, Any]:
 def _importance(predictor: Predictor, prepared: Prepared) -> dict[str, float] | None:
     """Shuffle features among at most a thousand judged rows; the error is 1 - accuracy, or the squared one."""
     _, side = judged(prepared)
-    X, values, goal = side.X[:MOST_ROWS], side.values[:MOST_ROWS], prepared.goal
-    if prepared.problem.target.labels:
-        return permutation_importance(
-            predictor.network, prepared.schema, X, lambda A: float(np.mean(class_codes(A) != values))
-        )
-    truth = (values - goal.offset) / goal.scale
-    return permutation_importance(
-        predictor.network, prepared.schema, X, lambda A: float(np.mean((A[:, 0] - truth) ** 2))
-    )
+    X, values, outputs = side.X[:MOST_ROWS], side.values[:MOST_ROWS], predictor.outputs
+
+    def error(A: NDArray[np.float32]) -> float:
+        if isinstance(outputs, NumberOutputs):
+            return float(np.mean(((outputs.values(A)[:, 0] - values) / outputs.scale[0]) ** 2))
+        return float(np.mean(class_codes(A) != values))
+
+    return permutation_importance(predictor.network, prepared.schema, X, error)
