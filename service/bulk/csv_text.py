@@ -17,7 +17,7 @@ from service.instances import Instances, encoded, plain_instances
 from service.problems import Problem, one_fault
 from service.registry import Served
 
-__all__ = ["column_names", "read", "read_table", "write"]
+__all__ = ["column_names", "read", "read_table", "write", "write_predictions"]
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 MISSING = frozenset({"", "na", "nan", "null", "none"})
@@ -59,6 +59,11 @@ def write(served: Served, outputs: Outputs) -> bytes:
     file = StringIO()
     csv.writer(file, lineterminator="\n").writerow(column_names(served, outputs))
     return file.getvalue().encode() + b"".join(line + b"\n" for line in _written(outputs))
+
+
+def write_predictions(outputs: Outputs) -> bytes:
+    """Write the predictions alone, one row a line, without a line of names."""
+    return b"".join(line + b"\n" for line in _written(outputs._replace(probabilities=None)))
 
 
 def column_names(served: Served, outputs: Outputs) -> list[str]:

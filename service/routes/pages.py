@@ -4,7 +4,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from service.messages import HTML, Request, Response
+from service.messages import HTML, JSON, Request, Response, json_response
 from service.registry import NotServedError
 from service.router import Route
 
@@ -30,8 +30,11 @@ def _file(name: str) -> bytes:
     return (files("service") / "pages" / name).read_bytes()
 
 
-def index(_request: Request, _runtime: "Runtime") -> Response:
-    """Answer the playground."""
+def index(request: Request, _runtime: "Runtime") -> Response:
+    """Answer the playground; a program that asks for no page, as KServe's client does, is told that all is well."""
+    accept = request.headers.get("accept")
+    if accept is not None and "text/html" not in accept:
+        return json_response({"status": "alive"})
     return Response(200, _file("index.html"), HTML, PAGE_HEADERS)
 
 
@@ -49,7 +52,7 @@ def asset(request: Request, _runtime: "Runtime") -> Response:
 
 
 ROUTES = (
-    Route("GET", "/", index, "A page that lists the models, with a form to try them", produces=(HTML,)),
+    Route("GET", "/", index, "A page that lists the models, with a form to try them", produces=(HTML, JSON)),
     Route("GET", "/docs", docs, "A page that describes every route", produces=(HTML,)),
     Route("GET", "/assets/<asset>", asset, "Scripts and styles of the pages", produces=("text/css", "text/javascript")),
 )

@@ -142,6 +142,10 @@ def check_fault(answer: Answer, path: str) -> None:
         return
     if path.startswith(("/v1/", "/v2/")) or path == "/v2":
         assert json.loads(answer.body).keys() == {"error"}, answer
+    elif path == "/invocations" and answer.status == 415:
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    elif path == "/invocations":
+        assert json.loads(answer.body).keys() == {"error_code", "message"}, answer
     else:
         assert answer.headers["content-type"] == "application/problem+json"
         assert json.loads(answer.body)["instance"] == answer.headers["x-request-id"]
