@@ -46,6 +46,7 @@ COPY --from=serve-packages /opt/ganglion /opt/ganglion
 COPY network network
 COPY predictor predictor
 COPY service service
+COPY deploy/serve.py ./
 RUN python -m compileall -q --invalidation-mode unchecked-hash .
 USER 10001:10001
 ENV GANGLION_BIND=0.0.0.0:8000

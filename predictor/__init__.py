@@ -9,6 +9,7 @@ from predictor.predictor import Golden, Predictor, prove
 from predictor.reference import Reference
 from predictor.repository import FolderRepository, Repository
 from predictor.schema import Encoded, Schema
+from predictor.single_file import FileRepository
 
 __all__ = [
     "ArtifactError",
@@ -19,6 +20,7 @@ __all__ = [
     "Encoded",
     "Fault",
     "Feature",
+    "FileRepository",
     "Findings",
     "FolderRepository",
     "Golden",

@@ -13,7 +13,7 @@ from service.counters import SharedCounters
 from service.layout import BATCH_ROWS, BUCKETS, GAUGES, OUTCOMES, STAGES, Layout, Outcome, histogram
 from service.logs import LONGEST_TEXT, LogWriter, trace_of
 from service.observing import EVENTS, SHED_REASONS, Event, ShedReason, Stages
-from service.routes import all_routes
+from service.routes import routes_of
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ def _add_histogram(
 
 def create_observer(settings: Settings, log: LogWriter | None = None) -> SharedObserver:
     """Build the observer that all workers share; call it before the fork."""
-    layout = Layout(route.template for route in all_routes(is_admin=settings.admin))
+    layout = Layout(route.template for route in routes_of(settings))
     counters = SharedCounters(SPARE_ROWS, layout.width, len(GAUGES))
     return SharedObserver(
         layout, counters, log or LogWriter(level=settings.log_level, is_json=settings.log_format == "json")

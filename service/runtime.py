@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
-from predictor import FolderRepository, Repository
+from predictor import FileRepository, FolderRepository, Repository
 from service.batching import Batcher
 from service.drift import DriftWatch
 from service.messages import generated_ids
@@ -11,11 +12,13 @@ from service.observing import Observer, QuietObserver
 from service.pipeline import Pipeline
 from service.registry import Registry
 from service.router import Router
-from service.routes import all_routes
+from service.routes import routes_of
 from service.settings import Settings
 from service.watcher import Watcher
 
 __all__ = ["Runtime"]
+
+MODEL = "model.npz"
 
 
 class Runtime:
@@ -26,10 +29,10 @@ class Runtime:
     ) -> None:
         self.settings = settings
         self.observer: Observer = observer or QuietObserver()
-        self.registry = Registry(repository or FolderRepository(settings.models), self.observer, settings.default_model)
+        self.registry = Registry(repository or repository_at(settings.models), self.observer, settings.default_model)
         self.batcher = Batcher(thread_rows=settings.thread_rows, max_rows_waiting=settings.max_rows_waiting)
         self.drift = DriftWatch() if settings.drift else None
-        self.router = Router(all_routes(is_admin=settings.admin))
+        self.router = Router(routes_of(settings))
         self.pipeline = Pipeline(self)
         self.ids: Iterator[str] = generated_ids()
         self._watcher = Watcher(self.registry, self.observer, settings.reload_interval_s)
@@ -48,3 +51,11 @@ class Runtime:
             self._started_in = None
             self._watcher.stop()
             self.batcher.close()
+
+
+def repository_at(models: Path) -> Repository:
+    """Return the repository in a folder, or the one model that the path or a file in the folder is."""
+    for path in (models, models / MODEL):
+        if path.is_file():
+            return FileRepository(path)
+    return FolderRepository(models)

@@ -1,10 +1,13 @@
 """What can be configured, from the environment with the prefix GANGLION_, read once and typed."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from service.platforms import platform_settings
 
 __all__ = ["PREFIX", "Settings", "SettingsError", "load_settings", "settings_table"]
 
@@ -14,6 +17,7 @@ SECRET_LIMIT = 4096
 
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 Count = Annotated[int, Field(ge=1)]
+UrlPath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~:@!$&'()*+,;=/-]{1,255}$")]
 
 
 class SettingsError(ValueError):
@@ -25,7 +29,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
-    models: Path = Field(default=Path("models"), description="Folder of the model repository")
+    models: Path = Field(
+        default=Path("models"), description="Folder of the model repository, or one model file (or the folder it is in)"
+    )
     default_model: str | None = Field(
         default=None, description="Model that `POST /predict` means; unset: the only one there is"
     )
@@ -53,6 +59,12 @@ class Settings(BaseSettings):
     backlog: Count = Field(default=2048, description="Connections that may wait to be accepted")
     reload_interval_s: Seconds = Field(default=1.0, description="How often the repository is looked at for changes")
     drift: bool = Field(default=True, description="Whether a sample of the rows is compared with those of training")
+    predict_route: UrlPath | None = Field(
+        default=None, description="One more path that predicts, as Vertex AI asks for it"
+    )
+    health_route: UrlPath | None = Field(
+        default=None, description="One more path that tells whether the service is ready"
+    )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Addresses, by comma, whose `X-Forwarded-*` headers are believed"
     )
@@ -106,9 +118,12 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Read the settings from the environment, with `overrides` on top; SettingsError says what cannot be used."""
+    """Read the settings from the environment, with what a hosting platform says and then `overrides` on top.
+
+    SettingsError says what cannot be used.
+    """
     try:
-        return Settings(**overrides)
+        return Settings(**platform_settings(os.environ) | overrides)
     except ValidationError as error:
         raise SettingsError("\n".join(map(_sentence, error.errors()))) from error
 

@@ -1,9 +1,10 @@
 """The protocols that clients of other servers speak: each translates to and from the one prediction function."""
 
 from service.dialects import invocations, oip, tensorflow
+from service.dialects.vertex import platform_routes
 from service.router import Route
 
-__all__ = ["dialect_routes"]
+__all__ = ["dialect_routes", "platform_routes"]
 
 
 def dialect_routes(*, is_admin: bool) -> tuple[Route, ...]:

@@ -1,10 +1,11 @@
 """The table of routes."""
 
-from service.dialects import dialect_routes
+from service.dialects import dialect_routes, platform_routes
 from service.router import Dialect, Route
 from service.routes import admin, drift, health, metrics, models, openapi, pages, predict
+from service.settings import Settings
 
-__all__ = ["all_routes", "routes_table"]
+__all__ = ["all_routes", "routes_of", "routes_table"]
 
 
 def all_routes(*, is_admin: bool) -> tuple[Route, ...]:
@@ -14,6 +15,12 @@ def all_routes(*, is_admin: bool) -> tuple[Route, ...]:
     )  # fmt: skip
     dialects = dialect_routes(is_admin=is_admin)
     return (*found, *admin.ROUTES, *dialects) if is_admin else (*found, *dialects)
+
+
+def routes_of(settings: Settings) -> tuple[Route, ...]:
+    """Return the routes of a service with these settings."""
+    named = platform_routes(predict_route=settings.predict_route, health_route=settings.health_route)
+    return (*all_routes(is_admin=settings.admin), *named)
 
 
 def routes_table(dialect: Dialect) -> str:
