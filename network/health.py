@@ -71,7 +71,8 @@ class Health:
         return tuple(sentences)
 
     def _units(self, index: int) -> int:
-        return self._mlp.architecture.layers[index].units
+        architecture = self._mlp.architecture
+        return architecture.members * architecture.layers[index].units
 
     def _inactive(self) -> dict[int, int]:
         """Count the units of each hidden relu layer that no row of the sample activates."""
@@ -81,14 +82,14 @@ class Health:
         for index, layer in enumerate(layers[:-1]):
             A = _activations(A, layer, parameters, index)
             if layer.activation == "relu":
-                counts[index] = int(np.count_nonzero(A.max(axis=0) <= 0))
+                counts[index] = int(np.count_nonzero(A.max(axis=-2) <= 0))
         return counts
 
 
 def _activations(X: Matrix, layer: Layer, parameters: Parameters, index: int) -> Matrix:
     Z: Matrix = X @ parameters[f"layers.{index}.W"]
     if layer.bias:
-        Z += parameters[f"layers.{index}.b"]
+        Z += parameters[f"layers.{index}.b"][..., None, :]
     A = np.empty_like(Z)
     ACTIVATIONS[layer.activation].apply(Z, A)
     return A

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from network.architecture import Architecture
 from network.errors import ShapeError
 from network.lbfgs import LBFGS
 from network.losses import Loss, targets
@@ -33,8 +34,8 @@ class Trainer:
 
     def __init__(self, mlp: MLP, options: FitOptions, rng: np.random.Generator) -> None:
         check_link(mlp.architecture, options.loss)
-        if isinstance(options.optimizer, LBFGS) and any(layer.dropout for layer in mlp.architecture.layers):
-            raise ValueError("dropout: lbfgs needs a loss that is the same at every evaluation")
+        if isinstance(options.optimizer, LBFGS):
+            _check_lbfgs(mlp.architecture)
         self.options = options
         self.mlp = MLP(mlp.architecture, mlp.parameters.copy())
         self.gradients = self.mlp.parameters.like()
@@ -144,6 +145,13 @@ class Trainer:
         np.add.accumulate(order, out=order)
         if self.options.shuffle:
             self._rng.shuffle(order)
+
+
+def _check_lbfgs(architecture: Architecture) -> None:
+    if any(layer.dropout for layer in architecture.layers):
+        raise ValueError("dropout: lbfgs needs a loss that is the same at every evaluation")
+    if architecture.members > 1:
+        raise ValueError("members: lbfgs searches along one line for all parameters; use adam for an ensemble")
 
 
 def training_rows(

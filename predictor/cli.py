@@ -172,7 +172,9 @@ def _sections(predictor: Predictor) -> Iterator[tuple[str, list[tuple[str, ...]]
     sizes = [network.architecture.inputs, *(layer.units for layer in network.architecture.layers)]
     layers = ", ".join(layer.activation for layer in network.architecture.layers)
     count = f"{network.parameters.flat.size:,} parameters, {network.parameters.dtype}"
-    yield "network", [("sizes", "-".join(map(str, sizes))), ("activations", layers), ("size", count)]
+    members = network.architecture.members
+    several = [("members", f"{members}, whose mean is the answer")] if members > 1 else []
+    yield "network", [("sizes", "-".join(map(str, sizes))), ("activations", layers), *several, ("size", count)]
     yield "metrics", [(name, f"{value:.4g}") for name, value in sorted(predictor.metrics.items())]
     yield "lineage", [(name, str(value)) for name, value in sorted(predictor.lineage.items())]
 

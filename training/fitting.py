@@ -93,7 +93,7 @@ def _architecture(prepared: Prepared, recipe: Recipe) -> Architecture:
     hidden = (
         Layer(layer.units, layer.activation, bias=layer.bias, dropout=layer.dropout) for layer in recipe.network.hidden
     )
-    return Architecture(prepared.schema.width, (*hidden, prepared.goal.layer))
+    return Architecture(prepared.schema.width, (*hidden, prepared.goal.layer), recipe.network.members)
 
 
 def _options(prepared: Prepared, recipe: Recipe) -> FitOptions:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from network import ACTIVATIONS
+from network.architecture import MAX_MEMBERS
 from predictor.features import LARGEST_CLIP, SMALLEST_CLIP
 from predictor.wording import hint, shown
 from training.choices import InitializerChoice, LossChoice, OptimizerChoice, ScheduleChoice
@@ -119,11 +120,15 @@ class Output(Strict):
 
 
 class Net(Strict):
-    """The network: hidden layers, output layer, and the distribution of the first weights."""
+    """The network: hidden layers, output layer, the distribution of the first weights, and how many networks.
+
+    With more than one of `members`, as many networks are fitted side by side, and their mean is the answer.
+    """
 
     hidden: tuple[Hidden, ...] = ()
     output: Output = Output()
     initializer: InitializerChoice = InitializerChoice(name="he_normal")
+    members: Annotated[int, Field(ge=1, le=MAX_MEMBERS)] = 1
 
 
 class Stopping(Strict):

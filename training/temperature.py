@@ -25,9 +25,10 @@ def tempered(mlp: MLP, X: NDArray[np.float32], codes: NDArray[np.int64]) -> tupl
     is_single = last.activation == "sigmoid" and last.units == 1
     if len(X) < FEWEST_ROWS or not (is_single or last.activation == "softmax"):
         return None
-    Z = mlp.logits(X).astype(np.float64)
+    members = (mlp.member(index) for index in range(mlp.architecture.members))
+    Z = np.stack([member.logits(X).astype(np.float64) for member in members])
     if is_single:
-        Z = np.column_stack([np.zeros(len(Z)), Z])
+        Z = np.concatenate([np.zeros_like(Z), Z], axis=2)
     temperature = _temperature(Z, codes)
     parameters = mlp.parameters.copy()
     place = len(mlp.architecture.layers) - 1
@@ -38,14 +39,17 @@ def tempered(mlp: MLP, X: NDArray[np.float32], codes: NDArray[np.int64]) -> tupl
 
 
 def _temperature(Z: NDArray[np.float64], codes: NDArray[np.int64]) -> float:
-    """Minimise the negative log-posterior over the logarithm of the temperature by golden-section search."""
-    Z = Z - Z.max(axis=1, keepdims=True)
-    true = Z[np.arange(len(Z)), codes]
+    """Minimise the negative log-posterior over the logarithm of the temperature by golden-section search.
+
+    ``Z`` are the logits of the members of an ensemble, (members, rows, classes), whose mean probability counts.
+    """
+    Z = Z - Z.max(axis=2, keepdims=True)
+    true = Z[:, np.arange(len(codes)), codes]
 
     def cost(log: float) -> float:
         scale = np.exp(-log)
-        likelihood = np.log(np.exp(Z * scale).sum(axis=1)).sum() - scale * true.sum()
-        return float(likelihood + log**2 / (2 * FREEDOM**2))
+        likelihoods = scale * true - np.log(np.exp(Z * scale).sum(axis=2))
+        return float(log**2 / (2 * FREEDOM**2) - np.logaddexp.reduce(likelihoods, axis=0).sum())
 
     golden = (np.sqrt(5.0) - 1) / 2
     low, high = -6 * FREEDOM, 6 * FREEDOM

@@ -12,10 +12,11 @@ Matrix = NDArray[np.floating]
 LINKED = {"categorical_cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "exp"}
 
 
-def mlp(*layers: Layer, inputs: int = 4, seed: int = 0, dtype: type = np.float64) -> MLP:
+def mlp(*layers: Layer, inputs: int = 4, members: int = 1, seed: int = 0, dtype: type = np.float64) -> MLP:
     """A network with weights of a size that leaves no activation flat and biases that are not zero."""
     rng = np.random.default_rng(seed)
-    made = MLP.initialized(Architecture(inputs, layers), INITIALIZERS["glorot_normal"](), rng=rng, dtype=dtype)
+    architecture = Architecture(inputs, layers, members)
+    made = MLP.initialized(architecture, INITIALIZERS["glorot_normal"](), rng=rng, dtype=dtype)
     for name, array in made.parameters.items():
         if name.endswith(".b"):
             array[:] = rng.normal(0, 0.3, array.shape)

@@ -94,6 +94,13 @@ def test_dropout_allocates_nothing() -> None:
     assert peak_after_the_first_epoch(network("gelu", dropout=0.5)) < FEW_BYTES
 
 
+@pytest.mark.parametrize("loss", ["half_squared", "categorical_cross_entropy"])
+def test_an_ensemble_allocates_nothing(loss: str) -> None:
+    several = mlp(Layer(UNITS), Layer(UNITS, dropout=0.1), Layer(3, last_activation(loss)), members=3)
+    weights = {"sample_weight": np.linspace(0, 1, ROWS)}
+    assert peak_after_the_first_epoch(several, loss, weights, l2=0.1, clip_norm=1e-3) < FEW_BYTES
+
+
 def test_the_measure_sees_an_allocation(monkeypatch: pytest.MonkeyPatch) -> None:
     class Wasteful(type(ACTIVATIONS["relu"])):  # type: ignore[misc]
         def backward(self, dA: Any, Z: Any, A: Any) -> Any:

@@ -33,15 +33,16 @@ def test_answers_are_those_that_training_sees(name: str) -> None:
     sizes=st.lists(UNITS, min_size=2, max_size=4),
     rows=st.integers(1, 150),
     cut=st.tuples(st.floats(0, 1), st.floats(0, 1)),
-    hidden=st.sampled_from([name for name in ACTIVATIONS if name != "exp"]),
+    kind=st.tuples(st.sampled_from([name for name in ACTIVATIONS if name != "exp"]), st.sampled_from([1, 1, 2, 9])),
     dtype=st.sampled_from([np.float32, np.float64]),
 )
 @settings(max_examples=150, deadline=None)
 def test_a_row_has_the_same_bits_in_every_batch(
-    sizes: list[int], rows: int, cut: tuple[float, float], hidden: str, dtype: type
+    sizes: list[int], rows: int, cut: tuple[float, float], kind: tuple[str, int], dtype: type
 ) -> None:
+    hidden, members = kind
     layers = [Layer(units, hidden) for units in sizes[1:]]
-    network = mlp(*layers, inputs=sizes[0], dtype=dtype)
+    network = mlp(*layers, inputs=sizes[0], members=members, dtype=dtype)
     X: Matrix = np.random.default_rng(rows).normal(size=(rows, sizes[0])).astype(dtype)
     start, stop = sorted(int(part * rows) for part in cut)
     stop = max(stop, start + 1)

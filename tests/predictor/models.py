@@ -69,6 +69,15 @@ def flowers() -> Predictor:
     return Predictor(schema, network, ClassOutputs(("setosa", 7, "-1"), "species"), golden, {}, {}, {})
 
 
+def juries() -> Predictor:
+    """Two numbers to two classes, by an ensemble of three."""
+    schema = Schema((NumericFeature("x", low=0.0, high=8.0), NumericFeature("y", low=0.0, high=3.0)))
+    network = mlp(Architecture(2, (Layer(5, "tanh", bias=False), Layer(1, "sigmoid")), 3))
+    rows = ((1.0, 2.0), (7.5, 0.0))
+    golden = Golden(rows, network.infer(schema.encode_rows([list(row) for row in rows]).X))
+    return Predictor(schema, network, ClassOutputs(("no", "yes"), "verdict"), golden, {}, {}, {})
+
+
 def tides() -> Predictor:
     """Numbers encoded in every way, around a category, to a bounded number."""
     schema = Schema(

@@ -21,7 +21,18 @@ from hypothesis import strategies as st
 
 from predictor import ArtifactError, Golden, Predictor, load, load_bytes, prove, save_bytes
 from predictor.archive import COMMENT_BYTES
-from tests.predictor.models import ROWS, answers, flowers, houses, members_of, repacked, rewritten, tides, visits
+from tests.predictor.models import (
+    ROWS,
+    answers,
+    flowers,
+    houses,
+    juries,
+    members_of,
+    repacked,
+    rewritten,
+    tides,
+    visits,
+)
 
 FILE = save_bytes(houses())
 
@@ -32,7 +43,7 @@ def resealed(data: bytes) -> bytes:
     return body + b"sha256:" + hashlib.sha256(body).hexdigest().encode()
 
 
-@pytest.mark.parametrize("predictor", [houses(), houses(dtype=np.float64), flowers(), tides(), visits()])
+@pytest.mark.parametrize("predictor", [houses(), houses(dtype=np.float64), flowers(), juries(), tides(), visits()])
 def test_a_predictor_survives_its_file(predictor: Any, tmp_path: Path) -> None:
     data = save_bytes(predictor)
     path = tmp_path / "model.npz"
@@ -218,6 +229,30 @@ def test_a_hostile_encoding_is_refused_by_place(change: Callable[[dict[str, Any]
     with pytest.raises(ArtifactError) as refused:
         load_bytes(rewritten(change, tides()), "hostile")
     assert reason in str(refused.value).replace("hostile: manifest: ", "")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda m: m["architecture"].update(members=0), "architecture.members: expected a whole number from 1 to 256"),
+        (lambda m: m["architecture"].update(members=257), "expected a whole number from 1 to 256, found 257"),
+        (lambda m: m["architecture"].update(members="3"), "expected a whole number from 1 to 256, found '3'"),
+        (lambda m: m["architecture"].update(members=None), "expected a whole number from 1 to 256, found None"),
+        (lambda m: m["architecture"].update(members=2), "layers.0.W.npy: expected <f4 (2, 2, 5) in C order"),
+        (lambda m: m["architecture"].update(members=1), "layers.0.W.npy: expected <f4 (2, 5) in C order"),
+        (lambda m: m["architecture"].pop("members"), "layers.0.W.npy: expected <f4 (2, 5) in C order"),
+        (lambda m: m["architecture"]["layers"][0].update(units=2**20), "more than the file holds"),
+    ],
+)
+def test_a_hostile_ensemble_is_refused_by_place(change: Callable[[dict[str, Any]], object], reason: str) -> None:
+    with pytest.raises(ArtifactError) as refused:
+        load_bytes(rewritten(change, juries()), "hostile")
+    assert reason in str(refused.value)
+
+
+def test_one_member_is_not_spelled_out() -> None:
+    with pytest.raises(ArtifactError, match="is not written the one way that a manifest is written"):
+        load_bytes(rewritten(lambda m: m["architecture"].update(members=1)), "hostile")
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from network import ACTIVATIONS, MLP, Architecture, Layer, Parameters
+from network.architecture import MAX_MEMBERS
 from predictor import Calibration, Golden, NumberOutputs, NumericFeature, Predictor, Reference, Schema, save_bytes
 from predictor.archive import MEMBERS_LIMIT
 from predictor.artifact import MANIFEST_LIMIT, SIZE_LIMIT
 from predictor.calibration import LARGEST
 from predictor.manifest import LAYERS_LIMIT
 from predictor.predictor import GOLDEN_LIMIT
-from tests.predictor.models import flowers, houses, members_of, tides, visits
+from tests.predictor.models import flowers, houses, juries, members_of, tides, visits
 
 PAGE = (Path(__file__).parents[2] / "docs" / "model-file.md").read_text()
 
@@ -56,7 +57,7 @@ def test_every_key_of_a_manifest_is_described() -> None:
     written = set()
     reference = Reference(rows=12, missing=(0, 1, 0), values=(None,))
     full = replace(houses(), calibration=Calibration((0.5,)), reference=reference)
-    for predictor in (full, flowers(), tides(), visits()):
+    for predictor in (full, flowers(), juries(), tides(), visits()):
         manifest = json.loads(members_of(save_bytes(predictor))["manifest"])
         for free in ("recipe", "metrics", "lineage"):
             manifest[free] = {}
@@ -68,6 +69,10 @@ def test_every_key_of_a_manifest_is_described() -> None:
 def test_the_activations_of_the_page_are_those_of_the_network() -> None:
     row = next(line for line in PAGE.splitlines() if line.startswith("| `activation` |"))
     assert set(re.findall(r"\w+", row.rpartition("text |")[2])) - {"or"} == set(ACTIVATIONS)
+
+
+def test_the_members_of_the_page_are_those_of_the_network() -> None:
+    assert f"2 to {MAX_MEMBERS}: as many networks" in PAGE
 
 
 def _header(table: str, data: bytes) -> list[tuple[str, bytes]]:

@@ -45,6 +45,20 @@ def test_the_temperature_that_made_the_classes_is_found_and_folded_into_the_last
         assert calibration_error(before, codes) > 2 * calibration_error(after, codes)
 
 
+def test_the_temperature_of_an_ensemble_is_that_of_its_members_mean() -> None:
+    architecture = Architecture(4, (Layer(16, "tanh"), Layer(3, "softmax")), 3)
+    mlp = MLP.initialized(architecture, INITIALIZERS["he_normal"](), rng=np.random.default_rng(1))
+    X = RNG.normal(size=(6000, 4)).astype(np.float32)
+    warmer = MLP(architecture, mlp.parameters.copy())
+    for name in ("layers.1.W", "layers.1.b"):
+        warmer.parameters[name][...] *= 3
+    codes = np.array([RNG.choice(3, p=row / row.sum()) for row in mlp.infer(X).astype(np.float64)])
+    found = tempered(warmer, X, codes)
+    assert found is not None
+    assert found[1] == pytest.approx(3, rel=0.15)
+    np.testing.assert_allclose(found[0].infer(X), mlp.infer(X), atol=0.03)
+
+
 def test_few_rows_that_are_all_right_do_not_make_a_model_sure_of_itself() -> None:
     mlp = network(3, "softmax")
     X = RNG.normal(size=(20, 4)).astype(np.float32)

@@ -139,13 +139,16 @@ def _category(graph: Graph, feature: CategoricalFeature, cells: str, types: Any)
 
 
 def layers(graph: Graph, network: MLP, X: str) -> str:
-    """Add the dense layers in float32; return the activations of the last, (rows, outputs)."""
+    """Add the dense layers in float32; return the activations of the last, (rows, outputs), or their members' mean."""
     A = X
     for index, layer in enumerate(network.architecture.layers):
         A = graph.add("MatMul", A, graph.constant(network.parameters[f"layers.{index}.W"].astype(np.float32)))
         if layer.bias:
-            A = graph.add("Add", A, graph.constant(network.parameters[f"layers.{index}.b"].astype(np.float32)))
+            b = network.parameters[f"layers.{index}.b"].astype(np.float32)
+            A = graph.add("Add", A, graph.constant(b[..., None, :]))
         A = ACTIVATIONS[layer.activation](graph, A)
+    if network.architecture.members > 1:
+        A = graph.add("ReduceMean", A, graph.constant(np.array([0])), keepdims=0)
     return A
 
 
@@ -162,7 +165,7 @@ ACTIVATIONS: dict[str, Callable[[Graph, str], str]] = {
     "mish": _operator("Mish"),
     "tanh": _operator("Tanh"),
     "sigmoid": _operator("Sigmoid"),
-    "softmax": _operator("Softmax", axis=1),
+    "softmax": _operator("Softmax", axis=-1),
     "identity": lambda graph, Z: Z,  # noqa: ARG005 - one signature for all
     "exp": _operator("Exp"),
 }

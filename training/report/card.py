@@ -6,7 +6,7 @@ The headings are those of Mitchell et al., "Model Cards for Model Reporting", 20
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from training.report.wording import bounded, figure, many, named
+from training.report.wording import bounded, figure, many, named, network_named
 
 __all__ = ["card_rows"]
 
@@ -34,11 +34,7 @@ def _task(facts: Mapping[str, Any]) -> str:
     target, used = facts["target"], [column["name"] for column in facts["columns"] if column["used"]]
     labels = target.get("labels")
     what = f"tells which of {len(labels)} classes" if labels else "estimates the number that"
-    sizes = "-".join(map(str, facts["network"]["sizes"]))
-    return (
-        f"From {named(used, NAMES_SHOWN)} it {what} {target['name']!r} is, by a dense network {sizes} "
-        f"of {facts['network']['parameters']:,} parameters."
-    )
+    return f"From {named(used, NAMES_SHOWN)} it {what} {target['name']!r} is, by {network_named(facts['network'])}."
 
 
 def _data(facts: Mapping[str, Any]) -> list[str]:

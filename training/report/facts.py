@@ -92,6 +92,7 @@ def _network(predictor: Predictor) -> dict[str, Any]:
     return {
         "sizes": [architecture.inputs, *(layer.units for layer in architecture.layers)],
         "activations": [layer.activation for layer in architecture.layers],
+        "members": architecture.members,
         "parameters": int(predictor.network.parameters.flat.size),
     }
 

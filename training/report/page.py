@@ -21,7 +21,7 @@ from training.report.markup import (
     span,
     table,
 )
-from training.report.wording import bounded, figure, many, named
+from training.report.wording import bounded, figure, many, named, network_named
 from training.toml_text import toml_text
 
 __all__ = ["report_html"]
@@ -83,11 +83,11 @@ def _summary(facts: Mapping[str, Any]) -> str:
     labels, rows = facts["target"].get("labels"), facts["rows"]
     what = f"one of {len(labels)} classes" if labels else "a number"
     used = sum(column["used"] for column in facts["columns"])
-    sizes = "-".join(map(str, facts["network"]["sizes"]))
+    network = network_named(facts["network"])
     tested = f"tested on {many(rows['test'], 'row')} that the fit did not see" if rows["test"] else "tested on none"
     return (
-        f"Predicts {what} from {many(used, 'column')} by a {sizes} network of {facts['network']['parameters']:,} "
-        f"parameters. Fitted to {many(rows['train'], 'row')} in {many(facts['epochs'], 'epoch')}, {tested}. "
+        f"Predicts {what} from {many(used, 'column')} by {network}. "
+        f"Fitted to {many(rows['train'], 'row')} in {many(facts['epochs'], 'epoch')}, {tested}. "
         f"It ended because: {facts['stopped']}."
     )
 

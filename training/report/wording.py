@@ -1,10 +1,11 @@
 """How the report says numbers and names."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from training.wording import count as many
 
-__all__ = ["bounded", "figure", "many", "named"]
+__all__ = ["bounded", "figure", "many", "named", "network_named"]
 
 
 def figure(value: float) -> str:
@@ -21,3 +22,12 @@ def named(names: Sequence[str], most: int) -> str:
     """List at most so many names."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def network_named(network: Mapping[str, Any]) -> str:
+    """Say what network a report's facts describe: one, or the mean of several."""
+    sizes = "-".join(map(str, network["sizes"]))
+    size = f"of {network['parameters']:,} parameters"
+    if network["members"] == 1:
+        return f"a dense network {sizes} {size}"
+    return f"the mean of {network['members']} dense networks {sizes}, together {size}"

@@ -53,6 +53,17 @@ def test_every_activation_answers_the_same(tmp_path: Path, activation: str, dtyp
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("last", ["identity", "softmax"])
+def test_an_ensemble_answers_with_the_mean_of_its_members(tmp_path: Path, last: str) -> None:
+    schema = Schema(tuple(NumericFeature(name, low=-9.0, high=9.0) for name in "abc"))
+    network = mlp(Architecture(3, (Layer(6, "silu"), Layer(5, "relu", bias=False), Layer(2, last)), 4))
+    rows = np.random.default_rng(0).normal(0, 2, (40, 3)).astype(np.float32)
+    golden = Golden(((1.0, 2.0, 3.0),), network.infer(schema.encode_rows([[1.0, 2.0, 3.0]]).X))
+    predictor: Any = Predictor(schema, network, NumberOutputs(("u", "v"), (0.0, 0.0), (1.0, 1.0)), golden, {}, {}, {})
+    [found] = run(to_onnx(predictor, tmp_path / "model.onnx"), {"X": rows})
+    np.testing.assert_allclose(found, network.infer(rows), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("labels", [(0, 1, 2), (0, 1), ("no", "yes"), ("a", "b", "c")])
 def test_a_classifier_answers_labels_and_probabilities(tmp_path: Path, labels: tuple[Any, ...]) -> None:
     some = y < len(labels)
