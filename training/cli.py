@@ -12,6 +12,7 @@ from training.exchange.commands import add_export
 from training.job import Published, run
 from training.ordering import add_models, add_source, order_of
 from training.sources.datasets import DATASETS
+from training.sweep.command import add_sweep
 
 __all__ = ["main"]
 
@@ -25,6 +26,7 @@ examples:
   python -m training fit churn.csv --target Churn --set fit.epochs=50 --set network.hidden.0.units=128
   python -m training fit sales.parquet --target revenue --recipe my-recipe.toml --split hash
   python -m training fit big.parquet --target y --checkpoint-minutes 5    # and after a crash: the same with --resume
+  python -m training sweep churn.csv --target Churn --trials 50
   python -m training ask curve --value 1.5
 
 exit codes: 0 done, 2 bad input, 3 the gate refused the model, 130 interrupted; after all but 0 nothing is published.
@@ -68,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_fit(commands)
     _add_ask(commands)
+    add_sweep(commands)
     add_export(commands)
     recipes = commands.add_parser("recipes", help="list the recipes and data sets that come with the project")
     recipes.set_defaults(command=_recipes, interrupted="Interrupted.")

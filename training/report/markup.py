@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 
 __all__ = [
     "Raw",
@@ -12,6 +13,7 @@ __all__ = [
     "chapters",
     "contents",
     "items",
+    "page",
     "paragraph",
     "preformatted",
     "span",
@@ -19,6 +21,26 @@ __all__ = [
 ]
 
 
+STYLE = Path(__file__).with_name("page.css")
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+{body}
+</main>
+</body>
+</html>
+"""
 LONG = 32  # letters that a narrow column would break into many lines
 
 
@@ -43,6 +65,12 @@ class Section:
     def body(self) -> str:
         """The content of the section."""
         return "\n".join(part for part in self.parts if part)
+
+
+def page(title: str, body: Raw) -> bytes:
+    """Return a whole page, which may not fetch or run anything, whatever it shows."""
+    style = STYLE.read_text(encoding="utf-8")
+    return PAGE.format(policy=POLICY, title=escape(title), style=style, body=body).encode()
 
 
 def contents(sections: Iterable[Section]) -> str:

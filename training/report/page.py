@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from training.report.card import card_rows
@@ -16,6 +15,7 @@ from training.report.markup import (
     chapters,
     contents,
     items,
+    page,
     paragraph,
     preformatted,
     span,
@@ -26,29 +26,9 @@ from training.toml_text import toml_text
 
 __all__ = ["report_html"]
 
-STYLE = Path(__file__).with_name("page.css")
 SLICES_SHOWN = 12
 LEVELS_SHOWN = 4
 CLASSES_SHOWN = 12
-# What the page holds may not fetch or run anything, whatever a column is called.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-{style}</style>
-</head>
-<body>
-<main>
-{body}
-</main>
-</body>
-</html>
-"""
 CAPTIONS = {
     "loss": "Loss by epoch",
     "confusion": "True classes down, predicted ones across",
@@ -74,9 +54,8 @@ def report_html(facts: Mapping[str, Any], pictures: Mapping[str, bytes]) -> byte
         Section("lineage", "Where it comes from", [_lineage(facts["lineage"])]),
     ]
     title = str(facts["target"]["name"])
-    head = f"<h1>{escape(title)}</h1>\n{paragraph(_summary(facts))}\n{_key(facts)}"
-    body = f"{head}\n{contents(sections)}\n{chapters(sections)}"
-    return PAGE.format(policy=POLICY, title=escape(title), style=STYLE.read_text(), body=body).encode()
+    head = f"{paragraph(_summary(facts))}\n{_key(facts)}"
+    return page(title, Raw(f"{head}\n{contents(sections)}\n{chapters(sections)}"))
 
 
 def _summary(facts: Mapping[str, Any]) -> str:
