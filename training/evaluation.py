@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from network import MLP
+from network import MLP, DivergenceError
 from predictor import ClassOutputs, Outputs
 
 __all__ = [
@@ -29,17 +29,20 @@ class Evaluator(Protocol):
     """Metrics by name for encoded inputs and what is true of them."""
 
     def __call__(self, mlp: MLP, X: NDArray[np.float32], values: NDArray[Any]) -> dict[str, float]:
-        """Evaluate on X (rows, width) with the true values (rows,): class codes, or numbers in their own units."""
+        """Evaluate on X (rows, width) with the true values (rows,): class codes, or numbers in their own units.
+
+        Raises DivergenceError for outputs that are not finite.
+        """
 
 
 def evaluator(outputs: Outputs) -> Evaluator:
     """Return the evaluator of what the outputs mean; a number is brought back to its own units."""
 
     def of_classes(mlp: MLP, X: NDArray[np.float32], values: NDArray[Any]) -> dict[str, float]:
-        return _class_metrics(mlp, mlp.infer(X), values, len(outputs.labels))  # type: ignore[union-attr]
+        return _class_metrics(mlp, _outputs(mlp, X), values, len(outputs.labels))  # type: ignore[union-attr]
 
     def of_numbers(mlp: MLP, X: NDArray[np.float32], values: NDArray[Any]) -> dict[str, float]:
-        return _number_metrics(outputs.values(mlp.infer(X))[:, 0], values, outputs.scale[0])  # type: ignore[union-attr]
+        return _number_metrics(outputs.values(_outputs(mlp, X))[:, 0], values, outputs.scale[0])  # type: ignore[union-attr]
 
     return of_classes if isinstance(outputs, ClassOutputs) else of_numbers
 
@@ -74,6 +77,16 @@ def calibration_error(P: NDArray[np.float64], codes: NDArray[Any]) -> float:
     bins = np.minimum((confidence * ECE_BINS).astype(np.int64), ECE_BINS - 1)
     gaps = np.bincount(bins, weights=is_right - confidence, minlength=ECE_BINS)
     return float(np.abs(gaps).sum() / len(P))
+
+
+def _outputs(mlp: MLP, X: NDArray[np.float32]) -> NDArray[Any]:
+    A = mlp.infer(X)
+    if not np.isfinite(A).all():
+        raise DivergenceError(
+            "the network's outputs are no finite numbers any more: lower the learning rate, clip the gradients "
+            "(clip_norm) or standardise the inputs"
+        )
+    return A
 
 
 def _class_metrics(mlp: MLP, A: NDArray[Any], codes: NDArray[Any], classes: int) -> dict[str, float]:

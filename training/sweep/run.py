@@ -22,7 +22,7 @@ __all__ = ["Found", "SweepOrder", "run_sweep"]
 
 FINISHING = "Interrupted: ending this trial; the others are kept."
 WATCHED = 0.2  # of the training rows, where the recipe lets none watch
-REPORTS = 30  # how often a trial is compared with others; each costs a write to the database
+REPORTS = 15  # how often a trial is compared with others; each costs a write to the database
 CHANGES_LOSS = ("fit.loss", "encoding.target")
 
 

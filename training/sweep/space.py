@@ -41,10 +41,11 @@ def default_axes(recipe: Recipe, train_rows: int) -> dict[str, Axis]:
     """Return what to search where the recipe does not say: rate, penalty, batch, and what the hidden layers are."""
     optimizer = recipe.fit.optimizer.make()
     rate, decays = optimizer.learning_rate, hasattr(optimizer, "weight_decay")
-    axes = {
-        "fit.optimizer.learning_rate": Axis(low=rate / 10, high=rate * 10, log=True),
-        "fit.optimizer.weight_decay" if decays else "fit.l2": Axis(low=1e-6, high=1e-1 if decays else 1e-2, log=True),
-    }
+    axes = {"fit.optimizer.learning_rate": Axis(low=rate / 10, high=rate * 10, log=True)}
+    if decays:
+        axes["fit.optimizer.weight_decay"] = Axis(low=1e-4, high=1.0, log=True)
+    else:
+        axes["fit.l2"] = Axis(low=1e-6, high=1e-2, log=True)
     batches = [size for size in BATCHES if size * STEPS_AN_EPOCH <= train_rows]
     if len(batches) > 1 and recipe.fit.batch_size != "full":
         axes["fit.batch_size"] = Axis(choices=tuple(batches))

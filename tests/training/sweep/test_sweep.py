@@ -14,7 +14,8 @@ from predictor import FolderRepository
 from tests.training.helpers import Command
 from training.cookbook import load_recipe
 
-SPACE = '--set=search={"fit.optimizer.learning_rate"={low=0.001, high=0.1, log=true}, "network.hidden.*.units"={low=4, high=16}}'
+RATES = '"fit.optimizer.learning_rate"={low=0.001, high=0.1, log=true}'
+SPACE = f'--set=search={{{RATES}, "network.hidden.*.units"={{low=4, high=16}}}}'
 QUICK = ("--set", "fit.epochs=12", "--set", "network.hidden=[{units=8}]")
 
 
@@ -77,11 +78,11 @@ def test_other_data_or_another_space_is_another_study(command: Command, flowers:
 
 def test_trials_that_others_leave_behind_are_pruned(command: Command, flowers: Path, folder: Path) -> None:
     rates = '--set=search={"fit.optimizer.learning_rate"={choices=[0.01, 0.0000001]}}'
-    words = ("--target", "kind", "--trials", "14", rates, "--set", "fit.epochs=60", "--set", "fit.stopping.patience=60")
+    words = ("--target", "kind", "--trials", "12", rates, "--set", "fit.epochs=10")
     assert command("sweep", flowers, *words).code == 0
     pruned = [row for row in trials(folder) if row["state"] == "pruned"]
     assert pruned
-    assert all(0 < int(row["epochs"]) < 60 and row["log_loss"] == "" for row in pruned)
+    assert all(0 < int(row["epochs"]) < 10 and row["log_loss"] == "" for row in pruned)
 
 
 def test_a_trial_that_diverges_is_recorded_and_the_search_goes_on(
