@@ -1,6 +1,7 @@
 """Recipes by name or file, with overrides."""
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,9 @@ from training.recipe import Recipe
 __all__ = ["DEFAULT", "load_recipe", "parse_recipe", "recipe_names", "set_key", "typed_recipe"]
 
 DEFAULT = "table"
+QUOTED = r"""\"(?:[^"\\]|\\.)*\"|'[^']*'"""
+OVERRIDE = re.compile(rf"""(?P<path>(?:{QUOTED}|[^="'])+)=(?P<value>.*)""", re.DOTALL)
+KEY = re.compile(rf"""(?:^|(?<=\.))(?:{QUOTED}|[^.]*)""")
 FOLDER = Path(__file__).parent / "recipes"
 
 
@@ -59,16 +63,16 @@ def typed_recipe(values: Mapping[str, Any], name: str) -> Recipe:
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
-    """Set one key by its dotted path; a number in the path is a position in a list."""
-    path, equals, text = override.partition("=")
-    if not equals or not path.strip():
+    """Set one key by its dotted path; a number in the path is a position in a list, and quotes hold a name together."""
+    found = OVERRIDE.fullmatch(override)
+    if not found or not found["path"].strip():
         raise RecipeError(f"--set: expected key=value such as fit.epochs=10, found {shown(override)}")
-    set_key(values, path.strip(), _value(text.strip()))
+    set_key(values, found["path"].strip(), _value(found["value"].strip()))
 
 
 def set_key(values: dict[str, Any], path: str, value: Any) -> None:
     """Set the value at a dotted path in a recipe's values. Raises RecipeError when there is no such place."""
-    keys = path.split(".")
+    keys = [_value(key) if key.startswith(('"', "'")) else key for key in KEY.findall(path)]
     place: Any = values
     for position, key in enumerate(keys[:-1]):
         place = _step(place, key, ".".join(keys[: position + 1]))

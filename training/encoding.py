@@ -1,20 +1,18 @@
 """From raw columns to the features of a model, its matrices, and the rows that will prove it."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor import CategoricalFeature, Histogram, InputError, NumericFeature, Schema
-from predictor.features import Feature
+from predictor import Histogram, InputError, NumericFeature, Schema
 from predictor.wording import shown
 from training.errors import DataError
 from training.recipe import Encoding
 from training.table import Column
 
-__all__ = ["encode", "feature_of", "histogram_of", "raw_cells", "target_scale", "text_counts"]
+__all__ = ["encode", "feature_of", "flags_missing", "histogram_of", "raw_cells", "target_scale"]
 
 BINS = 10
 NORMAL_QUARTILES = 1.349  # how far apart the quartiles of a normal distribution are, in its deviations
@@ -66,11 +64,10 @@ def _standard(values: NDArray[Any]) -> tuple[float, float]:
     return float(values.mean(dtype=np.float64)), deviation or 1.0
 
 
-def feature_of(part: Column, encoding: Encoding, *, may_miss: bool) -> Feature:
-    """Return how a column is encoded, from its training rows; DataError where a model file has no words for it."""
-    make = _numeric if part.is_numeric else _categorical
+def feature_of(part: Column, encoding: Encoding, *, may_miss: bool) -> NumericFeature:
+    """Return how numbers are encoded, from their training rows; DataError where a model file has no words for it."""
     try:
-        return make(part, encoding, may_miss=may_miss)
+        return _numeric(part, encoding, may_miss=may_miss)
     except ValueError as error:
         raise DataError(f"column {shown(part.name)}: {error}") from error
 
@@ -92,8 +89,14 @@ def _numeric(part: Column, encoding: Encoding, *, may_miss: bool) -> NumericFeat
         histogram=histogram_of(values),
         clip=encoding.clip,
         knots=_knots(values, offset, scale, encoding.bins),
-        flags_missing=encoding.flag_missing and min(int(is_missing.sum()), len(values)) >= FEWEST_FLAGGED,
+        flags_missing=flags_missing(part, encoding),
     )
+
+
+def flags_missing(part: Column, encoding: Encoding) -> bool:
+    """Tell whether the model is to see that a number is missing: where enough of the training rows have none."""
+    missing = int(part.is_missing.sum())
+    return encoding.flag_missing and min(missing, len(part.values) - missing) >= FEWEST_FLAGGED
 
 
 def _scaling(values: NDArray[np.float64], encoding: Encoding) -> tuple[float, float]:
@@ -135,21 +138,3 @@ def histogram_of(values: NDArray[np.float64]) -> Histogram | None:
     if len(edges) < 2 or not np.isfinite(edges).all():  # noqa: PLR2004 - the range is too narrow or too wide for bins
         return None
     return Histogram(tuple(edges.tolist()), tuple(np.histogram(values, edges)[0].tolist()))
-
-
-def _categorical(part: Column, encoding: Encoding, *, may_miss: bool) -> CategoricalFeature:
-    counts = text_counts(part)
-    names = tuple(sorted(counts))
-    usual = max(names, key=lambda name: counts[name])
-    return CategoricalFeature(
-        part.name,
-        names,
-        missing=usual if may_miss else None,
-        unknown=encoding.unknown,
-        counts=tuple(counts[name] for name in names),
-    )
-
-
-def text_counts(part: Column) -> Counter[str]:
-    """Count the cells of a text column by what they say; missing ones are not counted."""
-    return Counter(cell for cell in part.values.tolist() if cell is not None)

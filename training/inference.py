@@ -1,6 +1,6 @@
-"""What the columns of a table are: which of them can help, and how each is encoded."""
+"""What becomes of the columns of a table: which of them can help, and how each is encoded."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,86 +8,124 @@ from numpy.typing import NDArray
 
 from predictor import Schema
 from predictor.features import Feature
-from predictor.wording import shown
-from training.encoding import feature_of, text_counts
+from training.calendars import date_feature
+from training.decisions import Decision, lines
+from training.duplicates import duplicates
+from training.encoding import feature_of, flags_missing
 from training.errors import DataError
-from training.recipe import Encoding
-from training.table import Column
+from training.kinds import identifies, inferred
+from training.levels import category_feature, fewest_rows, levels_of
+from training.recipe import Data, Encoding
+from training.table import Column, Meaning
 
 __all__ = ["Described", "describe"]
 
-CATEGORIES_LIMIT = 100
-TEXT_SHARE = 0.5  # more different texts than this share of the rows name the rows, they do not describe them
-FEW = 10
-NAMES_SHOWN = 6
-COUNTED_ROWS = 50  # fewer rows may well be numbered by what matters, such as the year
+PLAIN = Meaning("number")
+SMALL_ROWS = 50  # in a smaller table one other value may matter
+TAIL = 10  # times the distance between the quantiles at 5 and 95 %
 
 
 @dataclass(frozen=True, eq=False)
 class Described:
-    """A schema, the columns that it covers, in its order, and why others were left out."""
+    """A schema, the columns that it covers, in its order, and what was decided of every column."""
 
     schema: Schema
     columns: tuple[Column, ...]
-    notes: tuple[str, ...]
+    decisions: tuple[Decision, ...]
 
 
-def describe(
-    columns: Sequence[Column], train: NDArray[np.int64], encoding: Encoding, *, prune: bool, keep: Iterable[str] = ()
-) -> Described:
+def describe(columns: Sequence[Column], train: NDArray[np.int64], data: Data, encoding: Encoding) -> Described:
     """Make the schema from the training rows alone.
 
-    With `prune`, columns that cannot help are left out, unless `keep` names them: constant ones, row numbers, free
-    text. Whether a missing cell is allowed is seen in all rows, what stands in for it in the training rows. Raises
-    DataError when nothing is left.
+    With `data.prune`, columns that cannot help are left out, unless `data.keep` or `data.kinds` names them: constant
+    ones, row numbers and other identifiers, names and free text, doubles of other columns. Whether a missing cell is
+    allowed is seen in all rows, what stands in for it in the training rows. Raises DataError when nothing is left.
     """
-    wanted = set(keep)
-    features: list[Feature] = []
-    kept: list[Column] = []
-    left_out: dict[str, list[str]] = {}
-    for column in columns:
-        part = column.take(train)
-        reason = _useless(column, part) if prune and column.name not in wanted else _unusable(part)
-        if reason is None:
-            features.append(feature_of(part, encoding, may_miss=bool(column.is_missing.any())))
-            kept.append(column)
-        else:
-            left_out.setdefault(reason, []).append(column.name)
-    notes = tuple(_left_out(names, reason) for reason, names in left_out.items())
-    if not features:
-        raise DataError("no column is left to learn from: " + "; ".join(notes))
-    return Described(Schema(tuple(features)), tuple(kept), notes)
+    fewest = fewest_rows(len(train), data)
+    typed = [inferred(column, rows_of_a_level=fewest, place="data row {}".format) for column in columns]
+    wanted = {*data.keep, *data.kinds}
+    doubles = duplicates([column for column in typed if column.name not in wanted]) if data.prune else {}
+    found: list[tuple[Column, Feature]] = []
+    decisions: list[Decision] = []
+    for column in typed:
+        judge = data.prune and column.name not in wanted
+        if judge and column.name in doubles:
+            why = f"it says the same as '{doubles[column.name]}'"
+            decisions.append(Decision(column.name, "left out", why, "keep"))
+            continue
+        feature, decision = _judged(column, column.take(train), data, encoding, judge=judge)
+        decisions.append(decision)
+        if feature is not None:
+            found.append((column, feature))
+    if not found:
+        raise DataError("no column is left to learn from: " + "; ".join(lines(decisions)))
+    return Described(
+        Schema(tuple(feature for _, feature in found)), tuple(column for column, _ in found), tuple(decisions)
+    )
 
 
-def _left_out(names: Sequence[str], reason: str) -> str:
-    listed = ", ".join(shown(name) for name in names[:NAMES_SHOWN]) + (", ..." if len(names) > NAMES_SHOWN else "")
-    return f"{'column' if len(names) == 1 else f'{len(names)} columns'} left out ({reason}): {listed}"
-
-
-def _unusable(part: Column) -> str | None:
-    """Say why a column cannot be encoded at all, or None."""
+def _judged(
+    column: Column, part: Column, data: Data, encoding: Encoding, *, judge: bool
+) -> tuple[Feature | None, Decision]:
+    """Return what a column becomes, None when it is left out, and why; `part` are its training rows."""
+    meaning = column.meaning or PLAIN
+    may_miss = bool(column.is_missing.any())
     if part.is_missing.all():
-        return "every cell of the training rows is missing"
-    if not part.is_numeric and len(text_counts(part)) > CATEGORIES_LIMIT:
-        return f"more than {CATEGORIES_LIMIT} different texts"
+        return None, Decision(column.name, "left out", "every cell of the training rows is missing", "")
+    reason = _constant(part, data, encoding) if judge else None
+    if reason is None and meaning.kind == "category":
+        return _category(column, part, data, encoding, judge=judge)
+    if reason is None and judge and meaning.kind == "number":
+        reason = identifies(column)
+    if reason is not None:
+        return None, Decision(column.name, "left out", reason, "keep")
+    decision = Decision(column.name, meaning.kind, meaning.why, meaning.instead)
+    if meaning.kind == "date":
+        return date_feature(part, meaning.form, may_miss=may_miss), decision
+    if not decision.why:
+        decision = Decision(column.name, "number", _tail(part))
+    return feature_of(part, encoding, may_miss=may_miss), decision
+
+
+def _category(
+    column: Column, part: Column, data: Data, encoding: Encoding, *, judge: bool
+) -> tuple[Feature | None, Decision]:
+    meaning = column.meaning or PLAIN
+    levels = levels_of(part, data, encoding)
+    if judge and levels.names_rows and not levels.missing:
+        return None, Decision(column.name, "left out", "it looks like a name or free text", "keep")
+    if judge and levels.names_rows:
+        levels = levels.only_missing()
+    if not levels.counts and not levels.missing:
+        return None, Decision(column.name, "left out", "no text of it is frequent enough", "--set data.rare=1")
+    why = "; ".join(filter(None, (meaning.why, levels.said)))
+    instead = meaning.instead or levels.instead
+    feature = category_feature(column.name, levels, encoding, may_miss=bool(column.is_missing.any()))
+    return feature, Decision(column.name, "category", why, instead)
+
+
+def _constant(part: Column, data: Data, encoding: Encoding) -> str | None:
+    """Say that nearly all cells of the training rows are the same, or None; enough missing ones are a difference."""
+    is_missing = part.is_missing
+    known = part.values[~is_missing]
+    fewest = fewest_rows(len(is_missing), data)
+    if flags_missing(part, encoding) if part.is_numeric else is_missing.sum() >= fewest:
+        return None
+    counts = np.unique_counts(known if part.is_numeric else known.astype(str)).counts
+    others = len(known) - int(counts.max())
+    if not others:
+        return "the same in every training row"
+    if others < fewest and len(known) >= SMALL_ROWS:
+        return f"the same in all but {others} of {len(known):,} training rows"
     return None
 
 
-def _useless(column: Column, part: Column) -> str | None:
-    """Say why a column cannot help, or None; `part` are its training rows."""
-    if part.is_missing.all():
-        return _unusable(part)
-    if not part.is_numeric:
-        counts = text_counts(part)
-        if len(counts) > FEW and len(counts) > TEXT_SHARE * counts.total():
-            return "it looks like a name or free text"
-        return "the same in every training row" if len(counts) == 1 else _unusable(part)
-    values = part.values[~part.is_missing]
-    if (values == values[0]).all():
-        return "the same in every training row"
-    return "it looks like a row number" if _is_row_number(column) else None
-
-
-def _is_row_number(column: Column) -> bool:
-    values = column.values
-    return len(values) >= COUNTED_ROWS and values[0] in (0, 1) and bool((np.diff(values.astype(np.float64)) == 1).all())
+def _tail(part: Column) -> str:
+    """Say that numbers reach far beyond what is usual, or nothing."""
+    values = part.values[~part.is_missing].astype(np.float64)
+    low, usual_low, usual_high, high = np.quantile(values, (0.0, 0.05, 0.95, 1.0)).tolist()
+    reach = max(high - usual_high, usual_low - low)
+    if usual_low < usual_high and reach > TAIL * (usual_high - usual_low):
+        usual = f"nine in ten lie between {usual_low:.4g} and {usual_high:.4g}"
+        return f"a heavy tail: {usual}, all between {low:.4g} and {high:.4g}"
+    return ""

@@ -11,6 +11,7 @@ from predictor import FolderRepository, RepositoryError
 from training.artifacts import ancestry, evaluate_parts, make_files, make_predictor
 from training.checkpoints import Checkpoints, Found, Keeper
 from training.cookbook import DEFAULT, load_recipe, recipe_names
+from training.decisions import lines
 from training.errors import Interrupted, RecipeError, TrainingError
 from training.fitting import Fitted, fit_recipe
 from training.gate import check_gate
@@ -124,6 +125,7 @@ def _introduce(name: str, prepared: Prepared, out: TextIO) -> None:
         f" {count(fitted, 'row')} to learn from, {held_out} held out\n"
     )
     out.writelines(f"  note: {note}\n" for note in prepared.notes)
+    out.writelines(f"  {line}\n" for line in lines(prepared.decisions))
     out.flush()
 
 

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor import Schema
+from training.decisions import Decision
 from training.encoding import encode
 from training.errors import DataError
 from training.inference import describe
+from training.levels import fewest_rows
 from training.problem import Problem, pose
 from training.recipe import InlineTable, Recipe, Split
 from training.splits import Parts, can_stratify, hash_split, random_split
@@ -44,15 +46,23 @@ class Prepared:
     test: Side | None
     validation: Side | None
     notes: tuple[str, ...]
+    decisions: tuple[Decision, ...] = ()
 
 
 def prepare(table: Table, recipe: Recipe) -> Prepared:
     """Choose target and features, split, and encode with what the training rows alone say. Raises DataError."""
     data = recipe.data
-    problem = pose(table, target=data.target, task=data.task, ignore=data.ignore, text=data.categorical)
+    problem = pose(
+        table,
+        target=data.target,
+        task=data.task,
+        drop=data.drop,
+        kinds=data.kinds,
+        rows_of_a_level=fewest_rows(table.rows, data),
+    )
     parts = _parts(problem, recipe)
     fitted, watched = _validation(problem, parts.train, recipe)
-    described = describe(problem.features, parts.train, recipe.encoding, prune=data.prune, keep=data.keep)
+    described = describe(problem.features, parts.train, data, recipe.encoding)
     aim = goal(problem.target, recipe, parts.train)
     side = _encoder(described.schema, described.columns, aim, problem)
     return Prepared(
@@ -63,7 +73,8 @@ def prepare(table: Table, recipe: Recipe) -> Prepared:
         train=side(fitted),
         test=side(parts.test) if len(parts.test) else None,
         validation=side(watched) if len(watched) else None,
-        notes=(*problem.notes, *described.notes),
+        notes=problem.notes,
+        decisions=described.decisions,
     )
 
 

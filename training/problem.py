@@ -1,7 +1,8 @@
 """What is to be learned from a table: which column is the target, what task that is, and which rows can serve."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from predictor.wording import hint, shown
 from training.errors import DataError
+from training.kinds import as_asked, inferred
 from training.table import Column, Table
 
 __all__ = ["Problem", "Target", "Task", "pose"]
@@ -46,16 +48,26 @@ class Problem:
 
 
 def pose(
-    table: Table, *, target: str | None, task: Task | None, ignore: Iterable[str] = (), text: Iterable[str] = ()
+    table: Table,
+    *,
+    target: str | None,
+    task: Task | None,
+    drop: Iterable[str] = (),
+    kinds: Mapping[str, str] = MappingProxyType({}),
+    rows_of_a_level: int = 1,
 ) -> Problem:
-    """Choose the target and the features of a table.
+    """Choose the target and the features of a table, and tell what each feature is.
 
-    `target` and `task` are inferred where None; the columns in `ignore` are left out and those in `text` are taken
-    as categories though they spell numbers. Raises DataError when nothing could be learned.
+    `target` and `task` are inferred where None; the columns in `drop` are left out, and those in `kinds` taken as
+    these: see `training.kinds`. Raises DataError when nothing could be learned.
     """
     chosen = _chosen(table, target or table.target)
-    ignored = {_known(table, name, "data.ignore") for name in ignore}
-    as_text = {_known(table, name, "data.categorical") for name in text}
+    dropped = {_known(table, name, "data.drop") for name in drop}
+    asked = {_known(table, name, "data.kinds"): kind for name, kind in kinds.items()}
+    if chosen.name in asked:
+        raise DataError(f"{table.source}: data.kinds: {shown(chosen.name)} is the target: say what it is with --task")
+    if chosen.doubt:
+        raise DataError(f"{table.source}: {chosen.doubt}")
     kept = ~chosen.is_missing
     notes = list(table.notes)
     if not kept.all():
@@ -63,15 +75,24 @@ def pose(
         notes.append(f"{count} of {len(kept)} rows left out: their target {shown(chosen.name)} is missing")
     if not kept.any():
         raise DataError(f"{table.source}: target {shown(chosen.name)}: every cell is missing")
-    features = [column for column in table.columns if column.name != chosen.name and column.name not in ignored]
-    features = [_as_text(column) if column.name in as_text else column for column in features]
+    features = [column for column in table.columns if column.name != chosen.name and column.name not in dropped]
     if not features:
         raise DataError(f"{table.source}: expected at least one column beside the target {shown(chosen.name)}")
+    features = [_typed(table, column, asked.get(column.name), rows_of_a_level) for column in features]
     is_test = None if table.is_test is None else table.is_test[kept]
     if not kept.all():
         features, chosen = [column.take(kept) for column in features], chosen.take(kept)
     resolved = _resolved(table.source, chosen, task, notes)
     return Problem(tuple(features), resolved, is_test, tuple(notes))
+
+
+def _typed(table: Table, column: Column, kind: str | None, rows_of_a_level: int) -> Column:
+    try:
+        if kind is not None:
+            return as_asked(column, kind, table.place)
+        return inferred(column, rows_of_a_level=rows_of_a_level, place=table.place)
+    except DataError as error:
+        raise DataError(f"{table.source}: {error}") from error
 
 
 def _chosen(table: Table, name: str | None) -> Column:
@@ -91,14 +112,6 @@ def _listed(names: Sequence[str], word: str) -> str:
     *first, last = [shown(name) for name in names[:NAMES_SHOWN]]
     more = f" {word} {len(names) - NAMES_SHOWN} others" if len(names) > NAMES_SHOWN else ""
     return ", ".join([*first, last]) + more if more or not first else f"{', '.join(first)} {word} {last}"
-
-
-def _as_text(column: Column) -> Column:
-    if not column.is_numeric:
-        return column
-    missing = column.is_missing.tolist()
-    cells = [None if gone else f"{cell:.17g}" for cell, gone in zip(column.values.tolist(), missing, strict=True)]
-    return Column(column.name, np.array(cells, dtype=object))
 
 
 def _resolved(source: str, column: Column, task: Task | None, notes: list[str]) -> Target:

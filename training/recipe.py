@@ -1,14 +1,16 @@
 """What a recipe may say. A recipe is a TOML file of this shape; see docs/recipes.md for each key."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
 from network import ACTIVATIONS
 from network.architecture import MAX_MEMBERS
 from predictor.features import LARGEST_CLIP, SMALLEST_CLIP
 from predictor.wording import hint, shown
 from training.choices import InitializerChoice, LossChoice, OptimizerChoice, ScheduleChoice
+from training.kinds import ASKED
 
 __all__ = [
     "Axis",
@@ -35,9 +37,22 @@ def _activation(name: str) -> str:
     return name
 
 
+def _kind(name: str) -> str:
+    if name not in ASKED:
+        raise ValueError(f"unknown kind {shown(name)}{hint(name, ASKED) or '; known: ' + ', '.join(ASKED)}")
+    return name
+
+
+def _listed(value: object) -> object:
+    """Take one name for a list of one, as the command line has it."""
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
 Activation = Annotated[str, AfterValidator(_activation)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+ColumnKind = Annotated[str, AfterValidator(_kind)]
 
 
 class Strict(BaseModel):
@@ -61,15 +76,21 @@ class InlineTable(Strict):
 
 
 class Data(Strict):
-    """What the columns mean. None is inferred; `prune` leaves out what cannot help, except the columns in `keep`."""
+    """What the columns mean. None is inferred; `prune` leaves out what cannot help, except the columns in `keep`.
+
+    `kinds` says of columns by name what they are. A text that fewer than `rare` training rows have, or that is not
+    among the `levels` commonest of its column, is not told apart from others like it.
+    """
 
     target: str | None = None
     task: Literal["classes", "number"] | None = None
-    ignore: tuple[str, ...] = ()
-    keep: tuple[str, ...] = ()
+    drop: Names = ()
+    keep: Names = ()
     prune: bool = True
-    categorical: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
+    kinds: Mapping[str, ColumnKind] = {}
+    missing: Names = ()
+    rare: Count | None = None
+    levels: Annotated[int, Field(ge=1, le=10_000)] = 100
 
 
 class Encoding(Strict):

@@ -1,25 +1,46 @@
 """A table as a source gives it: named columns of numbers or text, before anybody decides what they mean."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor.dates import Form
 from predictor.wording import shown
 from training.errors import DataError
 
-__all__ = ["Column", "Table", "checked_names", "content_digest", "matrix_columns"]
+__all__ = ["Column", "Kind", "Meaning", "Table", "checked_names", "content_digest", "matrix_columns"]
+
+
+Kind = Literal["number", "category", "date"]
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a column is taken for, by which form its dates are read, why, and what the user may prefer instead."""
+
+    kind: Kind
+    why: str = ""
+    instead: str = ""
+    form: Form = "ymd"
 
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """One column, values (rows,): numbers with NaN for missing, or an object array of str with None for missing."""
+    """One column, values (rows,): numbers with NaN for missing, or an object array of str with None for missing.
+
+    `reading` says how the cells were read where that is not plain to see, `doubt` why the column cannot be used
+    unless the user says what it is, and `meaning` what it is, once that is decided.
+    """
 
     name: str
     values: NDArray[Any]
+    reading: str = ""
+    doubt: str = ""
+    meaning: Meaning | None = None
 
     @property
     def is_numeric(self) -> bool:
@@ -37,7 +58,7 @@ class Column:
 
     def take(self, rows: NDArray[Any]) -> "Column":
         """Return the column with only `rows`, which are positions or a mask."""
-        return Column(self.name, self.values[rows])
+        return replace(self, values=self.values[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +66,8 @@ class Table:
     """Columns of equal length from one source.
 
     `digest` is the SHA-256 of the data, `target` the column that the source itself means as the target, `is_test`
-    the rows that the source itself keeps for testing, and `notes` are sentences worth telling the user.
+    the rows that the source itself keeps for testing, and `notes` are sentences worth telling the user. `place` says
+    where a row stands in the source.
     """
 
     source: str
@@ -54,6 +76,7 @@ class Table:
     target: str | None = None
     is_test: NDArray[np.bool_] | None = None
     notes: tuple[str, ...] = ()
+    place: Callable[[int], str] = "data row {}".format
 
     @property
     def rows(self) -> int:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["toml_text"]
+__all__ = ["toml_key", "toml_text"]
 
 BARE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
@@ -16,12 +16,12 @@ def toml_text(values: Mapping[str, Any]) -> str:
     A mapping on the first level is a table of its own; deeper ones stand in one line.
     """
     plain = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
-    tables = [f"\n[{_key(key)}]\n{_keys(value)}" for key, value in values.items() if key not in plain]
+    tables = [f"\n[{toml_key(key)}]\n{_keys(value)}" for key, value in values.items() if key not in plain]
     return "".join([_keys(plain), *tables]).lstrip("\n")
 
 
 def _keys(values: Mapping[str, Any]) -> str:
-    return "".join(f"{_key(key)} = {_value(value)}\n" for key, value in values.items())
+    return "".join(f"{toml_key(key)} = {_value(value)}\n" for key, value in values.items())
 
 
 def _value(value: Any) -> str:
@@ -32,12 +32,13 @@ def _value(value: Any) -> str:
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, Mapping):
-        inner = ", ".join(f"{_key(key)} = {_value(one)}" for key, one in value.items())
+        inner = ", ".join(f"{toml_key(key)} = {_value(one)}" for key, one in value.items())
         return f"{{ {inner} }}" if inner else "{}"
     return f"[{', '.join(map(_value, value))}]"
 
 
-def _key(key: str) -> str:
+def toml_key(key: str) -> str:
+    """Return a key as it stands in a TOML document: quoted unless it is a bare word."""
     return key if BARE.fullmatch(key) else _text(key)
 
 

@@ -1,8 +1,13 @@
 """How results are said on a terminal."""
 
+import json
+import shlex
 from collections.abc import Mapping
 
-__all__ = ["count", "metrics_table"]
+from predictor.wording import shown
+from training.toml_text import toml_key
+
+__all__ = ["count", "kind_key", "metrics_table", "mistake", "option"]
 
 PARTS = ("train", "validation", "test")
 
@@ -10,6 +15,27 @@ PARTS = ("train", "validation", "test")
 def count(number: int, noun: str) -> str:
     """Say how many, such as "1 row" or "20,640 rows"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def option(key: str, value: object) -> str:
+    """Write the option of the command line that sets a key of the recipe: text as it is, anything else as a list."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"--set {shlex.quote(f'{key}={text}')}"
+
+
+def kind_key(column: str) -> str:
+    """Return the key of a recipe that says what kind a column is; names other than bare words are quoted."""
+    return f"data.kinds.{toml_key(column)}"
+
+
+def mistake(column: str, expected: str, cell: str, where: str, how_many: str) -> str:
+    """Say which cell of a column is a mistake, where it stands, and what to do about it."""
+    found = cell[:64]
+    return (
+        f"column {shown(column)}: expected {expected}, found {shown(cell)} in {where} ({how_many}); correct them,"
+        f" call them missing with {option('data.missing', [found])}, or take the column as it stands with"
+        f" {option(kind_key(column), 'category')}"
+    )
 
 
 def metrics_table(metrics: Mapping[str, float]) -> str:

@@ -33,7 +33,11 @@ def test_overrides_reach_every_kind_of_key() -> None:
             "fit.optimizer.learning_rate=0.5",
             "network.hidden.1.units=7",
             "network.hidden.0={units=3, activation='tanh'}",
-            "data.ignore=['a','b']",
+            "data.drop=['a','b']",
+            "data.keep=c",
+            "data.kinds.zip=category",
+            'data.kinds."a.b = c"=number',
+            "data.kinds.petal length (cm)=number",
             "fit.batch_size=full",
             "data.target=two words",
         ],
@@ -41,7 +45,8 @@ def test_overrides_reach_every_kind_of_key() -> None:
     assert recipe.fit.epochs == 10
     assert recipe.fit.optimizer.make().learning_rate == 0.5
     assert [layer.units for layer in recipe.network.hidden] == [3, 7]
-    assert recipe.data.ignore == ("a", "b")
+    assert (recipe.data.drop, recipe.data.keep) == (("a", "b"), ("c",))
+    assert recipe.data.kinds == {"zip": "category", "a.b = c": "number", "petal length (cm)": "number"}
     assert recipe.data.target == "two words"
 
 
@@ -49,6 +54,9 @@ def test_overrides_reach_every_kind_of_key() -> None:
     ("override", "message"),
     [
         ("fit.epocs=10", "fit.epocs: unknown key; did you mean 'epochs'?"),
+        ("data.kinds.zip=categry", "data.kinds.zip: unknown kind 'categry'; did you mean 'category'?"),
+        ("data.dropp=zip", "data.dropp: unknown key; did you mean 'drop'?"),
+        ("data.drop=3", "data.drop: Input should be a valid array, found '3'"),
         ("fitt.epochs=10", "fitt: unknown key; did you mean 'fit'?"),
         ("network.hidden.0.unit=1", "network.hidden.0.unit: unknown key; did you mean 'units'?"),
         ("fit.epochs=ten", "fit.epochs: Input should be a valid integer, found 'ten'"),

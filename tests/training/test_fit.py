@@ -219,7 +219,14 @@ def test_real_tables_train_without_a_word_of_advice(
 
 def test_the_titanic_loses_its_names_and_numbers(command: Command, data_folder: Path, models: Path) -> None:
     ran = command("fit", data_folder / "titanic" / "train.csv", "--target", "Survived", "--name", "titanic", *QUICK)
-    assert "column left out (it looks like a row number): 'PassengerId'" in ran.out
-    assert "3 columns left out (it looks like a name or free text): 'Name', 'Ticket', 'Cabin'" in ran.out
+    assert "left out  'PassengerId': it numbers the rows; otherwise --set 'data.keep=[\"PassengerId\"]'" in ran.out
+    assert "left out  'Name', 'Ticket': it looks like a name or free text; otherwise" in ran.out
+    assert "category  'Cabin': nearly every text is different: only whether there is one; otherwise" in ran.out
     predictor = load_bytes(FolderRepository(models).read("titanic", 1), "titanic")
-    assert predictor.schema.names == ("Pclass", "Sex", "Age", "SibSp", "Parch", "Fare", "Embarked")
+    assert predictor.schema.names == ("Pclass", "Sex", "Age", "SibSp", "Parch", "Fare", "Cabin", "Embarked")
+    report = json.loads((models / "titanic" / "1" / "report.json").read_text())
+    assert [one["column"] for one in report["decisions"] if one["what"] == "left out"] == [
+        "PassengerId",
+        "Name",
+        "Ticket",
+    ]

@@ -58,10 +58,9 @@ def test_rows_without_a_target_are_left_out_and_said() -> None:
     assert problem.notes == ("1 of 3 rows left out: their target 'y' is missing",)
 
 
-def test_columns_can_be_ignored_or_taken_as_categories() -> None:
-    problem = pose(
-        table(a=[1.0, 2.0], zip=[1067.0, np.nan], y=["a", "b"]), target="y", task=None, ignore=["a"], text=["zip"]
-    )
+def test_columns_can_be_dropped_or_taken_as_categories() -> None:
+    whole = table(a=[1.0, 2.0], zip=[1067.0, np.nan], y=["a", "b"])
+    problem = pose(whole, target="y", task=None, drop=["a"], kinds={"zip": "category"})
     assert [column.name for column in problem.features] == ["zip"]
     assert problem.features[0].values.tolist() == ["1067", None]
 
@@ -73,10 +72,10 @@ def test_columns_can_be_ignored_or_taken_as_categories() -> None:
         ({"target": "Kind"}, "t.csv: target: there is no column 'Kind'; did you mean 'kind'?"),
         ({"target": "zzz"}, "t.csv: target: there is no column 'zzz'; the columns are 'x' and 'kind'"),
         (
-            {"target": "kind", "ignore": ["y"]},
-            "t.csv: data.ignore: there is no column 'y'; the columns are 'x' and 'kind'",
+            {"target": "kind", "drop": ["y"]},
+            "t.csv: data.drop: there is no column 'y'; the columns are 'x' and 'kind'",
         ),
-        ({"target": "kind", "ignore": ["x"]}, "t.csv: expected at least one column beside the target 'kind'"),
+        ({"target": "kind", "drop": ["x"]}, "t.csv: expected at least one column beside the target 'kind'"),
         (
             {"target": "kind", "task": "number"},
             "t.csv: target 'kind': expected numbers for the task 'number', found text such as 'a'",

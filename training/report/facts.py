@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from network import EpochRecord
 from predictor import NumberOutputs, Predictor
+from training.decisions import as_json
 from training.evaluation import class_codes
 from training.fitting import Fitted
 from training.prepared import Prepared, Side
@@ -58,6 +59,7 @@ def find_facts(
         "loss": result.history[-1].loss,
         "history": _history(result.history),
         "notes": list(prepared.notes),
+        "decisions": as_json(prepared.decisions),
         "warnings": list(result.warnings),
     }
     facts |= _of_answers(prepared, answers)

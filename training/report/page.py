@@ -167,9 +167,17 @@ def _data(facts: Mapping[str, Any]) -> list[str]:
         "<h3>The columns</h3>",
         table(head, shown, numbers=(2, 3)),
         paragraph(f"and {many(more, 'more column')}") if more else "",
-        "<h3>What was decided</h3>" if facts["notes"] else "",
-        items(facts["notes"]),
+        *_decided(facts),
     ]
+
+
+def _decided(facts: Mapping[str, Any]) -> list[str]:
+    told = [one for one in facts["decisions"] if one["why"]]
+    if not told and not facts["notes"]:
+        return []
+    rows = [(one["column"], one["what"], one["why"], one["otherwise"]) for one in told]
+    listed = table(("column", "", "why", "otherwise"), rows)
+    return ["<h3>What was decided</h3>", items(facts["notes"]), listed]
 
 
 def _target(target: Mapping[str, Any]) -> str:

@@ -111,7 +111,7 @@ def test_the_page_says_what_the_facts_say(command: Command, models: Path, tmp_pa
     assert facts["history"]["epoch"] == list(range(1, 11))
     left_out = next(column for column in facts["columns"] if column["name"] == "first")
     assert left_out["used"] is False
-    assert "it looks like a row number" in text
+    assert "it numbers the rows" in text
 
 
 def test_the_card_has_what_people_said_and_what_is_known(command: Command, models: Path, tmp_path: Path) -> None:
