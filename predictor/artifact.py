@@ -14,7 +14,7 @@ from predictor.predictor import Golden, Predictor
 from predictor.strict_json import read_json, write_json
 from predictor.wording import shortened
 
-__all__ = ["MANIFEST_LIMIT", "SIZE_LIMIT", "load", "load_bytes", "read_bounded", "save_bytes"]
+__all__ = ["MANIFEST_LIMIT", "SIZE_LIMIT", "OversizedError", "load", "load_bytes", "read_bounded", "save_bytes"]
 
 SIZE_LIMIT = 512 * 2**20
 """Bytes of the largest model file: some 130 million float32 parameters."""
@@ -22,6 +22,10 @@ SIZE_LIMIT = 512 * 2**20
 MANIFEST = "manifest"
 MANIFEST_LIMIT = 16 * 2**20
 GOLDEN = "golden.outputs"
+
+
+class OversizedError(OSError):
+    """A file that is too large to be read."""
 
 
 def save_bytes(predictor: Predictor) -> bytes:
@@ -73,10 +77,10 @@ def read_bounded(path: Path, limit: int = SIZE_LIMIT) -> bytes:
         if not stat.S_ISREG(found.st_mode):
             raise OSError("it is not a regular file")
         if found.st_size > limit:
-            raise OSError(f"it is {found.st_size} bytes long, more than the {limit} that are read")
+            raise OversizedError(f"it is {found.st_size} bytes long, more than the {limit} that are read")
         data = file.read(limit + 1)
     if len(data) > limit:
-        raise OSError(f"it grew beyond {limit} bytes while it was read")
+        raise OversizedError(f"it grew beyond {limit} bytes while it was read")
     return data
 
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from predictor import ClassOutputs, Fault
 from service.batching import Work
+from service.catalog import Served
 from service.explaining import Explainer
 from service.instances import Instances
 from service.messages import JSON, Headers, Response
 from service.problems import one_fault
-from service.registry import Served
 
 if TYPE_CHECKING:
     from service.runtime import Runtime

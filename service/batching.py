@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from service.catalog import Served
 from service.messages import Response
-from service.registry import Served
 
 __all__ = ["Batcher", "FullError", "LateError", "Product", "Work"]
 

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from service.catalog import Served
 from service.messages import Request
-from service.registry import Served
 
 if TYPE_CHECKING:
     from service.runtime import Runtime

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from predictor.cells import Cells
 from predictor.drift import Shift
-from service.registry import Served
+from service.catalog import Served
 from service.windows import SharedWindows
 
 __all__ = ["DriftWatch"]

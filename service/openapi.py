@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from predictor import ClassOutputs, DateFeature, Feature, NumericFeature
+from service.catalog import Catalog, Served
 from service.describing import example_row
 from service.messages import JSON
-from service.registry import Catalog, Served
 from service.router import NATIVE, Dialect, Route
 
 __all__ = ["describe"]

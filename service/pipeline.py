@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from service.answers import NotFiniteError
 from service.batching import FullError, LateError, Product, Work
+from service.catalog import NotReadyError, NotServedError, Served
 from service.messages import Request, Response
 from service.negotiation import check_accept, check_content_type, decoded
 from service.problems import Problem
-from service.registry import NotReadyError, NotServedError, Served
 from service.router import Match, Route
 
 if TYPE_CHECKING:

@@ -1,215 +1,161 @@
-"""Which models are loaded, in which state and why; readers take one immutable catalog, reloads swap it."""
+"""Keeps what is served at what the repository says, in all processes of one fork at once."""
 
-import re
+import hashlib
+import json
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Literal
+import time
 
-from predictor import ArtifactError, Predictor, Repository, RepositoryError, load_bytes, prove
-from predictor.drift import Bins
-from predictor.wording import shown
+from predictor import Repository, RepositoryError
+from service.catalog import Catalog
+from service.loading import Loader, plan_of, without_what_is_new
 from service.observing import Observer
+from service.plans import Plans
 
-__all__ = ["Catalog", "ModelEntry", "NotReadyError", "NotServedError", "Registry", "Served", "VersionState"]
+__all__ = ["Registry"]
 
-CHAMPION = "champion"
-NAMED = 5
-VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
-
-
-class NotServedError(LookupError):
-    """No loaded model, version or alias has the name that was asked for."""
-
-
-class NotReadyError(LookupError):
-    """The model is known, but no proven version of it can answer."""
-
-
-@dataclass(frozen=True, eq=False)
-class Served:
-    """One proven version of a model: compared by identity, shared by every request that it answers."""
-
-    name: str
-    version: int
-    predictor: Predictor
-
-    @cached_property
-    def width(self) -> int:
-        """How many features a row has."""
-        return len(self.predictor.schema.names)
-
-    @cached_property
-    def bins(self) -> Bins:
-        """What live rows are counted in, to be compared with those of training."""
-        return Bins(self.predictor)
-
-
-@dataclass(frozen=True)
-class VersionState:
-    """What became of one version: "ready" with the model, or "failed" with the reason."""
-
-    state: Literal["ready", "failed"]
-    reason: str | None = None
-    served: Served | None = None
-
-
-@dataclass(frozen=True)
-class ModelEntry:
-    """One model: the aliases its repository names, the version that answers for each, the state of each version."""
-
-    name: str
-    aliases: Mapping[str, int] = field(default_factory=dict)
-    serving: Mapping[str, Served] = field(default_factory=dict)
-    versions: Mapping[int, VersionState] = field(default_factory=dict)
-    trouble: str | None = None
-
-    def faults(self) -> list[str]:
-        """Say which aliases point at a version that does not serve."""
-        found = [self.trouble] if self.trouble else []
-        for alias, version in self.aliases.items():
-            state = self.versions.get(version)
-            if state is not None and state.reason:
-                found.append(f"alias {alias} of model {self.name}: version {version} failed: {state.reason}")
-        return found
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether a proven version answers for every alias, and there is one."""
-        return bool(self.serving) and self.aliases.keys() <= self.serving.keys()
-
-
-@dataclass(frozen=True)
-class Catalog:
-    """All models at one moment."""
-
-    models: Mapping[str, ModelEntry] = field(default_factory=dict)
-    default: str | None = None
-    trouble: str | None = None
-
-    def current(self, name: str | None, *, version: str | None = None, alias: str | None = None) -> Served:
-        """Find the version that answers for `name`, None meaning the default model.
-
-        Raises NotServedError for a name that nothing has, NotReadyError while nothing proven stands behind it.
-        """
-        entry = self.entry(name)
-        if version is not None:
-            return self.version(entry, version)
-        alias = alias or CHAMPION
-        served = entry.serving.get(alias)
-        if served is not None:
-            return served
-        if alias in entry.aliases or (alias == CHAMPION and not entry.aliases):
-            raise NotReadyError(f"No proven version of model {shown(entry.name)} is loaded for alias {shown(alias)}.")
-        raise NotServedError(f"Model {shown(entry.name)} has no alias {shown(alias)}.")
-
-    def entry(self, name: str | None) -> ModelEntry:
-        """Find a model by name, None meaning the default one; NotServedError when there is none."""
-        if name is None and self.default is None:
-            if not self.models:
-                raise NotReadyError("No model is loaded.")
-            some = ", ".join(sorted(self.models)[:NAMED])
-            raise NotServedError(
-                f"Several models are loaded ({some}) and none is the default: "
-                "name one in the path, /models/<name>/predict, or set GANGLION_DEFAULT_MODEL."
-            )
-        entry = self.models.get(name or self.default or "")
-        if entry is None:
-            raise NotServedError(f"No model is called {shown(name or self.default or '')}.")
-        return entry
-
-    @staticmethod
-    def version(entry: ModelEntry, version: str) -> Served:
-        """Find a loaded version of a model by its number as text."""
-        state = entry.versions.get(int(version)) if VERSION.fullmatch(version) else None
-        if state is None:
-            raise NotServedError(f"No version {shown(version)} of model {shown(entry.name)} is loaded.")
-        if state.served is None:
-            raise NotReadyError(f"Version {version} of model {shown(entry.name)} failed to load.")
-        return state.served
-
-    def faults(self) -> list[str]:
-        """Say what keeps an alias from serving what it should; empty when all is well."""
-        found = [self.trouble] if self.trouble else []
-        return found + [fault for entry in self.models.values() for fault in entry.faults()]
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether every alias that should serve is answered for by a proven version, and there is a model."""
-        entries = self.models.values()
-        known = self.default is None or self.default in self.models
-        return bool(entries) and known and all(entry.is_ready for entry in entries)
+MEND_S = 1.0
+PATIENCE_S = 10.0
+"""A worker that has not loaded a new version after so long loads it when it is next asked."""
 
 
 class Registry:
-    """Loads what the repository's aliases name, proves it, and swaps one reference."""
+    """Loads what the repository's aliases name, proves it, and changes over to it together with all other processes."""
 
-    def __init__(self, repository: Repository, observer: Observer, default_model: str | None = None) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        observer: Observer,
+        default_model: str | None = None,
+        plans: Plans | None = None,
+    ) -> None:
         self.repository = repository
-        self.catalog = Catalog(default=default_model)
+        self.plans = plans or Plans()
+        self._loader = Loader(repository, observer)
         self._observer = observer
         self._default = default_model
         self._lock = threading.Lock()
+        self._held = {0: Catalog(default=default_model)}  # by the number of the plan
+        self._number = 0
+        self._catalog = self._held[0]
+        self._passed = 0  # a plan that this process cannot hold
+        self._is_whole = True
+        self._mended = 0.0
+
+    @property
+    def catalog(self) -> Catalog:
+        """What is served now; the same in every process at any one time."""
+        if self.plans.active != self._number:
+            self._change_over()
+        return self._catalog
 
     def refresh(self) -> Catalog:
-        """Bring the catalog to what the repository says now; what cannot be loaded is reported and left out."""
-        with self._lock:
-            old = self.catalog
-            try:
-                names = sorted(self.repository.names())
-            except (RepositoryError, OSError) as error:
-                self._report("the model repository cannot be read", error)
-                trouble = "the model repository cannot be read"
-                self.catalog = Catalog(old.models, old.default, trouble)
-                return self.catalog
-            models = {name: self._entry(name, old.models.get(name)) for name in names}
-            default = self._default or (names[0] if len(names) == 1 else None)
-            self.catalog = Catalog(models, default)
-            return self.catalog
+        """Bring all processes to what the repository says now; what cannot be loaded is reported and left out."""
+        with self.plans.leading():
+            self._lead(self.token())
+        return self.catalog
 
-    def _entry(self, name: str, old: ModelEntry | None) -> ModelEntry:
+    def catch_up(self, retry_s: float) -> bool:
+        """Refresh when the repository has changed, or to try again what failed `retry_s` ago; return whether it did.
+
+        Another process that does the same already is left to it.
+        """
+        token = self.token()
+        is_due = bool(self.catalog.faults()) and time.monotonic() - self.plans.tried >= retry_s
+        if token == self.plans.token and not is_due:
+            return False
+        with self.plans.leading(waits=False) as is_leader:
+            if is_leader and (is_due or token != self.plans.token):
+                self._lead(token)
+        return is_leader
+
+    def follow(self) -> None:
+        """Get ready for a plan that another process has proposed."""
+        number = self.plans.proposed
+        if number > max(self.plans.active, self._passed) and number not in self._held:
+            found = self._made(number)
+            if found is not None:
+                self._hold(number, found)
+        if not self._is_whole and time.monotonic() - self._mended >= MEND_S:
+            self._mend()
+
+    def leave(self) -> None:
+        """Take part no more: plans do not wait for this process."""
+        self.plans.leave()
+
+    def join(self, row: int) -> None:
+        """Take part from now on, as the worker that counts in `row`: plans wait for it."""
+        self.plans.join(row)
+        self._change_over()
+        self.plans.hold(self._number)
+        self.follow()
+
+    def token(self) -> int:
+        """Return a number that changes with the repository; another one while that cannot be read."""
         try:
-            aliases = dict(self.repository.aliases(name))
-            versions = self.repository.versions(name)
+            state = repr(self.repository.fingerprint())
+        except (RepositoryError, OSError):
+            state = "unreadable"
+        return int.from_bytes(hashlib.sha256(state.encode()).digest()[:7])
+
+    def _lead(self, token: int) -> None:
+        old = self.catalog
+        new = self._read(old)
+        # The token was taken before the read, so a change during it is seen at the next look.
+        self.plans.note(token)
+        if plan_of(new) != plan_of(old) or not self._number:
+            if not self._offered(new):
+                self._offered(without_what_is_new(new, old, self._observer))
+            self.plans.activate(self.plans.proposed)
+
+    def _offered(self, new: Catalog) -> bool:
+        """Propose a catalog; return whether every process has loaded what it names."""
+        number = self.plans.propose(plan_of(new))
+        self._hold(number, new)
+        return self.plans.settled(number, PATIENCE_S)
+
+    def _read(self, old: Catalog) -> Catalog:
+        try:
+            names = sorted(self.repository.names())
         except (RepositoryError, OSError) as error:
-            self._report(f"the aliases of model {name} cannot be read", error, model=name)
-            kept = old or ModelEntry(name)
-            trouble = f"the aliases of model {name} cannot be read"
-            return ModelEntry(name, kept.aliases, kept.serving, kept.versions, trouble)
-        wanted = aliases or ({CHAMPION: max(versions)} if versions else {})
-        states = {version: self._state(name, version, old) for version in sorted(set(wanted.values()))}
-        serving: dict[str, Served] = {}
-        for alias, version in wanted.items():
-            served = states[version].served or (old.serving.get(alias) if old else None)
-            if served is not None:
-                serving[alias] = served
-                states.setdefault(served.version, VersionState("ready", served=served))
-        return ModelEntry(name, wanted, serving, states)
+            self._loader.report("the model repository cannot be read", error)
+            return Catalog(old.models, old.default, "the model repository cannot be read")
+        models = {name: self._loader.entry(name, old.models.get(name)) for name in names}
+        return Catalog(models, self._default or (names[0] if len(names) == 1 else None))
 
-    def _state(self, name: str, version: int, old: ModelEntry | None) -> VersionState:
-        known = old.versions.get(version) if old else None
-        if known is not None and known.served is not None:
-            return known
-        state = self._load(name, version)
-        if state.served is not None:
-            self._observer.noted("reload_ok", model=name)
-            self._observer.reported("info", "model loaded", model=name, version=version)
-        return state
+    def _made(self, number: int) -> Catalog | None:
+        """Load what a plan names; None when it has given way to another, or this process cannot hold it."""
+        plan = self.plans.read(number)
+        if plan is None:
+            return None
+        found, is_whole = self._loader.catalog(json.loads(plan), self._catalog)
+        if number == self.plans.active:
+            self._is_whole, self._mended = is_whole, time.monotonic()
+            return found
+        if is_whole:
+            return found
+        self._passed = number
+        self.plans.hold(number, is_possible=False)
+        return None
 
-    def _load(self, name: str, version: int) -> VersionState:
-        try:
-            predictor = load_bytes(self.repository.read(name, version), source=f"{name}/{version}")
-            prove(predictor)
-        except ArtifactError as error:
-            reason = f"{error.member}: {error.reason}" if error.member else error.reason
-            self._report("a model failed to load", error, model=name, version=version)
-            return VersionState("failed", reason)
-        except (RepositoryError, OSError, MemoryError) as error:
-            self._report("a model failed to load", error, model=name, version=version)
-            return VersionState("failed", "its file cannot be read from the repository")
-        return VersionState("ready", served=Served(name, version, predictor))
+    def _mend(self) -> None:
+        """Try again to load what the active plan names and could not be loaded when this process came to it."""
+        number = self._number
+        found = self._made(number)
+        if found is not None and self._is_whole:
+            with self._lock:
+                if number == self._number:
+                    self._catalog = found
 
-    def _report(self, message: str, error: BaseException, **fields: Any) -> None:
-        self._observer.noted("reload_failed", model=str(fields.get("model", "")))
-        self._observer.reported("error", message, reason=str(error), **fields)
+    def _hold(self, number: int, catalog: Catalog) -> None:
+        with self._lock:
+            self._held[number] = catalog
+        self.plans.hold(number)
+
+    def _change_over(self) -> None:
+        while (number := self.plans.active) != self._number:
+            found = self._held.get(number) or self._made(number)
+            if found is not None:
+                with self._lock:
+                    self._held = {known: kept for known, kept in self._held.items() if known > number}
+                    self._held[number] = found
+                    self._catalog, self._number = found, number

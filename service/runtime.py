@@ -50,6 +50,7 @@ class Runtime:
         if self._started_in == os.getpid():
             self._started_in = None
             self._watcher.stop()
+            self.registry.leave()
             self.batcher.close()
 
 

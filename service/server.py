@@ -13,10 +13,10 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
+from service.catalog import Catalog
 from service.front import Front
 from service.logs import LogWriter, capture_logging
 from service.metrics import SharedObserver, create_observer
-from service.registry import Catalog
 from service.runtime import Runtime
 from service.settings import Settings
 
@@ -123,6 +123,7 @@ class Service(BaseApplication):  # type: ignore[misc]
 
     def _after_worker(self, _master: Any, worker: Any) -> None:
         self.observer.counters.release(worker.slot)
+        self.runtime.registry.plans.leave(worker.slot)
 
     def _when_ready(self, _master: Any) -> None:
         catalog = self.runtime.registry.catalog

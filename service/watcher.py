@@ -1,15 +1,15 @@
-"""Hot reload: a thread that looks at the repository now and then and lets the registry catch up."""
+"""Hot reload: a thread that looks at the repository now and then, and at what other processes propose all the time."""
 
 import threading
 import time
 
-from predictor import RepositoryError
 from service.observing import Observer
 from service.registry import Registry
 
 __all__ = ["Watcher"]
 
 RETRY_S = 30.0
+FOLLOW_S = 0.02
 
 
 class Watcher:
@@ -23,8 +23,6 @@ class Watcher:
         self._observer = observer
         self._interval_s = interval_s
         self._retry_s = retry_s
-        self._seen: object = None
-        self._tried = -retry_s
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -41,27 +39,14 @@ class Watcher:
             self._thread.join(timeout=5)
             self._thread = None
 
-    def look(self, now: float) -> bool:
-        """Refresh the registry if there is reason to; return whether it was refreshed."""
-        try:
-            token: object = self._registry.repository.fingerprint()
-        except (RepositoryError, OSError):
-            token = None  # the refresh finds and reports the same
-        is_changed = token is None or token != self._seen
-        is_due = bool(self._registry.catalog.faults()) and now - self._tried >= self._retry_s
-        if not is_changed and not is_due:
-            return False
-        if token is None and now - self._tried < self._retry_s:
-            return False
-        self._tried = now
-        # The token was taken before the read, so a change during it is seen at the next look.
-        self._registry.refresh()
-        self._seen = token
-        return True
-
     def _watch(self) -> None:
-        while not self._stopping.wait(self._interval_s):
+        looked = -self._interval_s
+        while not self._stopping.wait(min(FOLLOW_S, self._interval_s)):
             try:
-                self.look(time.monotonic())
+                self._registry.follow()
+                if time.monotonic() - looked >= self._interval_s:
+                    self._registry.catch_up(self._retry_s)
+                    looked = time.monotonic()
             except Exception as error:  # noqa: BLE001 - the thread outlives any fault; the old models keep serving
                 self._observer.reported("error", "the repository watcher failed", error=error)
+                looked = time.monotonic()

@@ -60,8 +60,8 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         self.drift = self.app.runtime.drift
         if self.drift is not None:
             self.drift.is_ticked = True
-        # A model may have changed between the master's start and this fork.
-        self.app.runtime.registry.refresh()
+        # What is served may have changed between the master's start and this fork.
+        self.app.runtime.registry.join(self.slot)
         self.ground = Ground(
             self.wsgi,
             self.app.observer,

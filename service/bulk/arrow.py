@@ -13,9 +13,9 @@ from predictor import InputError, Schema
 from predictor.wording import shown
 from service.answers import Outputs
 from service.bulk.csv_text import column_names
+from service.catalog import Served
 from service.instances import Instances, encoded
 from service.problems import Problem, not_fitting, one_fault
-from service.registry import Served
 
 __all__ = ["read", "write"]
 

@@ -13,9 +13,9 @@ import orjson
 from predictor import CategoricalFeature, Schema
 from predictor.features import Feature
 from service.answers import Outputs
+from service.catalog import Served
 from service.instances import Instances, encoded, plain_instances
 from service.problems import Problem, one_fault
-from service.registry import Served
 
 __all__ = ["column_names", "read", "read_table", "write", "write_predictions"]
 

@@ -6,9 +6,9 @@ from typing import NamedTuple
 from predictor import Schema
 from service.answers import Outputs, answered, named_headers
 from service.bulk import arrow, csv_text, ndjson, npy
+from service.catalog import Served
 from service.instances import Instances
 from service.messages import Response
-from service.registry import Served
 
 __all__ = ["FORMS", "KINDS", "Form", "form_of", "write_bulk"]
 

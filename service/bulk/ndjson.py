@@ -8,10 +8,10 @@ import orjson
 
 from predictor import Schema
 from service.answers import Outputs
+from service.catalog import Served
 from service.documents import read_document
 from service.instances import Instances, encoded, layout_of, plain_instances
 from service.problems import Problem, one_fault
-from service.registry import Served
 
 __all__ = ["read", "write"]
 

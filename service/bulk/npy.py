@@ -8,9 +8,9 @@ import numpy as np
 
 from predictor import InputError, Schema
 from service.answers import Outputs
+from service.catalog import Served
 from service.instances import Instances
 from service.problems import Problem, not_fitting, one_fault
-from service.registry import Served
 
 __all__ = ["read", "write"]
 

@@ -13,6 +13,7 @@ from service.answers import Outputs, answered, named_headers, plain_work
 from service.batching import Work
 from service.bulk import form_of
 from service.bulk.csv_text import read_table, write_predictions
+from service.catalog import NotReadyError, Served
 from service.choosing import served_for
 from service.dialects.invocations_json import read_json
 from service.dialects.wording import sentence_of, status_of
@@ -20,7 +21,6 @@ from service.instances import Instances
 from service.messages import JSON, Request, Response, json_response
 from service.negotiation import chosen_type
 from service.problems import Problem
-from service.registry import NotReadyError, Served
 from service.router import Dialect, Route, media_type
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from predictor import ClassOutputs
 from predictor.wording import shown
 from service.answers import plain_work, work_for
 from service.batching import Work
+from service.catalog import Served
 from service.choosing import served_for
 from service.dialects.tensorflow_bodies import read_examples, read_predict, render_results
 from service.dialects.tensorflow_status import metadata, model_list, model_status, version_status
@@ -18,7 +19,6 @@ from service.dialects.wording import sentence_of, status_of
 from service.instances import Options
 from service.messages import Request, Response, json_response
 from service.problems import Problem
-from service.registry import Served
 from service.router import Dialect, Handler, Route
 
 if TYPE_CHECKING:

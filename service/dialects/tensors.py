@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from predictor import ClassOutputs, NumericFeature
 from service.answers import Outputs
-from service.registry import Served
+from service.catalog import Served
 
 __all__ = ["MATRIX", "Tensor", "inputs_of", "outputs_of", "value_of"]
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from predictor import ClassOutputs
 from predictor.drift import Shift
+from service.catalog import Served
 from service.messages import Request, Response
-from service.registry import Served
 from service.router import Route
 from service.windows import WINDOWS
 
@@ -33,12 +33,18 @@ def _models(runtime: "Runtime") -> Iterator["Metric"]:
         "ganglion_model_info", "1 for the version that an alias serves.", labels=("model", "version", "alias", "task")
     )
     ready = GaugeMetricFamily("ganglion_model_ready", "Whether every alias of a model is served.", labels=("model",))
+    refused = GaugeMetricFamily(
+        "ganglion_version_refused", "1 for a version that cannot serve.", labels=("model", "version", "reason")
+    )
     for entry in runtime.registry.catalog.models.values():
+        for version, state in entry.versions.items():
+            if state.code is not None:
+                refused.add_metric([entry.name, str(version), state.code], 1)
         ready.add_metric([entry.name], float(entry.is_ready))
         for alias, served in entry.serving.items():
             task = "classification" if isinstance(served.predictor.outputs, ClassOutputs) else "regression"
             info.add_metric([entry.name, str(served.version), alias, task], 1)
-    yield from (info, ready)
+    yield from (info, ready, refused)
 
 
 def _drift(runtime: "Runtime") -> Iterator["Metric"]:

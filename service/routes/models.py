@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
+from service.catalog import VERSION, Catalog, ModelEntry, NotServedError
 from service.describing import version_details
 from service.messages import Request, Response, json_response
-from service.registry import VERSION, Catalog, ModelEntry, NotServedError
 from service.router import Route
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def show_version(request: Request, runtime: "Runtime") -> Response:
     if state is None:
         raise NotServedError(f"No version '{version[:64]}' of model '{entry.name}' is loaded.")
     known = {"model": entry.name, "version": int(version), "state": state.state, "reason": state.reason}
+    known["code"] = state.code
     return json_response(known | (version_details(state.served) if state.served else {}))
 
 
@@ -48,7 +49,7 @@ def _summary(entry: ModelEntry, catalog: Catalog) -> dict[str, Any]:
         "aliases": dict(entry.aliases),
         "serving": {alias: served.version for alias, served in entry.serving.items()},
         "versions": [
-            {"version": version, "state": state.state, "reason": state.reason}
+            {"version": version, "state": state.state, "reason": state.reason, "code": state.code}
             for version, state in sorted(entry.versions.items())
         ],
         "reasons": entry.faults(),

@@ -4,8 +4,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from service.catalog import NotServedError
 from service.messages import HTML, JSON, Request, Response, json_response
-from service.registry import NotServedError
 from service.router import Route
 
 if TYPE_CHECKING:

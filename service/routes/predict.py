@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 from service.answers import plain_work, work_for
 from service.batching import Work
 from service.bulk import KINDS, form_of, write_bulk
+from service.catalog import Served
 from service.choosing import served_for
 from service.instances import NO_OPTIONS, read_instances
 from service.messages import JSON, Request
 from service.negotiation import chosen_type
 from service.problems import Problem
-from service.registry import Served
 from service.router import Route, media_type
 
 if TYPE_CHECKING:

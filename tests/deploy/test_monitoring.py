@@ -25,7 +25,8 @@ PROMTOOL = shutil.which("promtool")
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: Any) -> Any:
     folder = tmp_path_factory.mktemp("monitoring")
-    models.filled_repository(folder / "models")
+    repository = models.filled_repository(folder / "models")
+    repository.set_alias("flowers", "next", repository.publish("flowers", {"model.npz": b""}))
     settings = load_settings(models=folder / "models", default_model="flowers")
     with (folder / "log").open("w") as log:
         application = create_application(settings, create_observer(settings, LogWriter(log)))

@@ -126,6 +126,7 @@ def test_a_replaced_worker_serves_what_was_promoted_meanwhile(repository: Any, s
         for victim in service.workers():
             os.kill(victim, signal.SIGKILL)
         until(lambda: len(service.workers()) == 2)
+        until(lambda: version() == 1)
         assert {version() for _ in range(20)} == {1}
     finally:
         repository.promote("flowers", newest)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from predictor import FolderRepository
 from service.batching import Batcher, FullError, LateError, Product
-from service.registry import Served
+from service.catalog import Served
 from tests.contract.harness import ask_front, through_front
 from tests.service import models
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from predictor import FolderRepository
+from service.catalog import Served
 from service.drift import CELLS_A_TICK, DriftWatch
-from service.registry import Served
 from service.windows import SLOTS, SharedWindows
 from tests.contract.harness import through_front
 from tests.service import models

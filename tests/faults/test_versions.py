@@ -1,0 +1,128 @@
+"""Versions change under load: nobody is refused, nobody sees one go back, what cannot be loaded is told."""
+
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from predictor import FolderRepository, save_bytes
+from tests.service import models
+from tests.service.wire import GOOD, answers, running, until
+
+ROW = [models.FLOWER_ROW]
+SWAPS = 200
+KILLED_AFTER = 40
+
+
+class Client(threading.Thread):
+    """Predicts on one kept connection; `newest` is the highest version that any client has seen, shared by all."""
+
+    newest = 1
+
+    def __init__(self, service: Any, expected: dict[int, list[float]]) -> None:
+        super().__init__()
+        self.service, self.expected = service, expected
+        self.seen: set[int] = set()
+        self.wrong: list[Any] = []
+        self.stopping = False
+
+    def run(self) -> None:
+        with self.service.connect() as connection:
+            given = answers(connection)
+            while not self.stopping:
+                least = Client.newest
+                connection.sendall(GOOD)
+                answer = next(given)
+                self.check(answer, least)
+
+    def check(self, answer: Any, least: int) -> None:
+        body = answer.json
+        version = body.get("version", 0)
+        Client.newest = max(Client.newest, version)
+        self.seen.add(version)
+        if answer.status != 200 or version < least or body["probabilities"][0] != self.expected[version]:
+            self.wrong.append((answer, least))
+
+
+@pytest.fixture
+def repository(tmp_path: Any) -> Any:
+    repository = FolderRepository(tmp_path / "models")
+    models.publish(repository, "flowers", models.flowers(1))
+    models.publish(repository, "houses", models.houses())
+    return repository
+
+
+def probabilities(seed: int) -> list[float]:
+    predictor = models.flowers(seed)
+    A = predictor.network.infer(predictor.schema.encode_rows(ROW).X)
+    return [float(str(value)) for value in A[0]]
+
+
+def test_two_hundred_swaps_under_load_and_no_client_sees_one_go_back(repository: Any) -> None:
+    expected = {1: probabilities(1)}
+    Client.newest = 1
+    for version in range(2, SWAPS + 2):
+        repository.publish("flowers", {"model.npz": save_bytes(models.flowers(version))})
+        expected[version] = probabilities(version)
+    with running(repository.root, workers=2, reload_interval_s=0.01) as service:
+        clients = [Client(service, expected) for _ in range(4)]
+        for client in clients:
+            client.start()
+        for version in range(2, SWAPS + 2):
+            repository.promote("flowers", version)
+            until(lambda version=version: Client.newest >= version, seconds=10)
+        for client in clients:
+            client.stopping = True
+        for client in clients:
+            client.join()
+        assert [wrong for client in clients for wrong in client.wrong] == []
+        assert set().union(*(client.seen for client in clients)) == set(expected)
+        assert service.metric('ganglion_events_total{event="reload_failed"') == 0
+
+
+def test_a_worker_killed_in_the_middle_of_swaps_comes_back_to_what_the_others_serve(repository: Any) -> None:
+    for version in range(2, KILLED_AFTER + 2):
+        repository.publish("flowers", {"model.npz": save_bytes(models.flowers(version))})
+    with running(repository.root, workers=2, reload_interval_s=0.02) as service:
+        seen = [1]
+        for version in range(2, KILLED_AFTER + 2):
+            repository.promote("flowers", version)
+            if version % 8 == 0:
+                os.kill(service.workers()[version // 8 % 2], signal.SIGKILL)
+            for _ in range(4):
+                with_answer(service, seen)
+        until(lambda: service.ask(GOOD).json["version"] == KILLED_AFTER + 1)
+        assert seen == sorted(seen)
+        began = time.monotonic()
+        os.kill(service.workers()[0], signal.SIGKILL)
+        until(lambda: len(service.workers()) == 2 and service.metric("ganglion_workers") == 2)
+        assert time.monotonic() - began < 2
+
+
+def with_answer(service: Any, seen: list[int]) -> None:
+    """Ask once; a connection that the killed worker had may break."""
+    try:
+        seen.append(service.ask(GOOD).json["version"])
+    except (OSError, StopIteration, AssertionError):
+        return
+
+
+def test_refused_versions_are_told_by_reason_and_the_old_one_serves_on(repository: Any) -> None:
+    half = save_bytes(models.flowers(5))
+    with running(repository.root, workers=2, reload_interval_s=0.05) as service:
+        bad = repository.publish("flowers", {"model.npz": half[: len(half) // 2]})
+        repository.promote("flowers", bad)
+        until(lambda: service.get("/models/flowers").json["reasons"])
+        for _ in range(10):
+            states = {s["version"]: s for s in service.get("/models/flowers").json["versions"]}
+            assert (states[bad]["state"], states[bad]["code"]) == ("failed", "damaged")
+            assert states[bad]["reason"]
+            assert service.ask(GOOD).json["version"] == 1
+        assert service.get("/readyz").json["reasons"]
+        refused = rf'ganglion_version_refused\{{model="flowers",reason="damaged",version="{bad}"'
+        assert service.metric(refused) == 1
+        assert any(line.get("code") == "damaged" and line["level"] == "error" for line in service.lines())
+        assert service.get("/models/houses").json["ready"]
