@@ -36,6 +36,7 @@ class Client(threading.Thread):
         self.answered = 0
         self.failed: list[Any] = []
         self.stopping = False
+        self.may_end = threading.Event()
 
     def run(self) -> None:
         while not self.stopping:
@@ -48,10 +49,17 @@ class Client(threading.Thread):
 
     def use(self, connection: Any) -> None:
         given = answers(connection)
+        is_fresh = True
         while not self.stopping:
             try:
                 connection.sendall(GOOD)
                 answer = next(given, None)
+            except ConnectionResetError as error:
+                # Between the last look at the queue of a listener and its end the kernel may queue one more connection
+                # and reset it: no worker ever had it.
+                if not (is_fresh and self.may_end.is_set()):
+                    self.failed.append(repr(error))
+                return
             except OSError as error:
                 self.failed.append(repr(error))
                 return
@@ -59,6 +67,7 @@ class Client(threading.Thread):
                 self.failed.append(answer)
                 return
             self.answered += 1
+            is_fresh = False
             if answer.headers.get("connection") == "close":
                 return
 
@@ -68,6 +77,8 @@ def test_sigterm_during_requests_fails_none_of_them(service: Any) -> None:
     for client in clients:
         client.start()
     until(lambda: all(client.answered > 20 for client in clients))
+    for client in clients:
+        client.may_end.set()
     service.process.send_signal(signal.SIGTERM)
     assert service.process.wait(timeout=10) == 0
     for client in clients:
