@@ -4,7 +4,7 @@ SETUP ?= deploy/setup
 PY ?= .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test coverage lint format lock image test-container clean
+.PHONY: help serve test coverage lint format lock image test-clients test-container clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -14,13 +14,13 @@ serve: ## Set up, train iris if models/ is empty, and serve models/
 	@$(PY) -m deploy.first_model
 	@exec $(PY) -m service serve
 
-test: ## Set up and run every test that needs no container engine
+test: ## Set up and run every test that needs no container engine and no other server's client
 	@$(SETUP) dev
-	@$(PY) -m pytest -m "not container" $(ARGS)
+	@$(PY) -m pytest -m "not container and not clients" $(ARGS)
 
 coverage: ## Run the same tests and print the lines and branches that none of them reached
 	@$(SETUP) dev
-	@$(PY) -m pytest -m "not container" --cov --cov-report=term-missing:skip-covered $(ARGS)
+	@$(PY) -m pytest -m "not container and not clients" --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 lint: ## Check style, formatting, types and the direction of imports
 	@$(SETUP) dev
@@ -41,10 +41,15 @@ lock: ## Refresh locks/ from pyproject.toml
 image: ## Build the image that serves
 	docker build --target serve --tag ganglion .
 
+test-clients: ## Drive the service with the real clients of the protocols it speaks, from .venv-clients
+	@$(SETUP) dev
+	@$(SETUP) clients
+	@$(PY) -m pytest -m clients $(ARGS)
+
 test-container: ## Build, start and stress the containers; needs a Docker engine
 	@$(SETUP) dev
 	@$(PY) -m pytest -m container $(ARGS)
 
 clean: ## Remove the environment and all caches; models/ stays
-	rm -rf .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist ./*.egg-info
+	rm -rf .venv .venv-clients .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist ./*.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +

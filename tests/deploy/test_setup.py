@@ -27,7 +27,7 @@ Setup = Callable[..., subprocess.CompletedProcess[str]]
 def clone(tmp_path: Path) -> Path:
     (tmp_path / "clone/locks").mkdir(parents=True)
     shutil.copytree(ROOT / "deploy", tmp_path / "clone/deploy")
-    for name in ("serve", "train", "dev"):
+    for name in ("serve", "train", "dev", "clients"):
         (tmp_path / f"clone/locks/{name}.txt").write_text(f"# {name}\n")
     return tmp_path / "clone"
 
@@ -64,6 +64,18 @@ def test_the_tests_packages_are_added_to_what_is_there(setup: Setup) -> None:
     added = setup("dev")
     assert "-r locks/dev.txt" in added.stdout
     assert "Setting up" not in added.stdout
+    assert setup("run").stdout == ""
+
+
+def test_the_clients_have_an_environment_and_a_lock_of_their_own(setup: Setup, clone: Path) -> None:
+    setup("run")
+    first = setup("clients")
+    assert "--require-hashes -r locks/clients.txt" in first.stdout
+    assert ".venv-clients is ready" in first.stdout
+    assert setup("clients").stdout == ""
+    assert setup("run").stdout == ""
+    (clone / "locks/clients.txt").write_text("# changed\n")
+    assert "Setting up .venv-clients" in setup("clients").stdout
     assert setup("run").stdout == ""
 
 
