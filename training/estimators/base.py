@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from network import MLP, Architecture, Loss, Parameters, Rows, Trainer, training_rows
 from predictor import Predictor
+from training.estimators.assembling import Seen
 from training.estimators.choices import Pace, architecture_of, check_parameters, options_of
 from training.estimators.conformal import FEWEST_ROWS, calibrated
 from training.estimators.watching import Given, Held, held_out, validation_loss, watching_score
@@ -24,7 +25,6 @@ __all__ = ["Perceptron", "dense"]
 
 Matrix = NDArray[Any]
 SLOWEST_RATE = 1e-6
-SEEN_ROWS = 16
 UNFINISHED = "Stochastic Optimizer: Maximum iterations ({}) reached and the optimization hasn't converged yet."
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
@@ -76,7 +76,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         random = check_random_state(self.random_state)
         if is_first:
             self._initialize(X, Y, random)
-        self._seen = seen(X, None if is_first else getattr(self, "_seen", None))
+        self._seen = Seen.of(X, None if is_first else getattr(self, "_seen", None))
         held = None if given is None else self._held(given)
         if self.early_stopping and held is None and self.solver != "lbfgs":
             X, Y, weight, held = held_out(self, X, Y, weight, random)
@@ -254,7 +254,8 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
     def to_predictor(self, *, target: str = "target") -> Predictor:
         """Return the fitted network as a predictor, what a model file holds.
 
-        The ranges of its features and its golden rows are those of the rows of the last fit.
+        The ranges of its features are those of all rows that it was fitted to, its golden rows and histograms are of
+        rows of the last call.
         """
         from training.estimators.serving import from_sklearn  # noqa: PLC0415 - only those who publish need all of it
 
@@ -316,11 +317,3 @@ def dense(X: Any) -> Matrix:
     """Return the array itself, or a sparse matrix as an array."""
     found: Matrix = X.toarray() if hasattr(X, "toarray") else X
     return found
-
-
-def seen(X: Matrix, before: Matrix | None) -> Matrix:
-    """Return some rows and, below them, the lowest and highest values of all rows up to now."""
-    low, high = X.min(axis=0), X.max(axis=0)
-    if before is not None:
-        low, high = np.minimum(low, before[-2]), np.maximum(high, before[-1])
-    return np.vstack([X[:SEEN_ROWS], low, high])

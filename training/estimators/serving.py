@@ -1,8 +1,6 @@
 """From a fitted estimator to a model that the service answers with."""
 
-import hashlib
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +11,12 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
 from network import MLP, Architecture, Layer, Parameters
-from predictor import (
-    Calibration,
-    CategoricalFeature,
-    ClassOutputs,
-    FolderRepository,
-    Golden,
-    InputError,
-    NumberOutputs,
-    NumericFeature,
-    Predictor,
-    Reference,
-    Schema,
-    prove,
-    save_bytes,
-)
-from predictor.features import Feature
-from training.encoding import histogram_of
+from predictor import Calibration, ClassOutputs, FolderRepository, NumberOutputs, Predictor, save_bytes
+from training.estimators.assembling import Seen, assembled, cells_of, schema_of
 from training.estimators.choices import OTHER_NAMES
 from training.estimators.columns import Tracked, transformed, unscaled
-from training.lineage import lineage
-from training.reference import reference_of
 
 __all__ = ["from_sklearn", "publish"]
-
-GOLDEN_ROWS = 8
-REFERENCE_ROWS = 10_000
 
 
 def from_sklearn(model: Any, X: Any, *, names: Iterable[str] | None = None, target: str = "target") -> Predictor:
@@ -57,43 +35,21 @@ def from_sklearn(model: Any, X: Any, *, names: Iterable[str] | None = None, targ
     mlp = steps.pop()
     if not hasattr(mlp, "coefs_"):
         raise ValueError(f"{type(mlp).__name__} is no perceptron that was fitted")
-    raw, known = _cells(X)
+    seen = X if isinstance(X, Seen) else None
+    raw, known = _cells(X if seen is None else seen.rows)
     columns = [Tracked(str(name), place) for place, name in enumerate(known if names is None else names)]
     for step in steps:
         columns = transformed(step, columns)
-    schema = Schema(tuple(_feature(column, raw[:, column.source]) for column in columns))
     network = _network(mlp)
-    rows = tuple(tuple(_cell(row[column.source]) for column in columns) for row in raw[:GOLDEN_ROWS])
-    golden = Golden(rows, network.infer(schema.encode_rows([list(row) for row in rows]).X))
-    predictor = Predictor(
-        schema,
+    return assembled(
+        schema_of(columns, raw, seen),
+        cells_of(columns, raw),
         network,
         _outputs(mlp, target, network.architecture.outputs, offset, scale),
-        golden,
-        recipe={"estimator": type(mlp).__name__},
-        metrics={},
+        source=type(mlp).__name__,
+        rows=len(raw),
         calibration=_calibration(mlp, scale),
-        lineage=lineage(
-            source=type(mlp).__name__,
-            digest=hashlib.sha256(network.parameters.flat.tobytes()).hexdigest(),
-            rows=len(raw),
-            train_rows=len(raw),
-            seed=0,
-        ),
     )
-    prove(predictor)
-    return replace(predictor, reference=_reference(predictor, raw, columns))
-
-
-def _reference(predictor: Predictor, raw: NDArray[Any], columns: list[Tracked]) -> Reference | None:
-    """Describe the rows that the schema can encode; None when there are none of them."""
-    cells = [[_cell(row[column.source]) for column in columns] for row in raw[:REFERENCE_ROWS]]
-    missing = [sum(cell is None for cell in column) for column in zip(*cells, strict=True)]
-    try:
-        X = predictor.schema.encode_rows(cells).X
-    except InputError:
-        return None
-    return reference_of(predictor, X, missing, len(cells))
 
 
 def publish(
@@ -126,38 +82,6 @@ def _cells(X: Any) -> tuple[NDArray[Any], list[str]]:
     if raw.ndim != 2 or not len(raw):  # noqa: PLR2004 - a matrix
         raise ValueError(f"X: expected at least one row of (rows, features), found the shape {raw.shape}")
     return raw, names or [f"x{place}" for place in range(raw.shape[1])]
-
-
-def _cell(value: Any) -> float | str | None:
-    if value is None or isinstance(value, str):
-        return value
-    number = float(value)
-    return None if np.isnan(number) else number
-
-
-def _feature(column: Tracked, values: NDArray[Any]) -> Feature:
-    cells = [_cell(value) for value in values.tolist()]
-    if column.categories is not None:
-        return CategoricalFeature(
-            column.name,
-            column.categories,
-            missing=column.missing,
-            unknown="refuse" if column.refuses_unknown else "bucket",
-            counts=tuple(sum(cell == known for cell in cells) for known in column.categories),
-        )
-    if any(isinstance(cell, str) for cell in cells):
-        raise ValueError(f"column {column.name!r}: expected numbers, found text that no encoder of the pipeline takes")
-    numbers = np.array([cell for cell in cells if cell is not None], dtype=np.float64)
-    low, high = (float(numbers.min()), float(numbers.max())) if numbers.size else (0.0, 0.0)
-    return NumericFeature(
-        column.name,
-        offset=column.offset,
-        scale=column.scale,
-        missing=column.missing,
-        low=low,
-        high=high,
-        histogram=histogram_of(numbers) if numbers.size else None,
-    )
 
 
 def _network(mlp: Any) -> MLP:
