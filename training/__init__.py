@@ -7,9 +7,9 @@ estimators and what exchanges models are looked up when they are asked for.
 from importlib import import_module
 from typing import Any
 
-__all__ = ["MLPClassifier", "MLPRegressor", "from_sklearn", "publish", "to_onnx"]
+__all__ = ["MLPClassifier", "MLPRegressor", "from_keras", "from_safetensors", "from_sklearn", "publish", "to_onnx"]
 
-HOMES = {"to_onnx": "training.exchange"}
+HOMES = dict.fromkeys(["from_keras", "from_safetensors", "to_onnx"], "training.exchange")
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from training.cookbook import load_recipe, recipe_names
 from training.errors import Interrupted, TrainingError
-from training.exchange.commands import add_export
+from training.exchange.commands import add_export, add_import
 from training.job import Published, run
 from training.ordering import add_models, add_source, order_of
 from training.sources.datasets import DATASETS
@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_ask(commands)
     add_sweep(commands)
     add_export(commands)
+    add_import(commands, add_models)
     recipes = commands.add_parser("recipes", help="list the recipes and data sets that come with the project")
     recipes.set_defaults(command=_recipes, interrupted="Interrupted.")
     return parser

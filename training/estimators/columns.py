@@ -13,7 +13,7 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, OneHotEncoder, Rob
 
 from predictor.wording import shown
 
-__all__ = ["Tracked", "transformed", "unscaled"]
+__all__ = ["Tracked", "raw_cells", "transformed", "unscaled"]
 
 Affine = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -29,6 +29,15 @@ class Tracked:
     missing: Any = None
     categories: tuple[str, ...] | None = None
     refuses_unknown: bool = False
+
+
+def raw_cells(X: Any) -> tuple[NDArray[Any], list[str]]:
+    """Return the raw cells, (rows, features), and the names of the columns."""
+    names = [str(name) for name in X.columns] if hasattr(X, "columns") else None
+    raw = np.asarray(X, dtype=object if names is not None else None)
+    if raw.ndim != 2 or not len(raw):  # noqa: PLR2004 - a matrix
+        raise ValueError(f"X: expected at least one row of (rows, features), found the shape {raw.shape}")
+    return raw, names or [f"x{place}" for place in range(raw.shape[1])]
 
 
 def transformed(step: Any, columns: Sequence[Tracked]) -> list[Tracked]:

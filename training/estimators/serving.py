@@ -14,7 +14,7 @@ from network import MLP, Architecture, Layer, Parameters
 from predictor import Calibration, ClassOutputs, FolderRepository, NumberOutputs, Predictor, save_bytes
 from training.estimators.assembling import Seen, assembled, cells_of, schema_of
 from training.estimators.choices import OTHER_NAMES
-from training.estimators.columns import Tracked, transformed, unscaled
+from training.estimators.columns import Tracked, raw_cells, transformed, unscaled
 
 __all__ = ["from_sklearn", "publish"]
 
@@ -36,7 +36,7 @@ def from_sklearn(model: Any, X: Any, *, names: Iterable[str] | None = None, targ
     if not hasattr(mlp, "coefs_"):
         raise ValueError(f"{type(mlp).__name__} is no perceptron that was fitted")
     seen = X if isinstance(X, Seen) else None
-    raw, known = _cells(X if seen is None else seen.rows)
+    raw, known = raw_cells(X if seen is None else seen.rows)
     columns = [Tracked(str(name), place) for place, name in enumerate(known if names is None else names)]
     for step in steps:
         columns = transformed(step, columns)
@@ -73,15 +73,6 @@ def publish(
     if promote:
         repository.promote(name, version)
     return version
-
-
-def _cells(X: Any) -> tuple[NDArray[Any], list[str]]:
-    """Return the raw cells, (rows, features), and the names of the columns."""
-    names = [str(name) for name in X.columns] if hasattr(X, "columns") else None
-    raw = np.asarray(X, dtype=object if names is not None else None)
-    if raw.ndim != 2 or not len(raw):  # noqa: PLR2004 - a matrix
-        raise ValueError(f"X: expected at least one row of (rows, features), found the shape {raw.shape}")
-    return raw, names or [f"x{place}" for place in range(raw.shape[1])]
 
 
 def _network(mlp: Any) -> MLP:

@@ -28,4 +28,4 @@ def test_the_examples_of_the_estimators_page_run(tmp_path: Path) -> None:
 
 
 def test_the_examples_of_the_exchange_page_run(tmp_path: Path) -> None:
-    assert run_examples("exchange.md", tmp_path) == ["True"]
+    assert run_examples("exchange.md", tmp_path) == ["True", "1"]
