@@ -7,23 +7,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from predictor import Predictor
 from predictor.wording import shown
 from training.exchange.dense import Dense, Meaning, check_known, in_order, modelled, read_file
+from training.exchange.hdf5 import read_weights
 from training.exchange.keras_config import sequential_activations
-from training.exchange.needs import library
 
 __all__ = ["from_keras"]
 
 SIZE_LIMIT = 2**29
-DEEPEST, MOST_OBJECTS = 12, 4096
-MATRIX, DOUBLE = 2, 8
-WHOLE = "model_weights"
+MATRIX = 2
 KERNEL, BIAS = ("kernel", "kernel:0", "0"), ("bias", "bias:0", "1")
-APART = ("optimizer", "optimizer_weights", "seed_generator", "top_level_model_weights")
 Matrix = NDArray[Any]
 
 
@@ -49,10 +45,12 @@ def from_keras(
     """
     where = Path(path).name
     data, config = _opened(read_file(path), where)
-    found, order, described = _dense_layers(data, layers, where)
-    chosen = in_order(found, layers or order, where)
+    weights = read_weights(data, where)
+    found = _dense(weights.arrays, layers, where)
+    order = [name for name in weights.layer_names if name in found]
+    chosen = in_order(found, layers or order or None, where)
     if activations is None:
-        activations = sequential_activations(config or described, where)
+        activations = sequential_activations(config or weights.model_config or None, where)
     meaning = Meaning(feature_names, classes, target, preprocess, target_scaler, X)
     return modelled(chosen, activations, meaning, where)
 
@@ -77,74 +75,6 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     if len(data) > SIZE_LIMIT:
         raise ValueError(f"{name} is more than {SIZE_LIMIT} bytes long")
     return data
-
-
-def _dense_layers(
-    data: bytes, wanted: Sequence[str] | None, where: str
-) -> tuple[dict[str, Dense], list[str] | None, str | None]:
-    """Return the dense layers by name, their order and the model's description where the file says them."""
-    h5py = library("h5py")
-    try:
-        with h5py.File(io.BytesIO(data), "r") as file:
-            described = file.attrs.get("model_config")
-            walk = _Walk(h5py, where)
-            root = walk.item(file, WHOLE, WHOLE) if WHOLE in file.keys() else file  # noqa: SIM118 - h5py's follows links
-            arrays = dict(walk.arrays(root, "", 0))
-            names = root.attrs.get("layer_names")
-            found = _dense(arrays, wanted, where)
-    except (OSError, RuntimeError, KeyError, TypeError) as error:
-        raise ValueError(f"{where}: expected a complete HDF5 file of Keras weights: {error}") from error
-    given = None if names is None else [_text(name) for name in names]
-    order = None if given is None else [name for name in given if name in found]
-    return found, order, None if described is None else _text(described)
-
-
-class _Walk:
-    """Reads the numbers of a file in bounded time: plain links and plain floats only."""
-
-    def __init__(self, h5py: Any, where: str) -> None:
-        self._h5py = h5py
-        self._where = where
-        self._objects = self._numbers = 0
-
-    def arrays(self, group: Any, path: str, depth: int) -> list[tuple[str, Matrix]]:
-        """Return every array below a group with its path; ValueError for anything but groups and plain arrays."""
-        found: list[tuple[str, Matrix]] = []
-        for name in group:
-            place = f"{path}/{name}" if path else name
-            self._objects += 1
-            if self._objects > MOST_OBJECTS or depth > DEEPEST:
-                raise ValueError(f"{self._where}: has more, or deeper, groups than a model of dense layers")
-            if name in APART:
-                continue
-            item = self.item(group, name, place)
-            if isinstance(item, self._h5py.Group):
-                found += self.arrays(item, place, depth + 1)
-            else:
-                found.append((place, self._numbers_of(item, place)))
-        return found
-
-    def item(self, group: Any, name: str, place: str) -> Any:
-        """Return what a plain link leads to; ValueError for one to elsewhere."""
-        link = group.get(name, getlink=True)
-        if not isinstance(link, self._h5py.HardLink):
-            what = type(link).__name__
-            raise ValueError(f"{self._where}: {shown(place)} is a link ({what}), which is not followed")  # noqa: TRY004
-        return group[name]
-
-    def _numbers_of(self, item: Any, place: str) -> Matrix:
-        is_array = isinstance(item, self._h5py.Dataset) and item.shape is not None
-        if not is_array or item.dtype.kind != "f" or item.dtype.itemsize > DOUBLE:
-            kind = getattr(item, "dtype", type(item).__name__)
-            raise ValueError(f"{self._where}: {shown(place)}: expected float16, float32 or float64, found {kind}")
-        if item.external or item.is_virtual:
-            raise ValueError(f"{self._where}: {shown(place)} keeps its numbers in other files, which are not read")
-        self._numbers += item.size
-        if self._numbers * item.dtype.itemsize > SIZE_LIMIT:
-            raise ValueError(f"{self._where}: {shown(place)} would fill more than {SIZE_LIMIT} bytes")
-        is_double = item.dtype.itemsize == DOUBLE
-        values: Matrix = np.asarray(item[()], np.float64 if is_double else np.float32)
-        return values
 
 
 def _dense(arrays: Mapping[str, Matrix], wanted: Sequence[str] | None, where: str) -> dict[str, Dense]:
@@ -188,7 +118,3 @@ def _checked(layer: str, W: Matrix, b: Matrix | None, where: str) -> Dense:
     if b is not None and b.shape != W.shape[1:]:
         raise ValueError(f"{where}: layer {shown(layer)}: expected a bias {W.shape[1:]}, found {b.shape}")
     return Dense(layer, W, b)
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
