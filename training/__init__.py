@@ -9,7 +9,11 @@ from typing import Any
 
 __all__ = ["MLPClassifier", "MLPRegressor", "from_keras", "from_safetensors", "from_sklearn", "publish", "to_onnx"]
 
-HOMES = dict.fromkeys(["from_keras", "from_safetensors", "to_onnx"], "training.exchange")
+HOMES = {
+    "from_keras": "training.exchange.keras_file",
+    "from_safetensors": "training.exchange.safetensors_file",
+    "to_onnx": "training.exchange.onnx_file",
+}
 
 
 def __getattr__(name: str) -> Any:

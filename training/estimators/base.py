@@ -273,7 +273,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
 
     def to_onnx(self, path: str | Path, *, target: str = "target") -> Path:
         """Write the fitted network as an ONNX file and return its path. See `training.to_onnx`."""
-        from training.exchange import to_onnx  # noqa: PLC0415 - only those who exchange models need it
+        from training.exchange.onnx_file import to_onnx  # noqa: PLC0415 - only those who exchange models need it
 
         return to_onnx(self.to_predictor(target=target), path)
 

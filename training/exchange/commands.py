@@ -77,7 +77,8 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _imported(options: argparse.Namespace) -> Predictor:
-    from training.exchange import from_keras, from_safetensors  # noqa: PLC0415 - the other commands need none of it
+    from training.exchange.keras_file import from_keras  # noqa: PLC0415 - the other commands need none of it
+    from training.exchange.safetensors_file import from_safetensors  # noqa: PLC0415
 
     classes = options.classes
     if classes is not None and all(re.fullmatch(r"-?[0-9]{1,15}", label) for label in classes):
