@@ -71,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     promote = command("promote", _promote, "Make a version the champion, which answers.")
     promote.add_argument("name", metavar="MODEL")
     promote.add_argument("version", type=_version, metavar="VERSION", help="a number that list shows")
+    alias = command("alias", _alias, "Let a name of your own choice mean a version.")
+    alias.add_argument("name", metavar="MODEL")
+    alias.add_argument("alias", metavar="ALIAS", help="such as challenger")
+    alias.add_argument("version", type=_version, metavar="VERSION", help="a number that list shows")
     rollback = command("rollback", _rollback, "Make the previous champion the champion again.")
     rollback.add_argument("name", metavar="MODEL")
     return parser
@@ -127,6 +131,12 @@ def _verify(arguments: argparse.Namespace) -> int:
 def _promote(arguments: argparse.Namespace) -> int:
     FolderRepository(arguments.models).promote(arguments.name, arguments.version)
     sys.stdout.write(f"{arguments.name}: version {arguments.version} is the champion\n")
+    return DONE
+
+
+def _alias(arguments: argparse.Namespace) -> int:
+    FolderRepository(arguments.models).set_alias(arguments.name, arguments.alias, arguments.version)
+    sys.stdout.write(f"{arguments.name}: {arguments.alias} means version {arguments.version}\n")
     return DONE
 
 

@@ -2,18 +2,45 @@
 
 from typing import TYPE_CHECKING
 
-from service.catalog import Served
+from service.catalog import CHAMPION, Served
 from service.messages import Request
 
 if TYPE_CHECKING:
     from service.runtime import Runtime
 
-__all__ = ["served_for"]
+__all__ = ["served_for", "shadow_for", "split_key"]
+
+SESSION_KEY = "x-session-key"
 
 
 def served_for(request: Request, runtime: "Runtime") -> Served:
     """Find what the path's name, version or alias names; NotServedError or NotReadyError when nothing answers."""
     part = request.parameters.get
-    served = runtime.registry.catalog.current(part("name"), version=part("version"), alias=part("alias"))
+    version, alias = part("version"), part("alias")
+    catalog = runtime.registry.catalog
+    served = catalog.current(part("name"), version=version, alias=alias)
+    if runtime.canaries and version is None and alias is None and request.method == "POST":
+        rule = runtime.canaries.get(served.name)
+        if rule is not None and rule.takes(split_key(request)):
+            # An alias that nothing stands behind takes nothing away from the champion.
+            served = catalog.models[served.name].serving.get(rule.alias, served)
     request.served = served
     return served
+
+
+def split_key(request: Request) -> bytes:
+    """Return what decides on which side of a split a request falls: the session that it names, or its body."""
+    session = request.headers.get(SESSION_KEY)
+    return request.body if session is None else session.encode("latin-1")
+
+
+def shadow_for(request: Request, runtime: "Runtime") -> Served | None:
+    """Find the version that computes a request beside the champion that answers it, None when there is none."""
+    rule = runtime.shadow.rules.get(request.served.name)
+    if rule is None or not rule.takes(split_key(request)):
+        return None
+    entry = runtime.registry.catalog.models.get(rule.model)
+    if entry is None or entry.serving.get(CHAMPION) is not request.served:
+        return None
+    other = entry.serving.get(rule.alias)
+    return None if other is request.served else other

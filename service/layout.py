@@ -7,7 +7,7 @@ from typing import Literal
 from service.counters import SharedNames
 from service.observing import EVENTS, SHED_REASONS, Event, ShedReason
 
-__all__ = ["BATCH_ROWS", "BUCKETS", "GAUGES", "OUTCOMES", "STAGES", "Layout", "Outcome"]
+__all__ = ["BATCH_ROWS", "BUCKETS", "GAUGES", "OF_SHADOW", "OUTCOMES", "SHADOW", "STAGES", "Layout", "Outcome"]
 
 Outcome = Literal["ok", "invalid", "refused", "late", "failed"]
 Histogram = tuple[list[tuple[str, float]], float]
@@ -27,7 +27,9 @@ MOST_MODELS = 64
 MOST_VERSIONS = 512
 VERSION_BYTES = 80
 GAUGES = ("connections", "workers")
-OF_VERSION = (*OUTCOMES, "rows", "executions")
+OF_SHADOW = ("agree", "differ", "failed", "skipped")
+OF_VERSION = (*OUTCOMES, "rows", "executions", *(f"shadow_{name}" for name in (*OF_SHADOW, "difference")))
+SHADOW = OF_VERSION.index("shadow_agree")
 
 
 class Layout:

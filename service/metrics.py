@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.counters import SharedCounters
-from service.layout import BATCH_ROWS, BUCKETS, GAUGES, OUTCOMES, STAGES, Layout, Outcome, histogram
+from service.layout import BATCH_ROWS, BUCKETS, GAUGES, OF_SHADOW, OUTCOMES, SHADOW, STAGES, Layout, Outcome, histogram
 from service.logs import LONGEST_TEXT, LogWriter, trace_of
-from service.observing import EVENTS, SHED_REASONS, Event, ShedReason, Stages
+from service.observing import EVENTS, SHED_REASONS, Comparison, Event, ShedReason, Stages
 from service.routes import routes_of
 from service.settings import Settings
 
@@ -117,6 +117,11 @@ class SharedObserver:
         """Count an event."""
         self.counters.add(self.layout.event(event, model), amount)
 
+    def compared(self, model: str, version: int, found: Comparison) -> None:
+        """Count rows that a version computed beside the champion."""
+        start = self.layout.version(model, version) + SHADOW
+        self.counters.add_all(np.arange(start, start + len(found)), np.array(found, dtype=np.float64))
+
     def shed(self, reason: ShedReason) -> None:
         """Count a request that was refused because there was too much to do."""
         self.counters.add(self.layout.shed(reason))
@@ -184,13 +189,23 @@ class SharedObserver:
         )
         rows = CounterMetricFamily("ganglion_rows", "Rows predicted.", labels=labels)
         executions = CounterMetricFamily("ganglion_executions", "Matrix products, shared or not.", labels=labels)
+        shadow = CounterMetricFamily(
+            "ganglion_shadow_rows", "Rows that a version computed beside the champion.", labels=(*labels, "result")
+        )
+        apart = CounterMetricFamily(
+            "ganglion_shadow_difference", "Sum of how far rows of a shadow and the champion are apart.", labels=labels
+        )
         for of, found in self.layout.by_version(sums):
             for outcome in OUTCOMES:
                 if found[outcome]:
                     answered.add_metric([*of, outcome], found[outcome])
+            if any(found[f"shadow_{name}"] for name in OF_SHADOW):
+                for name in OF_SHADOW:
+                    shadow.add_metric([*of, name], found[f"shadow_{name}"])
+                apart.add_metric(of, found["shadow_difference"])
             rows.add_metric(of, found["rows"])
             executions.add_metric(of, found["executions"])
-        yield from (answered, rows, executions)
+        yield from (answered, rows, executions, shadow, apart)
 
     def _count(self) -> None:
         """Add what was tallied to the counters."""

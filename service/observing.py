@@ -1,12 +1,12 @@
 """What the pipeline tells about its work: counters and log lines are behind one small interface."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
-__all__ = ["EVENTS", "SHED_REASONS", "Event", "Observer", "QuietObserver", "ShedReason", "Stages"]
+__all__ = ["EVENTS", "SHED_REASONS", "Comparison", "Event", "Observer", "QuietObserver", "ShedReason", "Stages"]
 
 Event = Literal["out_of_range", "unknown_category", "not_finite", "reload_ok", "reload_failed"]
 EVENTS: tuple[Event, ...] = ("out_of_range", "unknown_category", "not_finite", "reload_ok", "reload_failed")
@@ -15,6 +15,16 @@ SHED_REASONS: tuple[ShedReason, ...] = ("full", "late")
 Stages = tuple[float, float, float, float, float]
 """Seconds that a prediction was decoded, waited, was computed, was encoded; rows of the product, 0 for all but the
 first of the requests that share one."""
+
+
+class Comparison(NamedTuple):
+    """Rows that a shadow computed: how many agree and differ, could not be computed or were too many; how far apart."""
+
+    agree: int = 0
+    differ: int = 0
+    failed: int = 0
+    skipped: int = 0
+    difference: float = 0.0
 
 
 class Observer(Protocol):
@@ -41,6 +51,9 @@ class Observer(Protocol):
     def noted(self, event: Event, amount: int = 1, *, model: str = "") -> None:
         """Count something that is neither a request nor an error of one."""
 
+    def compared(self, model: str, version: int, found: Comparison) -> None:
+        """Count rows that a version computed beside the champion."""
+
     def shed(self, reason: ShedReason) -> None:
         """Count a request that was refused because there was too much to do."""
 
@@ -59,6 +72,9 @@ class QuietObserver:
 
     def noted(self, event: Event, amount: int = 1, *, model: str = "") -> None:
         """Ignore an event."""
+
+    def compared(self, model: str, version: int, found: Comparison) -> None:
+        """Ignore a comparison."""
 
     def shed(self, reason: ShedReason) -> None:
         """Ignore a refusal."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from service.answers import NotFiniteError
 from service.batching import FullError, LateError, Product, Work
 from service.catalog import NotReadyError, NotServedError, Served
+from service.choosing import shadow_for
 from service.messages import Request, Response
 from service.negotiation import check_accept, check_content_type, decoded
 from service.problems import Problem
@@ -36,6 +37,7 @@ class Pipeline:
         self._runtime = runtime
         self._observer = runtime.observer
         self._observe = runtime.drift.observe if runtime.drift else None
+        self._shadows = bool(runtime.shadow.rules)
         self._deadline_s = runtime.settings.deadline_s
         self._limit = runtime.settings.max_body_bytes
         self._api_keys = runtime.settings.api_keys()
@@ -90,9 +92,17 @@ class Pipeline:
         encoding = time.monotonic() - begun
         decoded = request.decoded
         request.stages = (decoded - request.received, started - decoded, ended - started, encoding, shared)
-        if work.cells is not None and self._observe is not None:
-            self._observe(work.served, work.cells, A)
+        if work.cells is not None:
+            if self._observe is not None:
+                self._observe(work.served, work.cells, A)
+            if self._shadows:
+                self._compare(request, work, A)
         return response
+
+    def _compare(self, request: Request, work: Work, A: NDArray[Any]) -> None:
+        other = shadow_for(request, self._runtime)
+        if other is not None:
+            self._runtime.shadow.offer(work.served, other, work.cells, A)
 
     async def respond_in_thread(self, request: Request) -> Response:
         """Answer a large body from a thread, so that small requests do not queue behind its reading."""

@@ -14,6 +14,7 @@ from service.registry import Registry
 from service.router import Router
 from service.routes import routes_of
 from service.settings import Settings
+from service.shadow import Shadow
 from service.watcher import Watcher
 
 __all__ = ["Runtime"]
@@ -32,6 +33,8 @@ class Runtime:
         self.registry = Registry(repository or repository_at(settings.models), self.observer, settings.default_model)
         self.batcher = Batcher(thread_rows=settings.thread_rows, max_rows_waiting=settings.max_rows_waiting)
         self.drift = DriftWatch() if settings.drift else None
+        self.canaries = {rule.model: rule for rule in settings.canary}
+        self.shadow = Shadow(settings.shadow, self.observer)
         self.router = Router(routes_of(settings))
         self.pipeline = Pipeline(self)
         self.ids: Iterator[str] = generated_ids()

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.platforms import platform_settings
+from service.splitting import Rule, read_rules
 
 __all__ = ["PREFIX", "Settings", "SettingsError", "load_settings", "settings_table"]
 
@@ -65,6 +66,12 @@ class Settings(BaseSettings):
     health_route: UrlPath | None = Field(
         default=None, description="One more path that tells whether the service is ready"
     )
+    canary: Annotated[tuple[Rule, ...], NoDecode] = Field(
+        default=(), description="Requests for a champion that an alias answers: `MODEL:ALIAS:PERCENT%`, by comma"
+    )
+    shadow: Annotated[tuple[Rule, ...], NoDecode] = Field(
+        default=(), description="Requests for a champion that an alias computes, too, to be compared; as for a canary"
+    )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Addresses, by comma, whose `X-Forwarded-*` headers are believed"
     )
@@ -82,6 +89,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("canary", "shadow", mode="before")
+    @classmethod
+    def _rules(cls, value: object) -> object:
+        return read_rules(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _admin_has_a_token(self) -> Self:

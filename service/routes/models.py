@@ -17,7 +17,7 @@ def list_models(_request: Request, runtime: "Runtime") -> Response:
     """Answer every model with the states of its versions."""
     catalog = runtime.registry.catalog
     return json_response(
-        {"models": [_summary(entry, catalog) for entry in catalog.models.values()], "default": catalog.default}
+        {"models": [_summary(entry, catalog, runtime) for entry in catalog.models.values()], "default": catalog.default}
     )
 
 
@@ -26,7 +26,7 @@ def show_model(request: Request, runtime: "Runtime") -> Response:
     catalog = runtime.registry.catalog
     entry = catalog.entry(request.parameters["name"])
     served = entry.serving.get("champion")
-    return json_response(_summary(entry, catalog) | {"champion": version_details(served) if served else None})
+    return json_response(_summary(entry, catalog, runtime) | {"champion": version_details(served) if served else None})
 
 
 def show_version(request: Request, runtime: "Runtime") -> Response:
@@ -41,7 +41,8 @@ def show_version(request: Request, runtime: "Runtime") -> Response:
     return json_response(known | (version_details(state.served) if state.served else {}))
 
 
-def _summary(entry: ModelEntry, catalog: Catalog) -> dict[str, Any]:
+def _summary(entry: ModelEntry, catalog: Catalog, runtime: "Runtime") -> dict[str, Any]:
+    splits = {"canary": runtime.canaries.get(entry.name), "shadow": runtime.shadow.rules.get(entry.name)}
     return {
         "name": entry.name,
         "is_default": entry.name == catalog.default,
@@ -53,6 +54,7 @@ def _summary(entry: ModelEntry, catalog: Catalog) -> dict[str, Any]:
             for version, state in sorted(entry.versions.items())
         ],
         "reasons": entry.faults(),
+        **{kind: {"alias": rule.alias, "share": rule.share} for kind, rule in splits.items() if rule is not None},
     }
 
 

@@ -16,6 +16,7 @@ from service.metrics import create_observer
 from service.settings import load_settings
 from tests.contract.harness import through_front
 from tests.service import models
+from tests.service.wire import until
 
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "deploy" / "monitoring"
@@ -27,12 +28,13 @@ def page(tmp_path_factory: Any) -> Any:
     folder = tmp_path_factory.mktemp("monitoring")
     repository = models.filled_repository(folder / "models")
     repository.set_alias("flowers", "next", repository.publish("flowers", {"model.npz": b""}))
-    settings = load_settings(models=folder / "models", default_model="flowers")
+    settings = load_settings(models=folder / "models", default_model="flowers", shadow="flowers:previous")
     with (folder / "log").open("w") as log:
         application = create_application(settings, create_observer(settings, LogWriter(log)))
         for _ in range(60):
             through_front(application, {"json": {"instances": [models.FLOWER_ROW]}})
         through_front(application, {"json": {"instances": [[1]]}})
+        until(lambda: "ganglion_shadow_rows_total" in application.runtime.observer.exposition()[1].decode())
         found = application.flask.test_client().get("/metrics").get_data(as_text=True)
         application.runtime.stop()
     return found

@@ -99,6 +99,14 @@ def test_promote_and_rollback_choose_the_champion(models: Path, capsys: pytest.C
     assert FolderRepository(models).aliases("houses") == {"champion": 4, "previous": 3}
 
 
+def test_an_alias_of_any_name_means_a_version(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = FolderRepository(models).aliases("houses")
+    assert main(["alias", "houses", "challenger", "2"]) == 0
+    assert capsys.readouterr().out == "houses: challenger means version 2\n"
+    assert FolderRepository(models).aliases("houses") == before | {"challenger": 2}
+    assert main(["alias", "houses", "no name", "2"]) != 0
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
