@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from predictor.features import CategoricalFeature, DateFeature, Feature
 from predictor.outputs import ClassOutputs
 from predictor.predictor import Predictor, prove
 from predictor.repository import VERSION, FolderRepository
+from predictor.targets import chosen_version, version_ranges
 from predictor.wording import printable, shown
 
 __all__ = ["main"]
@@ -33,7 +33,6 @@ examples:
 Each command takes --models DIR; without it the repository is GANGLION_MODELS, or else the folder models.
 The exit code is 0 when all is well and 2 when something is wrong.
 """
-_TARGET = re.compile(r"([^@/]+)(?:@([^@/]+))?")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -92,7 +91,7 @@ def _list(arguments: argparse.Namespace) -> int:
     for name in repository.names():
         aliases = repository.aliases(name)
         named = ", ".join(f"{alias} = {version}" for alias, version in sorted(aliases.items())) or "none"
-        rows.append((name, _ranges(repository.versions(name)), named))
+        rows.append((name, version_ranges(repository.versions(name)), named))
     if len(rows) == 1:
         sys.stdout.write(f"No models in {arguments.models}. Train one: python -m training fit iris\n")
     else:
@@ -150,18 +149,7 @@ def _open(repository: FolderRepository, target: str) -> tuple[str, Predictor]:
     """Load a file by its path, or a version by ``name``, ``name@version`` or ``name@alias``."""
     if "/" in target or target.endswith(".npz"):
         return target, load(Path(target))
-    found = _TARGET.fullmatch(target)
-    if found is None:
-        raise RepositoryError(f"expected MODEL, MODEL@VERSION or MODEL@ALIAS, found {shown(target)}")
-    name, chosen = found[1], found[2] or "champion"
-    if VERSION.fullmatch(chosen):
-        version = int(chosen)
-    else:
-        aliases = repository.aliases(name)
-        if chosen not in aliases:
-            versions = _ranges(repository.versions(name))
-            raise RepositoryError(f"{name} has no alias {shown(chosen)}; it has the versions {versions}")
-        version = aliases[chosen]
+    name, version = chosen_version(repository, target)
     source = f"{name}@{version}"
     return source, load_bytes(repository.read(name, version), source)
 
@@ -200,17 +188,6 @@ def _feature(feature: Feature) -> tuple[str, ...]:
 
 def _missing(value: object) -> str:
     return "refused" if value is None else f"taken as {value:g}" if isinstance(value, float) else f"taken as {value}"
-
-
-def _ranges(versions: Sequence[int]) -> str:
-    """Write rising numbers as 1-3, 5."""
-    parts: list[list[int]] = []
-    for version in versions:
-        if parts and version == parts[-1][-1] + 1:
-            parts[-1][1:] = [version]
-        else:
-            parts.append([version])
-    return ", ".join("-".join(map(str, part)) for part in parts)
 
 
 def _write_table(rows: Iterable[tuple[Any, ...]], indent: str = "") -> None:

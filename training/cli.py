@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from training.compare.command import add_compare
 from training.cookbook import load_recipe, recipe_names
 from training.errors import Interrupted, TrainingError
 from training.exchange.commands import add_export, add_import
@@ -27,6 +28,7 @@ examples:
   python -m training fit sales.parquet --target revenue --recipe my-recipe.toml --split hash
   python -m training fit big.parquet --target y --checkpoint-minutes 5    # and after a crash: the same with --resume
   python -m training sweep churn.csv --target Churn --trials 50
+  python -m training compare iris@1 iris@2 --data iris
   python -m training ask curve --value 1.5
 
 exit codes: 0 done, 2 bad input, 3 the gate refused the model, 130 interrupted; after all but 0 nothing is published.
@@ -71,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_fit(commands)
     _add_ask(commands)
     add_sweep(commands)
+    add_compare(commands)
     add_export(commands)
     add_import(commands, add_models)
     recipes = commands.add_parser("recipes", help="list the recipes and data sets that come with the project")

@@ -10,12 +10,21 @@ from numpy.typing import NDArray
 from predictor import ClassOutputs, Predictor
 from training.evaluation import class_codes, class_probabilities
 
-__all__ = ["HIGHER_IS_BETTER", "Answers", "answers_of", "draws", "intervals", "measures", "paired_intervals"]
+__all__ = [
+    "HIGHER_IS_BETTER",
+    "LOWER_IS_BETTER",
+    "Answers",
+    "answers_of",
+    "draws",
+    "intervals",
+    "measures",
+    "paired_intervals",
+]
 
 Vector = NDArray[np.float64]
 
 HIGHER_IS_BETTER = frozenset({"accuracy", "macro_f1", "r2"})
-"""The metrics of which more is better; of losses and errors, less is."""
+LOWER_IS_BETTER = frozenset({"log_loss", "ece", "mse_standardised", "mse", "mae"})
 
 LEVEL = 0.95
 FEWEST_ROWS = 2
@@ -64,7 +73,7 @@ def answers_of(predictor: Predictor, X: NDArray[np.float32], truth: NDArray[Any]
     outputs = predictor.outputs
     if isinstance(outputs, ClassOutputs):
         return Answers(truth, class_codes(A), class_probabilities(predictor.network, A), len(outputs.labels))
-    return Answers(truth, outputs.decode(A)[:, 0].astype(np.float64), scale=outputs.scale[0])
+    return Answers(truth, outputs.values(A)[:, 0], scale=outputs.scale[0])
 
 
 def measures(answers: Answers, weights: Vector | None = None) -> dict[str, float]:

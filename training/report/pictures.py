@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["calibration_svg", "confusion_svg", "loss_svg", "metric_svg", "predicted_svg", "residual_svg"]
+__all__ = ["calibration_svg", "confusion_svg", "curves_svg", "loss_svg", "metric_svg", "predicted_svg", "residual_svg"]
 
 POINTS = 1000  # more than this are thinned: nobody sees more on a screen
 WIDTH, HEIGHT = 4.6, 3.4
 FAR, VERY_FAR = 10, 1000
+STROKES = ("-", "--", ":", "-.")  # with the two colours, eight curves are told apart
 LABELLED_CLASSES = 30
 LABEL_LETTERS = 24
 DARKEST = 0.75  # of the colour, so that a number on it can be read on light and dark pages
@@ -56,6 +57,21 @@ def _line_svg(points: Sequence[tuple[int, float]], name: str) -> "Figure":
     axes = figure.add_subplot()
     axes.plot(*zip(*points, strict=True))
     axes.set(title=f"{name.capitalize()} by epoch", xlabel="epoch", ylabel=name)
+    axes.grid(visible=True)
+    return figure
+
+
+@themed
+def curves_svg(curves: Mapping[str, Sequence[tuple[float, float]]]) -> "Figure":
+    """Draw several curves, points of epoch and loss each, over one another."""
+    figure = canvas(2 * WIDTH, WIDTH)
+    axes = figure.add_subplot()
+    for place, (name, points) in enumerate(curves.items()):
+        line = STROKES[place // 2 % len(STROKES)]
+        axes.plot(*zip(*points, strict=True), linestyle=line, label=name)
+    _scale(axes, [value for points in curves.values() for _, value in points])
+    axes.set(title="Validation loss by epoch", xlabel="epoch", ylabel="loss")
+    axes.legend()
     axes.grid(visible=True)
     return figure
 
