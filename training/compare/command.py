@@ -12,6 +12,7 @@ __all__ = ["add_compare"]
 
 GOOD = 0
 FEWEST = 2
+ADVICE = "To score them on the same rows: --data FILE"
 
 
 def add_compare(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -45,7 +46,7 @@ def _compare(options: argparse.Namespace) -> int:
             f"expected two versions or more, such as {options.versions[0]} and {options.versions[0]}@previous"
         )
     versions = [open_version(options.models, target) for target in options.versions]
-    blocks = recorded(versions)
+    blocks = recorded(versions, advice="" if options.data else ADVICE)
     if options.data is not None:
         table = read_source(options.data, SourceOptions(options.data_home))
         blocks.insert(1, scored(versions, table, options.target))

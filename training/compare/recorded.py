@@ -29,10 +29,10 @@ class Block:
     notes: tuple[str, ...] = ()
 
 
-def recorded(versions: Sequence[Version]) -> list[Block]:
-    """Return the tables of what differs; those without rows are left out, but for the first two."""
+def recorded(versions: Sequence[Version], *, advice: str = "") -> list[Block]:
+    """Return the tables: what the versions are, their figures with perhaps some advice below, and what differs."""
     labels = tuple(version.label for version in versions)
-    found = [Block("Versions", ("", *labels), tuple(_overview(versions))), _figures(versions, labels)]
+    found = [Block("Versions", ("", *labels), tuple(_overview(versions))), _figures(versions, labels, advice)]
     recipes = [_flat(version.predictor.recipe) for version in versions]
     lineages = [_flat(version.predictor.lineage) for version in versions]
     columns = [{one.name: _said(one) for one in version.predictor.schema.features} for version in versions]
@@ -73,15 +73,14 @@ def _overview(versions: Sequence[Version]) -> Iterator[tuple[str, ...]]:
     yield "test rows", NONE, *(_tested(versions[0], version) for version in versions[1:])
 
 
-def _figures(versions: Sequence[Version], labels: tuple[str, ...]) -> Block:
+def _figures(versions: Sequence[Version], labels: tuple[str, ...], advice: str) -> Block:
     names = dict.fromkeys(name for version in versions for name in version.predictor.metrics)
     ordered = sorted(names, key=lambda name: PARTS.index(part) if (part := name.partition(".")[0]) in PARTS else 0)
     head = ("", *labels, *(("difference",) if len(versions) == TWO else ()))
     notes = []
     if any(not tested_alike(versions[0], version) for version in versions[1:]):
         notes.append("Their test rows are not the same, so that a difference may be due to the rows.")
-    notes.append("To score them on the same rows: --data FILE")
-    return Block("Figures", head, tuple(_metric(versions, name) for name in ordered), tuple(notes))
+    return Block("Figures", head, tuple(_metric(versions, name) for name in ordered), (*notes, *filter(None, [advice])))
 
 
 def _metric(versions: Sequence[Version], name: str) -> tuple[str, ...]:

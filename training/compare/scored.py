@@ -14,9 +14,11 @@ from training.compare.versions import Version
 from training.cookbook import typed_recipe
 from training.encoding import encode
 from training.errors import DataError, RecipeError
+from training.kinds import as_asked
 from training.prepared import prepare
 from training.report.wording import bounded, many
 from training.scoring import Answers, answers_of, intervals, measures, paired_intervals
+from training.sources.cells import number
 from training.table import Column, Table
 
 __all__ = ["scored"]
@@ -87,7 +89,7 @@ def _unseen(versions: Sequence[Version], table: Table, rows: Rows) -> tuple[Rows
         if test is None:
             notes.append(f"{version.label} was fitted to this very table and held nothing out: its figures flatter it.")
         else:
-            rows = np.intersect1d(rows, test)
+            rows = test[np.isin(test, rows)]
             notes.append(f"{version.label} was fitted to this very table: only its test rows count.")
     if not len(rows):
         raise DataError(f"{table.source}: no row is left that none of the versions was fitted to")
@@ -141,15 +143,17 @@ def _answers(version: Version, table: Table, truth: Column, rows: Rows) -> Answe
 
 
 def _fitting(version: Version, table: Table, feature: Feature) -> Column:
+    """Return a feature's column as the version takes it."""
     column = _column(table, feature.name, version.label)
-    wants_text = isinstance(feature, CategoricalFeature | DateFeature)
-    if not wants_text and not column.is_numeric:
-        some = next((cell for cell in column.values.tolist() if cell is not None), "")
+    kind = "category" if isinstance(feature, CategoricalFeature | DateFeature) else "number"  # a date is sent as text
+    try:
+        return as_asked(column, kind, table.place)
+    except DataError as error:
+        some = next((cell for cell in column.values.tolist() if cell is not None and number(cell) is None), "")
         raise DataError(
             f"{table.source}: column {shown(feature.name)}: expected numbers, as {version.label} takes them, "
-            f"found text such as {shown(some)}"
-        )
-    return column
+            f"found {shown(some)}"
+        ) from error
 
 
 def _label(cell: Any) -> str:
