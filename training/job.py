@@ -101,7 +101,8 @@ def ordered_name(order: Order) -> str:
 
 def read_table(order: Order, recipe: Recipe) -> Table:
     """Read the table that the order means: the recipe's own, a data set, or a file. Raises TrainingError."""
-    options = SourceOptions(order.data_home, order.labels, recipe.data.missing)
+    data = recipe.data
+    options = SourceOptions(order.data_home, order.labels, data.missing, data.encoding, data.header)
     named = order.source in recipe_names()
     if named and recipe.table is not None:
         return inline_table(recipe.table, order.source)

@@ -12,8 +12,8 @@ from predictor.dates import Form, moment
 from predictor.features import spelled
 from training.errors import DataError
 from training.sources.cells import number
-from training.table import Column, Meaning
-from training.wording import mistake
+from training.sources.spellings import ABSENT, spelled_numbers
+from training.table import Column, Meaning, Mistake
 
 __all__ = ["ASKED", "as_asked", "identifies", "inferred"]
 
@@ -61,9 +61,9 @@ def inferred(column: Column, *, rows_of_a_level: int, place: Place) -> Column:
     if column.meaning is not None:
         return column
     if column.doubt:
-        raise DataError(column.doubt)
+        raise DataError(column.doubt.said(column.name))
     if not column.is_numeric:
-        return replace(column, meaning=_text_meaning(column, place))
+        return _inferred_text(column, place)
     meaning = _number_meaning(column, rows_of_a_level)
     return replace(column if meaning.kind == "number" else _as_text(column), meaning=meaning)
 
@@ -80,18 +80,21 @@ def _number_meaning(column: Column, rows_of_a_level: int) -> Meaning:
     return Meaning("number", column.reading)
 
 
-def _text_meaning(column: Column, place: Place) -> Meaning:
+def _inferred_text(column: Column, place: Place) -> Column:
     words = _distinct(column)
-    form = _form(words)
+    likely = [word for word in words if word.lower() not in ABSENT]
+    form = _form(likely)
     if form is None:
-        return Meaning("category", column.reading, "number" if column.reading else "")
-    bad = {word for word in words if moment(word, form) is None}
+        return replace(column, meaning=Meaning("category", column.reading, "number" if column.reading else ""))
+    bad = {word for word in likely if moment(word, form) is None}
     if bad:
         raise DataError(_mistake(column, bad, "a date", place))
     why, instead = _said(form).lstrip(", "), "category"
-    if form in {"dmy", "mdy"} and all(moment(word, "dmy" if form == "mdy" else "mdy") is not None for word in words):
+    if form in {"dmy", "mdy"} and all(moment(word, "dmy" if form == "mdy" else "mdy") is not None for word in likely):
         why, instead = f"{why}, though the cells can be read both ways", "date-day-first"
-    return Meaning("date", why, instead, form)
+    absent = set(words).difference(likely)
+    cells = [None if cell in absent else cell for cell in column.values.tolist()]
+    return replace(column, values=np.array(cells, dtype=object), meaning=Meaning("date", why, instead, form))
 
 
 def identifies(column: Column) -> str | None:
@@ -124,11 +127,14 @@ def _as_text(column: Column) -> Column:
 def _as_numbers(column: Column, place: Place) -> Column:
     if column.is_numeric:
         return column
-    known = {cell: number(cell) for cell in _distinct(column)}
-    bad = {cell for cell, value in known.items() if value is None}
+    words = _distinct(column)
+    plain = [number(word) for word in words]
+    spelled_out = spelled_numbers(words, prefers_comma=False) if None in plain else None
+    known = dict(zip(words, plain if spelled_out is None else spelled_out[0], strict=True))
+    bad = {cell for cell, value in known.items() if value is None and cell.lower() not in ABSENT}
     if bad:
         raise DataError(_mistake(column, bad, "a number", place))
-    values = [np.nan if cell is None else known[cell] for cell in column.values.tolist()]
+    values = [known.get(cell) for cell in column.values.tolist()]
     return replace(column, values=np.array(values, dtype=np.float64))
 
 
@@ -188,5 +194,6 @@ def _distinct(column: Column) -> list[str]:
 def _mistake(column: Column, bad: Iterable[str], expected: str, place: Place) -> str:
     wrong = set(bad)
     rows = [row for row, cell in enumerate(column.values.tolist()) if cell in wrong]
-    how_many = f"{len(rows)} such cells of {len(column.values)}"
-    return mistake(column.name, expected, column.values[rows[0]], place(rows[0] + 1), how_many)
+    return Mistake(expected, column.values[rows[0]], place(rows[0] + 1), len(rows), len(column.values)).said(
+        column.name
+    )

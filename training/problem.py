@@ -66,8 +66,8 @@ def pose(
     asked = {_known(table, name, "data.kinds"): kind for name, kind in kinds.items()}
     if chosen.name in asked:
         raise DataError(f"{table.source}: data.kinds: {shown(chosen.name)} is the target: say what it is with --task")
-    if chosen.doubt:
-        raise DataError(f"{table.source}: {chosen.doubt}")
+    if chosen.doubt and task != "classes":
+        raise DataError(f"{table.source}: target: {chosen.doubt.said(chosen.name, is_target=True)}")
     kept = ~chosen.is_missing
     notes = list(table.notes)
     if not kept.all():

@@ -1,5 +1,6 @@
 """What a recipe may say. A recipe is a TOML file of this shape; see docs/recipes.md for each key."""
 
+import codecs
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -43,6 +44,20 @@ def _kind(name: str) -> str:
     return name
 
 
+ENCODINGS = ("utf-8", "utf-16", "windows-1252", "iso-8859-15", "gbk", "shift_jis")
+
+
+def _encoding(name: str) -> str:
+    try:
+        if isinstance(codecs.decode(b"", name), str):
+            return name
+    except LookupError:
+        pass
+    raise ValueError(
+        f"unknown encoding {shown(name)}; some known ones: utf-8, windows-1252, iso-8859-15, gbk, shift_jis"
+    )
+
+
 def _listed(value: object) -> object:
     """Take one name for a list of one, as the command line has it."""
     return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
@@ -78,8 +93,9 @@ class InlineTable(Strict):
 class Data(Strict):
     """What the columns mean. None is inferred; `prune` leaves out what cannot help, except the columns in `keep`.
 
-    `kinds` says of columns by name what they are. A text that fewer than `rare` training rows have, or that is not
-    among the `levels` commonest of its column, is not told apart from others like it.
+    `encoding` and `header` say how a CSV file is written, `kinds` what columns are, by name. A text that fewer than
+    `rare` training rows have, or that is not among the `levels` commonest of its column, is not told apart from
+    others like it.
     """
 
     target: str | None = None
@@ -89,6 +105,8 @@ class Data(Strict):
     prune: bool = True
     kinds: Mapping[str, ColumnKind] = {}
     missing: Names = ()
+    encoding: Annotated[str, AfterValidator(_encoding)] | None = None
+    header: bool | None = None
     rare: Count | None = None
     levels: Annotated[int, Field(ge=1, le=10_000)] = 100
 

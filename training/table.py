@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from predictor.dates import Form
 from predictor.wording import shown
 from training.errors import DataError
+from training.wording import kind_key, option
 
-__all__ = ["Column", "Kind", "Meaning", "Table", "checked_names", "content_digest", "matrix_columns"]
+__all__ = ["Column", "Kind", "Meaning", "Mistake", "Table", "checked_names", "content_digest", "matrix_columns"]
 
 
 Kind = Literal["number", "category", "date"]
@@ -28,6 +29,27 @@ class Meaning:
     form: Form = "ymd"
 
 
+@dataclass(frozen=True)
+class Mistake:
+    """A cell that does not fit the others of its column: what was expected, what it says, where, and how many such."""
+
+    expected: str
+    cell: str
+    where: str
+    cells: int
+    rows: int
+
+    def said(self, column: str, *, is_target: bool = False) -> str:
+        """Say it, with what to do about it."""
+        missing = option("data.missing", [self.cell[:64]])
+        otherwise = "--task classes" if is_target else option(kind_key(column), "category")
+        return (
+            f"column {shown(column)}: expected {self.expected}, found {shown(self.cell)} in {self.where}"
+            f" ({self.cells} such cells of {self.rows}); correct them, call them missing with {missing}, or take all"
+            f" cells as they stand with {otherwise}"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Column:
     """One column, values (rows,): numbers with NaN for missing, or an object array of str with None for missing.
@@ -39,7 +61,7 @@ class Column:
     name: str
     values: NDArray[Any]
     reading: str = ""
-    doubt: str = ""
+    doubt: Mistake | None = None
     meaning: Meaning | None = None
 
     @property
@@ -90,11 +112,9 @@ class Table:
 
 
 def checked_names(names: Sequence[str], source: str) -> tuple[str, ...]:
-    """Return the column names, trimmed; DataError for an empty one or one that appears twice."""
-    trimmed = tuple(name.strip() for name in names)
+    """Return the column names, trimmed, an empty one as column_3 by its place; DataError for one that appears twice."""
+    trimmed = tuple(name.strip() or f"column_{place}" for place, name in enumerate(names, start=1))
     for position, name in enumerate(trimmed):
-        if not name:
-            raise DataError(f"{source}: column {position + 1} of the header has no name")
         if name in trimmed[:position]:
             first = trimmed.index(name) + 1
             raise DataError(f"{source}: columns {first} and {position + 1} are both named {shown(name)}")

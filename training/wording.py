@@ -4,10 +4,9 @@ import json
 import shlex
 from collections.abc import Mapping
 
-from predictor.wording import shown
 from training.toml_text import toml_key
 
-__all__ = ["count", "kind_key", "metrics_table", "mistake", "option"]
+__all__ = ["count", "kind_key", "metrics_table", "option"]
 
 PARTS = ("train", "validation", "test")
 
@@ -26,16 +25,6 @@ def option(key: str, value: object) -> str:
 def kind_key(column: str) -> str:
     """Return the key of a recipe that says what kind a column is; names other than bare words are quoted."""
     return f"data.kinds.{toml_key(column)}"
-
-
-def mistake(column: str, expected: str, cell: str, where: str, how_many: str) -> str:
-    """Say which cell of a column is a mistake, where it stands, and what to do about it."""
-    found = cell[:64]
-    return (
-        f"column {shown(column)}: expected {expected}, found {shown(cell)} in {where} ({how_many}); correct them,"
-        f" call them missing with {option('data.missing', [found])}, or take the column as it stands with"
-        f" {option(kind_key(column), 'category')}"
-    )
 
 
 def metrics_table(metrics: Mapping[str, float]) -> str:

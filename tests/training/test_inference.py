@@ -203,7 +203,7 @@ def test_a_mistake_among_dates_is_named_with_what_to_do() -> None:
         pose(table, target="y", task=None)
     assert str(caught.value) == (
         "t.csv: column 'due on': expected a date, found '2021-01-32' in data row 31 (1 such cells of 60); correct them,"
-        " call them missing with --set 'data.missing=[\"2021-01-32\"]', or take the column as it stands with"
+        " call them missing with --set 'data.missing=[\"2021-01-32\"]', or take all cells as they stand with"
         " --set 'data.kinds.\"due on\"=category'"
     )
     assert pose(table, target="y", task=None, kinds={"due on": "category"}).features[0].meaning is not None

@@ -1,14 +1,15 @@
 """What a cell of text means: a number, a category, or nothing."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from predictor.wording import shown
-from training.errors import DataError
-from training.table import Column
+from training.sources.spellings import ABSENT, are_codes, spelled_numbers
+from training.table import Column, Mistake
 
 __all__ = ["MISSING", "number", "typed_column"]
 
@@ -17,6 +18,7 @@ MISSING = frozenset(
 )
 NEARLY_ALL = 0.9  # from here on, text among numbers is taken for a mistake and not for a category
 FEW_NUMBERS = 20
+CODES = "digits with leading zeros: codes, and no numbers"
 
 
 def number(text: str) -> float | None:
@@ -31,33 +33,47 @@ def number(text: str) -> float | None:
 
 
 def typed_column(
-    name: str, distinct: Sequence[str], codes: NDArray[np.integer], *, missing: frozenset[str], source: str
+    name: str,
+    distinct: Sequence[str],
+    codes: NDArray[np.integer],
+    *,
+    missing: frozenset[str],
+    prefers_comma: bool = False,
+    place: Callable[[int], str] = "data row {}".format,
 ) -> Column:
     """Return a numeric column when every cell that is not missing spells a number, else a column of text.
 
-    The cells are ``distinct[codes]``. `missing` holds words for a missing cell, in lower case, beside the usual ones.
-    Raises DataError when nearly all cells are numbers: the others are then more likely mistakes than categories.
+    The cells are ``distinct[codes]``. `missing` holds words for a missing cell, in lower case, beside the usual ones;
+    `prefers_comma` is that of `spelled_numbers`. Where nearly all cells are numbers, the others are more likely
+    mistakes than categories: the column then has a doubt, which names the first by its `place`.
     """
     words = [cell.strip() for cell in distinct]
-    present = [word.lower() not in MISSING and word.lower() not in missing for word in words]
-    numbers = [number(word) if is_present else math.nan for word, is_present in zip(words, present, strict=True)]
-    bad = [i for i, value in enumerate(numbers) if value is None]
-    if not bad:
-        return Column(name, np.array(numbers, dtype=np.float64)[codes])
-    good = sum(present) - len(bad)
-    if good >= FEW_NUMBERS and good >= NEARLY_ALL * sum(present):
-        _refuse_mixture(name, words, codes, bad, source)
-    cells = np.array([word if is_present else None for word, is_present in zip(words, present, strict=True)], object)
-    return Column(name, cells[codes])
+    present = [place for place, word in enumerate(words) if word.lower() not in MISSING and word.lower() not in missing]
+    counts = np.bincount(codes, minlength=len(words))
+    values, reading = _values([words[place] for place in present], prefers_comma=prefers_comma)
+    bad = [place for place, value in zip(present, values, strict=True) if value is None]
+    if bad and {words[place].lower() for place in bad} <= ABSENT and len(bad) < len(present):
+        reading = f"{int(counts[bad].sum())} cells such as {shown(words[bad[0]])} taken as missing"
+        values, bad = [math.nan if value is None else value for value in values], []
+    if not bad and reading != CODES:
+        numbers = np.full(len(words), np.nan)
+        numbers[present] = np.array(values, dtype=np.float64)
+        return Column(name, numbers[codes], reading)
+    cells = np.array([None] * len(words), dtype=object)
+    cells[present] = [words[place] for place in present]
+    column = Column(name, cells[codes], reading)
+    good = len(present) - len(bad)
+    if bad and good >= FEW_NUMBERS and good >= NEARLY_ALL * len(present):
+        rows = np.flatnonzero(np.isin(codes, bad))
+        first, where = words[codes[rows[0]]], place(int(rows[0]) + 1)
+        column = replace(column, doubt=Mistake("a number", first, where, len(rows), len(codes)))
+    return column
 
 
-def _refuse_mixture(
-    name: str, words: Sequence[str], codes: NDArray[np.integer], bad: Sequence[int], source: str
-) -> None:
-    rows = np.flatnonzero(np.isin(codes, bad))
-    first = words[codes[rows[0]]]
-    raise DataError(
-        f"{source}: column {shown(name)}: expected numbers, found {shown(first)} in data row {rows[0] + 1}"
-        f" ({len(rows)} such cells of {len(codes)}); correct them, or call them missing with"
-        f" --set data.missing='[\"{first[:64]}\"]'"
-    )
+def _values(words: Sequence[str], *, prefers_comma: bool) -> tuple[list[float | None], str]:
+    """Return the number that each word spells, or None, and how they are read where that is not plain."""
+    plain = [number(word) for word in words]
+    if all(value is not None for value in plain):
+        return plain, CODES if are_codes(words) else ""
+    spelled = spelled_numbers(words, prefers_comma=prefers_comma)
+    return (plain, "") if spelled is None else (list(spelled[0]), spelled[1])

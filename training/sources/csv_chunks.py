@@ -19,7 +19,8 @@ from pyarrow import csv as arrow_csv
 from predictor.wording import shown
 from training.errors import DataError
 from training.sources.cells import MISSING, typed_column
-from training.sources.csv_files import delimiter_of, header_of, table_of
+from training.sources.csv_files import table_of
+from training.sources.csv_layout import delimiter_of, header_of
 from training.table import Column, Table, checked_names
 
 __all__ = ["CsvChunks"]
@@ -85,13 +86,8 @@ class CsvChunks:
             return Column(name, numbers)
         encoded = cells.combine_chunks().dictionary_encode()
         codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-        try:
-            column = typed_column(
-                name, encoded.dictionary.to_pylist(), codes, missing=self._missing, source=self.source
-            )
-        except DataError:
-            column = None
-        if column is None or not column.is_numeric:
+        column = typed_column(name, encoded.dictionary.to_pylist(), codes, missing=self._missing)
+        if not column.is_numeric:
             row, cell = self._first_text(cells)
             raise DataError(f"{self.place(first + row)}, column {shown(name)}: expected a number, found {shown(cell)}")
         return column

@@ -1,5 +1,7 @@
 """From the word on the command line to a table."""
 
+import gzip
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,10 @@ from training.table import Table
 __all__ = ["SourceOptions", "read_source"]
 
 
+GZIP = b"\x1f\x8b"
+WORKBOOKS = frozenset({".xlsx", ".xls", ".ods"})
+
+
 @dataclass(frozen=True)
 class SourceOptions:
     """What reading may need beside the source's name: see `read_source`."""
@@ -23,6 +29,8 @@ class SourceOptions:
     data_home: Path | None = None
     labels: Path | None = None
     missing: tuple[str, ...] = ()
+    encoding: str | None = None
+    header: bool | None = None
 
 
 def read_source(source: str, options: SourceOptions, *, known: Iterable[str] = ()) -> Table:
@@ -52,11 +60,24 @@ def _read_path(path: Path, options: SourceOptions) -> Table:
         head = file.read(4)
     if head == b"PAR1" or path.suffix in {".parquet", ".pq"}:
         return read_parquet(path.name, [path])
-    if head[:2] == b"PK" or path.suffix == ".npz":
+    if (head[:2] == b"PK" and path.suffix.lower() not in WORKBOOKS) or path.suffix == ".npz":
         return read_npz(path, path.read_bytes())
     if head[:3] == b"\0\0\x08" or "-ubyte" in path.name:
         return read_idx_files(path, options.labels)
-    return read_csv(path, path.read_bytes(), missing=frozenset(word.strip().lower() for word in options.missing))
+    if path.suffix.lower() in WORKBOOKS:
+        raise DataError(f"{path.name}: expected a CSV or Parquet file, found a workbook; save its sheet as CSV")
+    missing = frozenset(word.strip().lower() for word in options.missing)
+    return read_csv(path, _inflated(path), missing=missing, encoding=options.encoding, header=options.header)
+
+
+def _inflated(path: Path) -> bytes:
+    data = path.read_bytes()
+    if not data.startswith(GZIP):
+        return data
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path.name}: expected a gzip file, and it cannot be read: {error}") from error
 
 
 def _read_folder(folder: Path) -> Table:
