@@ -8,13 +8,19 @@ from service.messages import Request
 if TYPE_CHECKING:
     from service.runtime import Runtime
 
-__all__ = ["served_for", "shadow_for", "split_key"]
+__all__ = ["named_by", "served_for", "shadow_for", "split_key"]
 
 SESSION_KEY = "x-session-key"
 
 
-def served_for(request: Request, runtime: "Runtime") -> Served:
+def named_by(request: Request, runtime: "Runtime") -> Served:
     """Find what the path's name, version or alias names; NotServedError or NotReadyError when nothing answers."""
+    part = request.parameters.get
+    return runtime.registry.catalog.current(part("name"), version=part("version"), alias=part("alias"))
+
+
+def served_for(request: Request, runtime: "Runtime") -> Served:
+    """Find the same to predict with it: a split may choose another version, and the request is counted for it."""
     part = request.parameters.get
     version, alias = part("version"), part("alias")
     catalog = runtime.registry.catalog

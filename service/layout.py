@@ -7,7 +7,17 @@ from typing import Literal
 from service.counters import SharedNames
 from service.observing import EVENTS, SHED_REASONS, Event, ShedReason
 
-__all__ = ["BATCH_ROWS", "BUCKETS", "GAUGES", "OF_SHADOW", "OUTCOMES", "SHADOW", "STAGES", "Layout", "Outcome"]
+__all__ = [
+    "BATCH_ROWS",
+    "BUCKETS",
+    "GAUGES",
+    "OF_SHADOW",
+    "OUTCOMES",
+    "SHADOW",
+    "STAGES",
+    "Layout",
+    "Outcome",
+]
 
 Outcome = Literal["ok", "invalid", "refused", "late", "failed"]
 Histogram = tuple[list[tuple[str, float]], float]
@@ -28,7 +38,8 @@ MOST_VERSIONS = 512
 VERSION_BYTES = 80
 GAUGES = ("connections", "workers")
 OF_SHADOW = ("agree", "differ", "failed", "skipped")
-OF_VERSION = (*OUTCOMES, "rows", "executions", *(f"shadow_{name}" for name in (*OF_SHADOW, "difference")))
+SECONDS = tuple(f"{part}_seconds" for part in ("ok", "other", *STAGES))
+OF_VERSION = (*OUTCOMES, "rows", "executions", *SECONDS, *(f"shadow_{name}" for name in (*OF_SHADOW, "difference")))
 SHADOW = OF_VERSION.index("shadow_agree")
 
 
@@ -54,6 +65,7 @@ class Layout:
         self._shed = self._take(len(SHED_REASONS))
         self._events = self._take(len(EVENTS) * MOST_MODELS)
         self._of_versions = self._take(MOST_VERSIONS * len(OF_VERSION))
+        self._last = self._take(MOST_VERSIONS)
 
     def _take(self, cells: int) -> int:
         start = self.width
@@ -94,9 +106,12 @@ class Layout:
         return self._events + self._event[event] * MOST_MODELS + (0 if place is None else place + 1)
 
     def version(self, model: str, version: int) -> int:
-        """Return the first cell of a version: requests by outcome, rows, executions."""
-        place = self._versions.place(f"{model}/{version}")
-        return self._of_versions + (0 if place is None else place + 1) * len(OF_VERSION)
+        """Return the first cell of a version: requests by outcome, rows, executions, seconds."""
+        return self._of_versions + self._version(model, version) * len(OF_VERSION)
+
+    def last(self, model: str, version: int) -> int:
+        """Return the cell of the time at which a version last answered; rows of workers are not to be added."""
+        return self._last + self._version(model, version)
 
     def requests(self, sums: Sequence[float]) -> Iterator[tuple[list[str], float]]:
         """Yield the labels and the count of every kind of request that happened."""
@@ -114,12 +129,20 @@ class Layout:
                 yield route, (buckets, total)
 
     def by_version(self, sums: Sequence[float]) -> Iterator[tuple[list[str], dict[str, float]]]:
-        """Yield the labels of every version that was met, with requests by outcome, rows and executions."""
+        """Yield the labels of every version that was met, with requests by outcome, rows, executions and seconds."""
         for place, labels in enumerate(self.versions):
-            start = self._of_versions + place * len(OF_VERSION)
-            found = dict(zip(OF_VERSION, sums[start : start + len(OF_VERSION)], strict=True))
+            found = self.of_version(sums, self._of_versions + place * len(OF_VERSION))
             if place or any(found.values()):
                 yield list(labels), found
+
+    @staticmethod
+    def of_version(sums: Sequence[float], start: int) -> dict[str, float]:
+        """Return what is counted of the version whose cells begin at `start`, by name."""
+        return dict(zip(OF_VERSION, sums[start : start + len(OF_VERSION)], strict=True))
+
+    def _version(self, model: str, version: int) -> int:
+        place = self._versions.place(f"{model}/{version}")
+        return 0 if place is None else place + 1
 
     def _place(self, route: str) -> int:
         return self._route.get(route, len(self.routes) - 1)

@@ -2,8 +2,9 @@
 
 import math
 import threading
+import time
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -142,6 +143,13 @@ class SharedObserver:
         registry.register(_Page([*self.collect(), *more]))
         return CONTENT_TYPE, generate_latest(registry)
 
+    def statistics(self, model: str, version: int) -> Mapping[str, float]:
+        """Return what all workers counted of a version: requests by outcome, rows, executions, seconds, `last`."""
+        self._count()
+        layout = self.layout
+        found = layout.of_version(self.counters.sums(), layout.version(model, version))
+        return found | {"last": max(self.counters.gauges(layout.last(model, version)))}
+
     def collect(self) -> Iterator["Metric"]:
         """Yield all metrics that are counted."""
         from prometheus_client.core import (  # noqa: PLC0415 - see `exposition`
@@ -220,9 +228,10 @@ class SharedObserver:
             _add_histogram(added, self.layout.latency(route), BUCKETS, found[:, 0])
             if model is not None and version is not None:
                 start = self.layout.version(model, version)
-                added[start + OUTCOMES.index(outcome_of(status))] += len(found)
-                added[start + len(OUTCOMES)] += found[:, 1].sum()
-                added[start + len(OUTCOMES) + 1] += np.count_nonzero(found[:, 6])
+                of_version = self._of_version(status, found)
+                added[start : start + len(of_version)] += of_version
+                if outcome_of(status) == "ok":
+                    self.counters.set(self.layout.last(model, version), time.time())
             timed = found[~np.isnan(found[:, 2])]
             for stage in range(len(STAGES)):
                 _add_histogram(added, self.layout.stage(stage), BUCKETS, timed[:, 2 + stage])
@@ -230,6 +239,16 @@ class SharedObserver:
             _add_histogram(added, self.layout.batches, BATCH_ROWS, batches[batches > 0])
         cells = np.flatnonzero(added)
         self.counters.add_all(cells, added[cells])
+
+    @staticmethod
+    def _of_version(status: int, found: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what requests of one kind add to the cells of their version."""
+        outcome = outcome_of(status)
+        seconds = found[:, 0].sum()
+        ok, other = (seconds, 0.0) if outcome == "ok" else (0.0, seconds)
+        counts = [len(found) if outcome == name else 0 for name in OUTCOMES]
+        stages = np.nansum(found[:, 2:6], axis=0)
+        return np.array([*counts, found[:, 1].sum(), np.count_nonzero(found[:, 6]), ok, other, *stages])
 
 
 class _Page:

@@ -1,6 +1,6 @@
 """What the pipeline tells about its work: counters and log lines are behind one small interface."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -63,6 +63,9 @@ class Observer(Protocol):
     def exposition(self, more: Iterable["Metric"] = ()) -> tuple[str, bytes]:
         """Return the content type and the text of the metrics page, with `more` at its end."""
 
+    def statistics(self, model: str, version: int) -> Mapping[str, float]:
+        """Return what is counted of a version by name; what is not kept is absent."""
+
 
 class QuietObserver:
     """An observer that keeps nothing: for embedding and tests."""
@@ -85,3 +88,7 @@ class QuietObserver:
     def exposition(self, more: Iterable["Metric"] = ()) -> tuple[str, bytes]:  # noqa: ARG002 - as the others have it
         """Return an empty metrics page."""
         return "text/plain; version=0.0.4; charset=utf-8", b""
+
+    def statistics(self, model: str, version: int) -> Mapping[str, float]:  # noqa: ARG002 - as the others have it
+        """Return nothing."""
+        return {}

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol, version 2, with binary tensors, the model repository and model configuration."""
+"""The Open Inference Protocol, version 2, with binary tensors, repository, configuration and statistics."""
 
 from typing import TYPE_CHECKING
 
@@ -7,6 +7,7 @@ from service.batching import Work
 from service.choosing import served_for
 from service.dialects import oip_status as status
 from service.dialects.oip_bodies import read_infer
+from service.dialects.oip_statistics import all_statistics, model_statistics
 from service.dialects.wording import sentence_of, status_of
 from service.messages import Request, Response, json_response
 from service.problems import Problem
@@ -40,6 +41,9 @@ PAGES: tuple[tuple[str, Handler, str], ...] = (
     ("/v2/models/<name>", status.model_metadata, "Inputs and outputs of the champion"),
     ("/v2/models/<name>/ready", status.model_ready, "Whether the champion can answer"),
     ("/v2/models/<name>/config", status.model_config, "The configuration of the champion"),
+    ("/v2/models/stats", all_statistics, "What was counted of every version"),
+    ("/v2/models/<name>/stats", model_statistics, "What was counted of a model's versions"),
+    ("/v2/models/<name>/versions/<version>/stats", model_statistics, "What was counted of one version"),
     ("/v2/models/<name>/versions/<version>", status.model_metadata, "Inputs and outputs of one version"),
     ("/v2/models/<name>/versions/<version>/ready", status.model_ready, "Whether one version can answer"),
     ("/v2/models/<name>/versions/<version>/config", status.model_config, "The configuration of one version"),

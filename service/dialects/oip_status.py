@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from predictor.wording import kind_of
 from service.catalog import Catalog
-from service.choosing import served_for
+from service.choosing import named_by
 from service.dialects.tensors import Tensor, inputs_of, outputs_of
 from service.documents import read_document
 from service.messages import Request, Response, json_response
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["index", "load", "model_config", "model_list", "model_metadata", "model_ready", "server", "server_live"]
 
-EXTENSIONS = ("binary_tensor_data", "model_repository", "model_configuration")
+EXTENSIONS = ("binary_tensor_data", "model_repository", "model_configuration", "statistics")
 PLATFORM = "ganglion_npz"
 
 
@@ -55,7 +55,7 @@ def model_list(_request: Request, runtime: "Runtime") -> Response:
 
 def model_metadata(request: Request, runtime: "Runtime") -> Response:
     """Answer names, types and shapes of what goes into a model and comes out."""
-    served = served_for(request, runtime)
+    served = named_by(request, runtime)
     versions = runtime.registry.catalog.entry(served.name).versions
     return json_response(
         {
@@ -70,7 +70,7 @@ def model_metadata(request: Request, runtime: "Runtime") -> Response:
 
 def model_config(request: Request, runtime: "Runtime") -> Response:
     """Answer the same in the words of the model configuration extension."""
-    served = served_for(request, runtime)
+    served = named_by(request, runtime)
     return json_response(
         {
             "name": served.name,

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from service.catalog import VERSION, VersionState
-from service.choosing import served_for
+from service.choosing import named_by
 from service.dialects.tensorflow_bodies import signatures_of
 from service.dialects.tensors import Tensor, inputs_of
 from service.messages import Request, Response, json_response
@@ -42,7 +42,7 @@ def version_status(request: Request, runtime: "Runtime") -> Response:
 
 def metadata(request: Request, runtime: "Runtime") -> Response:
     """Answer the signatures of a version: names, types and shapes of what goes in and comes out."""
-    served = served_for(request, runtime)
+    served = named_by(request, runtime)
     inputs = _tensors(inputs_of(served))
     signatures = {
         name: {

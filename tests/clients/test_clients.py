@@ -26,6 +26,7 @@ def test_tritonclient(program: str, run: Any, expected: Any) -> None:
     assert found["ready"] == [True] * 4
     assert found["metadata"]["inputs"] == [{"name": "input", "datatype": "FP32", "shape": [-1, 4]}]
     assert [entry["state"] for entry in found["index"]] == ["READY"] * 4
+    assert found["counted"] >= 6 * len(ROWS)
     assert len(found["answers"]) == 6
     for answer in found["answers"]:
         agree(answer, expected)

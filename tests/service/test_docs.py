@@ -1,13 +1,22 @@
 """The pages that are generated cannot drift."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from predictor import FolderRepository
 from service.router import NATIVE
 from service.routes import all_routes, routes_table
 from service.settings import settings_table
+from tests.service import models
+from tests.service.wire import running
 
+PREDICT_ROUTE = "/v1/endpoints/1/deployedModels/2:predict"
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -23,6 +32,40 @@ def test_the_tables_of_the_dialects_are_their_routes() -> None:
     text = (DOCS / "dialects.md").read_text("utf-8")
     for dialect in {route.dialect for route in all_routes(is_admin=True)} - {NATIVE}:
         assert routes_table(dialect) in text
+
+
+EXAMPLES = [
+    (page, text)
+    for page in ("dialects.md", "http-api.md")
+    for text in re.findall(r"^```sh\n(.*?)^```$", (DOCS / page).read_text("utf-8"), re.DOTALL | re.MULTILINE)
+]
+
+
+@pytest.fixture(scope="module")
+def iris(tmp_path_factory: Any) -> Any:
+    root = tmp_path_factory.mktemp("models")
+    models.publish(FolderRepository(root), "iris", models.flowers())
+    with running(root, workers=1, default_model="iris", predict_route=PREDICT_ROUTE) as service:
+        yield service
+
+
+@pytest.mark.parametrize(("page", "text"), EXAMPLES)
+def test_the_examples_of_the_pages_run(page: str, text: str, iris: Any, tmp_path: Path) -> None:
+    command = re.sub(r"127\.0\.0\.1:80[08]0", f"127.0.0.1:{iris.port}", text).replace("curl ", "curl -sSf ")
+    environment = os.environ | {
+        "AIP_PREDICT_ROUTE": PREDICT_ROUTE, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }  # fmt: skip
+    done = subprocess.run(
+        ["bash", "-euc", command],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, (page, done.stderr)
+    assert "predictions" in done.stdout or "outputs" in done.stdout or "setosa" in done.stdout, done.stdout
 
 
 def test_openapi_names_every_route_and_the_schema_of_each_model(build: Any) -> None:

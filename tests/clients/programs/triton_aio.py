@@ -51,6 +51,7 @@ async def main() -> dict[str, Any]:
             "ready": [*ready, await client.is_model_ready("flowers", "2")],
             "metadata": await client.get_model_metadata("flowers"),
             "index": await client.get_model_repository_index(),
+            "counted": (await client.get_inference_statistics("flowers"))["model_stats"][1]["inference_count"],
             "answers": answers,
             "version": version.get_response()["model_version"],
             "houses": (await client.infer("houses", columns)).as_numpy("predictions").tolist(),

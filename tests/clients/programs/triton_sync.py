@@ -51,6 +51,7 @@ print(  # noqa: T201
             "ready": [*ready, client.is_model_ready("flowers", "2")],
             "metadata": client.get_model_metadata("flowers"),
             "index": client.get_model_repository_index(),
+            "counted": client.get_inference_statistics("flowers")["model_stats"][1]["inference_count"],
             "answers": answers,
             "version": client.infer("flowers", given, model_version="2").get_response()["model_version"],
             "houses": client.infer("houses", columns).as_numpy("predictions").tolist(),
