@@ -8,6 +8,7 @@ import numpy as np
 from predictor import CategoricalFeature, DateFeature
 from predictor.features import Feature
 from training.problem import Problem
+from training.report.moments import moments, spelled_moment
 from training.table import Column
 
 __all__ = ["MOST_COLUMNS", "column_facts", "target_facts"]
@@ -45,7 +46,7 @@ def _column(column: Column, feature: Feature | None) -> dict[str, Any]:
     }
     if missing < len(column.values):
         known = column.values[~column.is_missing]
-        facts |= _numbers(known) if column.is_numeric else _levels(known.tolist())
+        facts |= _dates(column) or (_numbers(known) if column.is_numeric else _levels(known.tolist()))
     return facts if feature is None else facts | {"feature": _use(feature)}
 
 
@@ -56,6 +57,16 @@ def _numbers(values: Any) -> dict[str, Any]:
     low, high = spread["lowest"], spread["highest"]
     bins = np.histogram(numbers, BINS, (low, high))[0].tolist() if np.isfinite(high - low) and low < high else []
     return {"distinct": len(np.unique(numbers)), "mean": float(numbers.mean()), **spread, "histogram": bins}
+
+
+def _dates(column: Column) -> dict[str, Any]:
+    """Summarise a column of dates; nothing for any other."""
+    seconds = moments(column)
+    if seconds is None or np.isnan(seconds).all():
+        return {}
+    found = _numbers(seconds[~np.isnan(seconds)])
+    ends = {name: spelled_moment(column, found[key]) for name, key in (("earliest", "lowest"), ("latest", "highest"))}
+    return {"distinct": found["distinct"], **ends, "histogram": found["histogram"]}
 
 
 def _levels(texts: Sequence[str]) -> dict[str, Any]:

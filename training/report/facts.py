@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from network import EpochRecord
 from predictor import NumberOutputs, Predictor
 from training.decisions import as_json
-from training.evaluation import class_codes
+from training.evaluation import calibration_error, class_codes
 from training.fitting import Fitted
 from training.prepared import Prepared, Side
 from training.recipe import Recipe
@@ -18,7 +18,6 @@ from training.report.columns import MOST_COLUMNS, column_facts, target_facts
 from training.report.importance import MOST_ROWS, permutation_importance
 from training.report.slices import find_slices, target_column, wilson
 from training.scoring import Answers, answers_of, intervals
-from training.table import Column
 
 __all__ = ["calibration_bins", "find_facts", "judged", "judged_answers"]
 
@@ -116,16 +115,15 @@ def _of_answers(prepared: Prepared, answers: Answers) -> dict[str, Any]:
     labels = list(prepared.problem.target.labels)
     found: dict[str, Any] = {"confusion": {"part": part, "labels": labels, "counts": answers.confusion().tolist()}}
     if answers.P is not None:
-        bins = calibration_bins(answers)
-        off = sum(one["rows"] * abs(one["right"] - one["confidence"]) for one in bins)
-        found["calibration"] = {"error": off / len(answers.truth), "bins": bins}
+        error = calibration_error(answers.P, answers.truth)
+        found["calibration"] = {"error": error, "bins": calibration_bins(answers)}
     return found
 
 
 def _slices(prepared: Prepared, answers: Answers) -> dict[str, Any]:
     part, side = judged(prepared)
     target = prepared.problem.target
-    columns = [Column(column.name, column.values[side.rows]) for column in prepared.columns]
+    columns = [column.take(side.rows) for column in prepared.columns]
     if len(columns) > MOST_COLUMNS:  # pixels and the like: no one of them says anything
         columns = []
     columns.append(target_column(target.name, target.labels, answers.truth))

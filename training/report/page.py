@@ -116,6 +116,12 @@ def _calibration(facts: Mapping[str, Any]) -> list[str]:
         f"Expected calibration error: {figure(found['error'])}. It is how far the probability of an answer is from the "
         "part of such answers that is right, on average over the rows."
     )
+    metrics, part = facts["metrics"], facts["judged"]
+    if f"{part}.ece_before" in metrics:
+        text += (
+            f" The logits are divided by a temperature of {figure(metrics['validation.temperature'])}, learnt on the "
+            f"rows that watched; before, it was {figure(metrics[f'{part}.ece_before'])}."
+        )
     rows = [
         (figure(one["confidence"]), bounded(one["right"], (one["low"], one["high"])), f"{one['rows']:,}")
         for one in found["bins"]
@@ -203,6 +209,8 @@ def _column(column: Mapping[str, Any], rows: int) -> tuple[Cell, ...]:
 
 
 def _values(column: Mapping[str, Any]) -> tuple[Cell, Cell]:
+    if "earliest" in column:
+        return bars(column["histogram"]), f"{column['earliest']} to {column['latest']}"
     if "median" in column:
         return bars(column["histogram"]), _spread(column)
     most = column.get("most", {})

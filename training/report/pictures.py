@@ -20,7 +20,8 @@ WIDTH, HEIGHT = 4.6, 3.4
 FAR, VERY_FAR = 10, 1000
 STROKES = ("-", "--", ":", "-.")  # with the two colours, eight curves are told apart
 LABELLED_CLASSES = 30
-LABEL_LETTERS = 24
+LABEL_LETTERS = 20
+LETTER = 0.14  # inches of the widest letter
 DARKEST = 0.75  # of the colour, so that a number on it can be read on light and dark pages
 FACE = (0.29, 0.55, 0.85)
 
@@ -79,7 +80,9 @@ def curves_svg(curves: Mapping[str, Sequence[tuple[float, float]]]) -> "Figure":
 @themed
 def confusion_svg(counts: NDArray[np.int64], labels: Sequence[str | int], *, part: str) -> "Figure":
     """Draw the counts (classes, classes) of true classes down and predicted ones across."""
-    size = max(3.6, min(12.0, 1.5 + 0.55 * len(labels)))
+    texts = [str(label)[:LABEL_LETTERS] for label in labels] if len(labels) <= LABELLED_CLASSES else []
+    beside = LETTER * max(map(len, texts), default=0)
+    size = max(3.6, beside + min(12.0, 1.2 + 0.55 * len(labels)))
     figure = canvas(size, size)
     axes = figure.add_subplot()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -88,8 +91,7 @@ def confusion_svg(counts: NDArray[np.int64], labels: Sequence[str | int], *, par
     axes.pcolormesh(cells, rasterized=len(labels) > LABELLED_CLASSES)
     axes.invert_yaxis()
     axes.set(title=f"Confusion, {part} part", xlabel="predicted", ylabel="true", aspect="equal")
-    if len(labels) <= LABELLED_CLASSES:
-        texts = [str(label)[:LABEL_LETTERS] for label in labels]
+    if texts:
         middles = np.arange(len(labels)) + 0.5
         # Else "$" would begin a formula.
         axes.set_xticks(middles, texts, rotation=45, ha="right", parse_math=False)

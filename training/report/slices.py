@@ -1,13 +1,15 @@
 """Where a model is weak: parts of the judged rows in which it errs more than noise explains."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from training.report.moments import moments, spelled_moment
 from training.scoring import Answers
 from training.table import Column
 
@@ -95,7 +97,11 @@ def _parts(column: Column) -> Iterator[tuple[str, Mask]]:
     is_missing = column.is_missing
     yield "missing", is_missing
     if column.is_numeric:
-        yield from _ranges(column.values, ~is_missing)
+        yield from _ranges(column.values, ~is_missing, "{:g}".format)
+        return
+    seconds = moments(column)
+    if seconds is not None:
+        yield from _ranges(seconds, np.isfinite(seconds), partial(spelled_moment, column))
         return
     levels, codes = np.unique(np.where(is_missing, "", column.values).astype(str), return_inverse=True)
     counts = np.bincount(codes[~is_missing], minlength=len(levels))
@@ -104,16 +110,17 @@ def _parts(column: Column) -> Iterator[tuple[str, Mask]]:
     yield "rarer ones", (counts < FEWEST_ROWS)[codes] & ~is_missing
 
 
-def _ranges(values: NDArray[Any], is_known: Mask) -> Iterator[tuple[str, Mask]]:
+def _ranges(values: NDArray[Any], is_known: Mask, spelled: Callable[[float], str]) -> Iterator[tuple[str, Mask]]:
     known = values[is_known].astype(np.float64)
     if not len(known):
         return
     distinct = np.unique(known)
     if len(distinct) <= FEW_VALUES:
-        for value in distinct:
-            yield f"{value:g}", is_known & (values == value)
+        for value in distinct.tolist():
+            yield spelled(value), is_known & (values == value)
         return
     edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)))
     for place, (left, right) in enumerate(pairwise(edges.tolist())):
         above = values >= left if place == 0 else values > left
-        yield f"{'' if place == 0 else 'above '}{left:g} to {right:g}", is_known & above & (values <= right)
+        said = f"{'' if place == 0 else 'above '}{spelled(left)} to {spelled(right)}"
+        yield said, is_known & above & (values <= right)

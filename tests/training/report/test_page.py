@@ -142,7 +142,16 @@ def test_a_page_without_test_rows_says_so(command: Command, models: Path, tmp_pa
     assert "No rows were held out, so that how it does on new rows is not known." in page
 
 
-@pytest.mark.parametrize("letters", ["$x$ & <b>", "日本語"])
+def test_dates_are_shown_as_dates(command: Command, models: Path, tmp_path: Path) -> None:
+    rows = "\n".join(f"2024-{1 + i % 12:02}-{1 + i % 28:02},{'ab'[i % 12 > 6]}" for i in range(600))
+    page, facts = fitted(command, models, tmp_path, f"when,y\n{rows}\n")
+    column = facts["columns"][0]
+    assert (column["earliest"], column["latest"]) == ("2024-01-01", "2024-12-28")
+    assert "2024-01-01 to 2024-12-28" in page
+    assert any(one["column"] == "when" and "2024-" in one["part"] for one in facts["slices"]["worst"])
+
+
+@pytest.mark.parametrize("letters", ["$x$ & <b>", "日本語", "W" * 80])
 def test_labels_in_any_script_are_drawn(command: Command, models: Path, tmp_path: Path, letters: str) -> None:
     page, _ = fitted(command, models, tmp_path, classes().replace(",a\n", f",{letters}\n"))
     outline(page)

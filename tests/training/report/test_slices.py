@@ -5,7 +5,7 @@ import pytest
 
 from training.report.slices import find_slices, wilson
 from training.scoring import Answers
-from training.table import Column
+from training.table import Column, Meaning
 
 
 def text(name: str, values: list[str | None]) -> Column:
@@ -60,6 +60,15 @@ def test_missing_cells_and_rare_levels_are_parts_of_their_own() -> None:
 def test_parts_of_few_rows_are_not_looked_at() -> None:
     answers = Answers(np.zeros(38, dtype=np.int64), np.zeros(38, dtype=np.int64), classes=2)
     assert find_slices([Column("x", np.arange(38.0)), text("c", ["a", "b"] * 19)], answers) == []
+
+
+def test_dates_are_divided_by_time() -> None:
+    cells = [f"{day:02}.{month:02}.2024" for month in range(1, 13) for day in range(1, 11)]
+    column = Column("when", np.array([*cells, None], dtype=object), meaning=Meaning("date", form="dmy"))
+    late = np.array([cell is not None and int(cell[3:5]) > 9 for cell in column.values], dtype=np.int64)
+    found = find_slices([column], Answers(0 * late, late, classes=2))
+    assert found[0].part == "above 2024-09-15 to 2024-12-10"  # between two days of the column
+    assert [(one.rows, one.is_weak) for one in found] == [(30, True), *[(30, False)] * 3]
 
 
 def test_a_number_with_few_values_is_taken_value_by_value() -> None:
