@@ -58,7 +58,7 @@ def describe(columns: Sequence[Column], train: NDArray[np.int64], data: Data, en
         if feature is not None:
             found.append((column, feature))
     if not found:
-        raise DataError("no column is left to learn from: " + "; ".join(lines(decisions)))
+        raise DataError("no column is left to learn from:\n  " + "\n  ".join(lines(decisions)))
     return Described(
         Schema(tuple(feature for _, feature in found)), tuple(column for column, _ in found), tuple(decisions)
     )

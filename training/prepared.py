@@ -8,14 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor import Schema
+from predictor.wording import shown
 from training.decisions import Decision
 from training.encoding import encode
 from training.errors import DataError
 from training.inference import describe
+from training.leaks import leaks
 from training.levels import fewest_rows
-from training.problem import Problem, pose
-from training.recipe import InlineTable, Recipe, Split
-from training.splits import Parts, can_stratify, hash_split, random_split
+from training.problem import NAMES_SHOWN, Problem, Target, pose
+from training.recipe import InlineTable, Recipe
+from training.splits import Parts, class_split, hash_split
 from training.table import Column, Table, checked_names, content_digest
 from training.targets import Goal, goal
 
@@ -63,6 +65,7 @@ def prepare(table: Table, recipe: Recipe) -> Prepared:
     parts = _parts(problem, recipe)
     fitted, watched = _validation(problem, parts.train, recipe)
     described = describe(problem.features, parts.train, data, recipe.encoding)
+    suspects = leaks(described.columns, problem.target, parts.train) if data.prune else ()
     aim = goal(problem.target, recipe, parts.train)
     side = _encoder(described.schema, described.columns, aim, problem)
     return Prepared(
@@ -73,8 +76,8 @@ def prepare(table: Table, recipe: Recipe) -> Prepared:
         train=side(fitted),
         test=side(parts.test) if len(parts.test) else None,
         validation=side(watched) if len(watched) else None,
-        notes=problem.notes,
-        decisions=described.decisions,
+        notes=(*problem.notes, *_alone(problem, recipe)),
+        decisions=(*described.decisions, *suspects),
     )
 
 
@@ -109,7 +112,8 @@ def _parts(problem: Problem, recipe: Recipe) -> Parts:
         whole = (*problem.features, Column(target.name, target.values))
         parts = hash_split(whole, fraction=split.test, seed=seed)
     else:
-        parts = random_split(problem.rows, fraction=split.test, seed=seed, strata=_strata(problem, split, split.test))
+        codes = _codes(problem.target)
+        parts = class_split(problem.rows, fraction=split.test, seed=seed, codes=codes, stratify=split.stratify)
     return Parts(parts.train[: split.train_rows], parts.test)
 
 
@@ -119,19 +123,30 @@ def _given(problem: Problem) -> Parts:
     return Parts(np.flatnonzero(~problem.is_test), np.flatnonzero(problem.is_test))
 
 
-def _strata(problem: Problem, split: Split, fraction: float, rows: Rows | None = None) -> NDArray[Any] | None:
-    """Return the classes to keep in proportion: always when the recipe says so, by default where it can be done."""
-    if problem.target.task == "number" or split.stratify is False:
-        return None
-    codes = problem.target.values if rows is None else problem.target.values[rows]
-    return codes if split.stratify or can_stratify(codes, fraction) else None
-
-
 def _validation(problem: Problem, train: Rows, recipe: Recipe) -> tuple[Rows, Rows]:
     """Divide the training rows into those that are fitted and those that only watch."""
     fraction = recipe.split.validation
     if not fraction:
         return train, np.arange(0)
-    strata = _strata(problem, recipe.split, fraction, train)
-    parts = random_split(len(train), fraction=fraction, seed=recipe.seed, strata=strata)
+    codes = _codes(problem.target)
+    codes = None if codes is None else codes[train]
+    parts = class_split(len(train), fraction=fraction, seed=recipe.seed, codes=codes, stratify=recipe.split.stratify)
     return train[parts.train], train[parts.test]
+
+
+def _codes(target: Target) -> NDArray[np.int64] | None:
+    return target.values if target.task == "classes" else None
+
+
+def _alone(problem: Problem, recipe: Recipe) -> tuple[str, ...]:
+    """Name the classes that no row of another part can show, where rows are split at random."""
+    codes = _codes(problem.target)
+    if codes is None or recipe.split.method != "random" or recipe.split.stratify is False:
+        return ()
+    counts = np.bincount(codes, minlength=len(problem.target.labels))
+    names = [str(label) for label, count in zip(problem.target.labels, counts.tolist(), strict=True) if count == 1]
+    if not names:
+        return ()
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    listed = ", ".join(map(shown, names[:NAMES_SHOWN])) + more
+    return (f"classes of one row, which only trains, so that no other row tells how well they are told: {listed}",)

@@ -13,7 +13,7 @@ from training.errors import DataError
 from training.kinds import as_asked, inferred
 from training.table import Column, Table
 
-__all__ = ["Problem", "Target", "Task", "pose"]
+__all__ = ["NAMES_SHOWN", "Problem", "Target", "Task", "pose"]
 
 Task = Literal["classes", "number"]
 CLASSES_LIMIT = 20  # whole numbers with more distinct values than this are taken for a quantity
@@ -118,7 +118,9 @@ def _resolved(source: str, column: Column, task: Task | None, notes: list[str]) 
     distinct, codes = np.unique(column.values if column.is_numeric else column.values.astype(str), return_inverse=True)
     where = f"{source}: target {shown(column.name)}"
     if len(distinct) == 1:
-        raise DataError(f"{where}: expected at least two different values, found only {shown(str(distinct[0]))}")
+        raise DataError(
+            f"{where}: expected at least two different values, found only {shown(str(_label(distinct[0])))}"
+        )
     if task is None:
         task = _inferred(column, distinct)
         if column.is_numeric:

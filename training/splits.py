@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from training.errors import DataError
 from training.sources.cells import number
 from training.table import Column
+from training.wording import count
 
-__all__ = ["Parts", "can_stratify", "hash_split", "random_split", "row_hashes"]
+__all__ = ["Parts", "can_stratify", "class_split", "hash_split", "random_split", "row_hashes"]
 
 Rows = NDArray[np.int64]
 CELL_BYTES = 9  # one tag and eight bytes of content
@@ -35,11 +36,33 @@ def random_split(rows: int, *, fraction: float, seed: int, strata: NDArray[Any] 
     """
     from sklearn.model_selection import train_test_split  # noqa: PLC0415 - slow to import; a hash split needs none
 
+    if rows < 2 or rows - math.ceil(rows * fraction) < 1:  # noqa: PLR2004 - one for each part
+        remedy = "hold out none: --split none --set split.validation=0"
+        raise DataError(f"{count(rows, 'row')}: too few to hold out {fraction:g} of them; bring more rows, or {remedy}")
     try:
         train, test = train_test_split(np.arange(rows), test_size=fraction, random_state=seed, stratify=strata)
     except ValueError as error:
         raise DataError(f"{rows} rows cannot be split with {fraction:g} of them held out: {error}") from error
     return Parts(train, test)
+
+
+def class_split(
+    rows: int, *, fraction: float, seed: int, codes: NDArray[np.int64] | None, stratify: bool | None
+) -> Parts:
+    """Split at random, classes in proportion unless `stratify` is False, or None and some are too small for that.
+
+    `codes` are the classes, (rows,), None for numbers. A class of one row stays with the rows that train: no other
+    row could teach it. Raises DataError when a part would be empty.
+    """
+    if codes is None or stratify is False:
+        return random_split(rows, fraction=fraction, seed=seed)
+    is_alone = np.bincount(codes)[codes] == 1
+    others = np.flatnonzero(~is_alone)
+    strata = codes[others] if len(others) and (stratify or can_stratify(codes[others], fraction)) else None
+    if not len(others):
+        return random_split(rows, fraction=fraction, seed=seed)
+    parts = random_split(len(others), fraction=fraction, seed=seed, strata=strata)
+    return Parts(np.concatenate([others[parts.train], np.flatnonzero(is_alone)]), others[parts.test])
 
 
 def can_stratify(strata: NDArray[np.int64], fraction: float) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 from training.errors import DataError
-from training.splits import can_stratify, hash_split, random_split, row_hashes
+from training.splits import can_stratify, class_split, hash_split, random_split, row_hashes
 from training.table import Column
 
 
@@ -44,7 +44,9 @@ def test_classes_of_one_row_cannot_be_kept_in_proportion() -> None:
 
 
 def test_one_row_cannot_be_split() -> None:
-    with pytest.raises(DataError, match=r"1 rows cannot be split with 0\.2 of them held out"):
+    with pytest.raises(
+        DataError, match=r"1 row: too few to hold out 0\.2 of them; bring more rows, or hold out"
+    ):
         random_split(1, fraction=0.2, seed=0)
 
 
@@ -94,3 +96,20 @@ def test_the_hashes_of_rows_are_part_of_the_format() -> None:
     # A change here would move rows of everybody's data between training and test.
     found = row_hashes([Column("a", np.array([1.5])), Column("b", np.array(["x"], dtype=object))], seed=0)
     assert found.tolist() == [15334748619038843203]
+
+
+def test_a_class_of_one_row_only_trains() -> None:
+    codes = np.array([0] * 20 + [1] * 20 + [2, 3])
+    for stratify in (None, True):
+        parts = class_split(42, fraction=0.25, seed=0, codes=codes, stratify=stratify)
+        assert np.bincount(codes[parts.test], minlength=4).tolist() == [5, 5, 0, 0]
+        assert sorted([*parts.train, *parts.test]) == list(range(42))
+    everyone = class_split(3, fraction=0.34, seed=0, codes=np.arange(3), stratify=None)
+    assert (len(everyone.train), len(everyone.test)) == (1, 2)
+    plain = class_split(40, fraction=0.25, seed=0, codes=codes[:40], stratify=None)
+    usual = random_split(40, fraction=0.25, seed=0, strata=codes[:40])
+    assert plain.test.tolist() == usual.test.tolist()
+    assert (
+        class_split(42, fraction=0.25, seed=0, codes=codes, stratify=False).test.tolist()
+        == random_split(42, fraction=0.25, seed=0).test.tolist()
+    )

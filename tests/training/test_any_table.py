@@ -1,0 +1,57 @@
+"""Tables that nobody prepared: each small one is fitted or refused in words, and never fails in another way."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from predictor import load_bytes, prove
+from training.errors import TrainingError
+from training.job import Order, run
+
+ODD = ["", "?", "NA", "0", "-3.5", "1e300", "1e-320", "yes", "True", "2024-01-01", "1/2/2021", "12:30", "$5", "007"]
+ODD += ["1,5", "unknown", "nan", "inf", "9" * 30, 'say "x"', "two\nlines", "ü", "\u0663", " ", "a;b", "2024-02-30"]
+
+number = st.floats(-1e6, 1e6).map(repr)
+simple = st.one_of(number, st.integers(-3, 9).map(str), st.sampled_from("abcdef"), st.dates().map(str))
+cells = st.one_of(st.sampled_from(ODD), simple, st.text(max_size=4))
+kinds = st.sampled_from([number, st.integers(0, 3).map(str), st.sampled_from("ab"), st.just("same"), cells, cells])
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> list[list[str]]:
+    width = draw(st.integers(1, 4))
+    columns = [draw(kinds) for _ in range(width)]
+    rows = draw(st.lists(st.tuples(*columns), max_size=12)) * draw(st.sampled_from([1, 1, 6]))
+    return [[f"c{place}" for place in range(width)], *(list(row) for row in rows)]
+
+
+def written(path: Path, table: list[list[str]]) -> Path:
+    text = io.StringIO()
+    csv.writer(text).writerows(table)
+    path.write_text(text.getvalue(), encoding="utf-8", errors="replace")
+    return path
+
+
+@given(tables())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_small_table_is_fitted_or_refused_in_words(tmp_path: Path, table: list[list[str]]) -> None:
+    path = written(tmp_path / "t.csv", table)
+    order = Order(str(path), tmp_path / "models", overrides=(f"data.target={table[0][-1]}", "fit.epochs=1"))
+    try:
+        published = run(order, out=io.StringIO(), err=io.StringIO())
+    except TrainingError:
+        return
+    prove(load_bytes((published.folder / "model.npz").read_bytes(), "model"))
+
+
+@given(st.binary(max_size=60))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_bytes_are_a_table_or_refused_in_words(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(data)
+    with pytest.raises(TrainingError):
+        run(Order(str(path), tmp_path / "models"), out=io.StringIO(), err=io.StringIO())
