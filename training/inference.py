@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor import Schema
+from predictor import CategoricalFeature, DateFeature, Schema
 from predictor.features import Feature
+from predictor.wording import shown
 from training.calendars import date_feature
 from training.decisions import Decision, lines
 from training.duplicates import duplicates
@@ -79,12 +80,12 @@ def _judged(
         reason = identifies(column)
     if reason is not None:
         return None, Decision(column.name, "left out", reason, "keep")
-    decision = Decision(column.name, meaning.kind, meaning.why, meaning.instead)
     if meaning.kind == "date":
-        return date_feature(part, meaning.form, may_miss=may_miss), decision
-    if not decision.why:
-        decision = Decision(column.name, "number", _tail(part))
-    return feature_of(part, encoding, may_miss=may_miss), decision
+        dates = date_feature(part, meaning.form, may_miss=may_miss)
+        return dates, Decision(column.name, "date", _said(meaning.why, _missing(dates)), meaning.instead)
+    numbers = feature_of(part, encoding, may_miss=may_miss)
+    why = _said(meaning.why or _tail(part), _missing(numbers))
+    return numbers, Decision(column.name, "number", why, meaning.instead)
 
 
 def _category(
@@ -98,10 +99,26 @@ def _category(
         levels = levels.only_missing()
     if not levels.counts and not levels.missing:
         return None, Decision(column.name, "left out", "no text of it is frequent enough", "--set data.rare=1")
-    why = "; ".join(filter(None, (meaning.why, levels.said)))
-    instead = meaning.instead or levels.instead
     feature = category_feature(column.name, levels, encoding, may_miss=bool(column.is_missing.any()))
-    return feature, Decision(column.name, "category", why, instead)
+    why = _said(meaning.why, levels.said, "" if levels.given else _missing(feature))
+    return feature, Decision(column.name, "category", why, meaning.instead or levels.instead)
+
+
+def _said(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
+
+
+def _missing(feature: Feature) -> str:
+    """Say what becomes of a missing cell, or nothing where there is none."""
+    if feature.missing is None:
+        return ""
+    if isinstance(feature, CategoricalFeature):
+        return (
+            f"a missing cell is taken as {shown(feature.missing)}" if feature.missing else "a missing cell is its own"
+        )
+    if isinstance(feature, DateFeature):
+        return "a missing cell is seen as such"
+    return f"a missing cell is taken as the median{' and seen as such' if feature.flags_missing else ''}"
 
 
 def _constant(part: Column, data: Data, encoding: Encoding) -> str | None:
@@ -116,7 +133,7 @@ def _constant(part: Column, data: Data, encoding: Encoding) -> str | None:
     if not others:
         return "the same in every training row"
     if others < fewest and len(known) >= SMALL_ROWS:
-        return f"the same in all but {others} of {len(known):,} training rows"
+        return f"the same in all but fewer than {fewest} training rows"
     return None
 
 

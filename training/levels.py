@@ -44,14 +44,12 @@ class Levels:
     @property
     def said(self) -> str:
         """What became of the texts, unless each is told apart."""
-        missing = "a missing cell is one of its own" if self.missing else ""
         if self.given:
             return "nearly every text is different: only whether there is one"
         if not self.others:
-            return missing
+            return ""
         kept = f"the {len(self.counts)} frequent ones of {self.distinct:,} texts"
-        rare = f"{kept}; the others, in {self.others:,} rows, count as one"
-        return f"{rare}, {missing}" if missing else rare
+        return f"{kept}; the others, in {self.others:,} rows, count as one"
 
     @property
     def instead(self) -> str:

@@ -45,7 +45,7 @@ def only(column: Column, **data: Any) -> tuple[Any, str]:
         ("Customer ID", RNG.choice(10**6, ROWS, replace=False), "an identifier: whole numbers that never repeat"),
         ("orderId", RNG.choice(10**6, ROWS, replace=False), "an identifier: whole numbers that never repeat"),
         ("a", np.full(ROWS, 7.0), "the same in every training row"),
-        ("a", np.r_[np.zeros(ROWS - 1), 1.0], "the same in all but 1 of 200 training rows"),
+        ("a", np.r_[np.zeros(ROWS - 1), 1.0], "the same in all but fewer than 2 training rows"),
         ("a", np.full(ROWS, np.nan), "every cell of the training rows is missing"),
         ("a", NOISE.values.copy(), "it says the same as 'good'"),
         ("a", [f"n{i}" for i in range(ROWS)], "it looks like a name or free text"),

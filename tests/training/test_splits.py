@@ -44,9 +44,7 @@ def test_classes_of_one_row_cannot_be_kept_in_proportion() -> None:
 
 
 def test_one_row_cannot_be_split() -> None:
-    with pytest.raises(
-        DataError, match=r"1 row: too few to hold out 0\.2 of them; bring more rows, or hold out"
-    ):
+    with pytest.raises(DataError, match=r"1 row: too few to hold out 0\.2 of them; bring more rows, or hold out"):
         random_split(1, fraction=0.2, seed=0)
 
 
