@@ -11,10 +11,11 @@ from training.calibrating import calibrate, coverage
 from training.encoding import raw_cells
 from training.fitting import Fitted
 from training.lineage import lineage
-from training.prepared import Prepared, Side
+from training.prepared import Part, Prepared, Side
 from training.recipe import Recipe
 from training.reference import reference_of
 from training.report import report_files
+from training.streaming.measuring import evaluate_pieces
 from training.table import Table
 
 __all__ = ["ancestry", "evaluate_parts", "make_files", "make_predictor"]
@@ -27,7 +28,7 @@ def evaluate_parts(prepared: Prepared, fitted: Fitted) -> dict[str, float]:
     found: dict[str, float] = {}
     for part, side in _sides(prepared):
         if side is not None:
-            values = fitted.evaluate(fitted.result.mlp, side.X, side.values)
+            values = _measured(prepared, fitted, part, side)
             found |= {f"{part}.{name}": value for name, value in values.items()}
             found |= {} if part == "train" else _before_temperature(fitted, part, side)
     if fitted.temperature is not None:
@@ -37,6 +38,14 @@ def evaluate_parts(prepared: Prepared, fitted: Fitted) -> dict[str, float]:
         held = coverage(calibration, prepared, fitted.result.mlp, prepared.test)
         found |= {} if held is None else {"test.coverage_90": held}
     return found
+
+
+def _measured(prepared: Prepared, fitted: Fitted, part: Part, side: Side) -> dict[str, float]:
+    """Return the metrics of all rows of a part."""
+    mlp = fitted.result.mlp
+    if prepared.stream is None:
+        return fitted.evaluate(mlp, side.X, side.values)
+    return evaluate_pieces(mlp, prepared.stream.pieces(part), fitted.evaluate, prepared.goal.outputs)
 
 
 def _before_temperature(fitted: Fitted, part: str, side: Side) -> dict[str, float]:
@@ -52,8 +61,8 @@ def ancestry(prepared: Prepared, recipe: Recipe, table: Table) -> dict[str, str 
     return lineage(
         source=table.source,
         digest=table.digest,
-        rows=prepared.problem.rows,
-        train_rows=len(prepared.train.rows),
+        rows=prepared.rows,
+        train_rows=prepared.count("train"),
         seed=recipe.seed,
     )
 
@@ -99,5 +108,5 @@ def make_files(predictor: Predictor, prepared: Prepared, fitted: Fitted, recipe:
     return {"model.npz": save_bytes(predictor), **report_files(predictor, prepared, fitted, recipe)}
 
 
-def _sides(prepared: Prepared) -> tuple[tuple[str, Side | None], ...]:
+def _sides(prepared: Prepared) -> tuple[tuple[Part, Side | None], ...]:
     return ("train", prepared.train), ("validation", prepared.validation), ("test", prepared.test)

@@ -14,8 +14,11 @@ from network import (
     FitResult,
     Keep,
     Layer,
+    Parts,
+    Rows,
     State,
-    fit,
+    fit_parts,
+    training_rows,
 )
 from predictor.wording import hint, shown
 from training.errors import RecipeError
@@ -61,11 +64,11 @@ def fit_recipe(
     mlp = MLP.initialized(_architecture(prepared, recipe), recipe.network.initializer.make(), rng=initial)
     evaluate = evaluator(prepared.goal.outputs)
     validation = prepared.validation
-    result = fit(
+    options = _options(prepared, recipe)
+    result = fit_parts(
         mlp,
-        prepared.train.X,
-        prepared.train.y,
-        _options(prepared, recipe),
+        _rows(prepared, mlp, options),
+        options,
         rng=shuffling,
         validation=None if validation is None else (validation.X, validation.y),
         metrics=_watched(prepared, recipe.fit, evaluate),
@@ -75,6 +78,13 @@ def fit_recipe(
         resume=resume,
     )
     return _tempered(Fitted(result, evaluate), prepared, recipe)
+
+
+def _rows(prepared: Prepared, mlp: MLP, options: FitOptions) -> Rows | Parts:
+    """Return what is fitted: rows in memory, or more than that in parts."""
+    if prepared.stream is not None:
+        return prepared.stream.parts(options.loss, options.batch_size)
+    return training_rows(mlp, options.loss, prepared.train.X, prepared.train.y)
 
 
 def _tempered(fitted: Fitted, prepared: Prepared, recipe: Recipe) -> Fitted:
@@ -104,7 +114,7 @@ def _options(prepared: Prepared, recipe: Recipe) -> FitOptions:
             optimizer=settings.optimizer.make(),
             schedule=settings.schedule.make(),
             epochs=settings.epochs,
-            batch_size=_batch_size(settings, len(prepared.train.rows)),
+            batch_size=_batch_size(settings, prepared.count("train")),
             shuffle=settings.shuffle,
             l2=settings.l2,
             clip_norm=settings.clip_norm,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,12 +16,14 @@ from training.decisions import lines
 from training.errors import Interrupted, RecipeError, TrainingError
 from training.fitting import Fitted, fit_recipe
 from training.gate import check_gate
+from training.memory import Budget
 from training.prepared import Prepared, inline_table, prepare
 from training.progress import progress
 from training.recipe import Recipe
 from training.signals import held_back
-from training.sources import SourceOptions, read_source
+from training.sources import SourceOptions, chunked_source, read_source
 from training.sources.datasets import DATASETS
+from training.streaming import needed, prepare_chunked
 from training.table import Table
 from training.wording import count, metrics_table
 
@@ -64,9 +67,24 @@ def run(order: Order, *, out: TextIO, err: TextIO) -> Published:
     """
     recipe = ordered_recipe(order)
     name = ordered_name(order)
+    with ExitStack() as stack:
+        table, prepared = _prepared(order, recipe, stack)
+        _introduce(name, prepared, out)
+        return _fit_and_publish(order, name, recipe, table, prepared, out=out, err=err)
+
+
+def _prepared(order: Order, recipe: Recipe, stack: ExitStack) -> tuple[Table, Prepared]:
+    """Read the table as a whole, or in blocks where it would not fit; what those need is removed with the stack."""
+    chunked = None if order.source in recipe_names() else chunked_source(order.source, _options(order, recipe))
+    if chunked is not None and needed(chunked.size(), recipe) > Budget.of(recipe.data.memory).total:
+        return prepare_chunked(chunked, recipe, order.models, stack)
     table = read_table(order, recipe)
-    prepared = prepare(table, recipe)
-    _introduce(name, prepared, out)
+    return table, prepare(table, recipe)
+
+
+def _fit_and_publish(
+    order: Order, name: str, recipe: Recipe, table: Table, prepared: Prepared, *, out: TextIO, err: TextIO
+) -> Published:
     checkpoints = Checkpoints(order.models, name, _identity(prepared, recipe, table))
     try:
         fitted = _fitted(prepared, recipe, checkpoints, err, resume=order.resume)
@@ -101,8 +119,7 @@ def ordered_name(order: Order) -> str:
 
 def read_table(order: Order, recipe: Recipe) -> Table:
     """Read the table that the order means: the recipe's own, a data set, or a file. Raises TrainingError."""
-    data = recipe.data
-    options = SourceOptions(order.data_home, order.labels, data.missing, data.encoding, data.header)
+    options = _options(order, recipe)
     named = order.source in recipe_names()
     if named and recipe.table is not None:
         return inline_table(recipe.table, order.source)
@@ -116,11 +133,15 @@ def read_table(order: Order, recipe: Recipe) -> Table:
     return read_source(order.source, options, known=recipe_names())
 
 
+def _options(order: Order, recipe: Recipe) -> SourceOptions:
+    data = recipe.data
+    return SourceOptions(order.data_home, order.labels, data.missing, data.encoding, data.header)
+
+
 def _introduce(name: str, prepared: Prepared, out: TextIO) -> None:
     target = prepared.problem.target
     what = f"{len(target.labels)} classes" if target.labels else "a number"
-    held_out = 0 if prepared.test is None else len(prepared.test.rows)
-    fitted = len(prepared.train.rows) + (0 if prepared.validation is None else len(prepared.validation.rows))
+    held_out, fitted = prepared.count("test"), prepared.count("train") + prepared.count("validation")
     out.write(
         f"{name}: {target.name} ({what}) from {count(len(prepared.columns), 'column')};"
         f" {count(fitted, 'row')} to learn from, {held_out} held out\n"

@@ -15,7 +15,7 @@ from training.sources.cells import number
 from training.sources.spellings import ABSENT, spelled_numbers
 from training.table import Column, Meaning, Mistake
 
-__all__ = ["ASKED", "as_asked", "identifies", "inferred"]
+__all__ = ["ASKED", "as_asked", "as_numbers", "as_text", "identifies", "inferred"]
 
 Place = Callable[[int], str]
 
@@ -43,10 +43,10 @@ IDENTIFIER_NAMES = {"id", "ids", "key", "uuid", "guid", "index", "idx", "nr", "n
 def as_asked(column: Column, kind: str, place: Place) -> Column:
     """Take a column as what the user says it is; DataError names the first cell that cannot be."""
     if kind == "category":
-        return replace(_as_text(column), meaning=Meaning("category", "as asked"))
+        return replace(as_text(column), meaning=Meaning("category", "as asked"))
     if kind == "number":
-        return replace(_as_numbers(column, place), meaning=Meaning("number", "as asked"))
-    text = _as_text(column)
+        return replace(as_numbers(column, place), meaning=Meaning("number", "as asked"))
+    text = as_text(column)
     words = _distinct(text)
     readings = {form: [moment(word, form) for word in words] for form in FORMS_ASKED[kind]}
     form = min(readings, key=lambda form: readings[form].count(None))
@@ -65,7 +65,7 @@ def inferred(column: Column, *, rows_of_a_level: int, place: Place) -> Column:
     if not column.is_numeric:
         return _inferred_text(column, place)
     meaning = _number_meaning(column, rows_of_a_level)
-    return replace(column if meaning.kind == "number" else _as_text(column), meaning=meaning)
+    return replace(column if meaning.kind == "number" else as_text(column), meaning=meaning)
 
 
 def _number_meaning(column: Column, rows_of_a_level: int) -> Meaning:
@@ -115,7 +115,7 @@ def identifies(column: Column) -> str | None:
     return "an identifier: whole numbers that never repeat" if is_named else None
 
 
-def _as_text(column: Column) -> Column:
+def as_text(column: Column) -> Column:
     """Return a column as text; numbers as a category spells them."""
     if not column.is_numeric:
         return column
@@ -124,7 +124,8 @@ def _as_text(column: Column) -> Column:
     return replace(column, values=np.array(cells, dtype=object))
 
 
-def _as_numbers(column: Column, place: Place) -> Column:
+def as_numbers(column: Column, place: Place) -> Column:
+    """Return a column as numbers; DataError names the first cell that spells none."""
     if column.is_numeric:
         return column
     words = _distinct(column)

@@ -23,6 +23,9 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, help="the seed of the split, the first weights and the order of rows")
     parser.add_argument("--split", choices=["random", "hash", "given", "none"], help="how test rows are chosen")
+    parser.add_argument(
+        "--memory", metavar="SIZE", help="what the job may take, such as 1GB; larger tables are read in blocks"
+    )
     parser.add_argument("--data-home", type=Path, metavar="DIR", help="where downloaded data sets are kept")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="the labels of an IDX file of images")
     add_models(parser)
@@ -36,7 +39,12 @@ def add_models(parser: argparse.ArgumentParser) -> None:
 
 def order_of(options: argparse.Namespace, *overrides: str, promote: bool = True, resume: bool = False) -> Order:
     """Return what the options of `add_source` ask for, with more overrides of the recipe."""
-    flags = {"data.target": options.target, "data.task": options.task, "split.method": options.split}
+    flags = {
+        "data.target": options.target,
+        "data.task": options.task,
+        "data.memory": options.memory,
+        "split.method": options.split,
+    }
     named = [f"{key}={_quoted(value)}" for key, value in flags.items() if value is not None]
     seed = [] if options.seed is None else [f"seed={options.seed}"]
     return Order(

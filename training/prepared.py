@@ -1,12 +1,14 @@
 """From a table and a recipe to what a fit needs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from network import Loss
+from network import Parts as FitParts
 from predictor import Schema
 from predictor.wording import shown
 from training.decisions import Decision
@@ -21,9 +23,12 @@ from training.splits import Parts, class_split, hash_split
 from training.table import Column, Table, checked_names, content_digest
 from training.targets import Goal, goal
 
-__all__ = ["Prepared", "Side", "inline_table", "prepare"]
+__all__ = ["PARTS", "Drawn", "Part", "Prepared", "Side", "Stream", "inline_table", "prepare"]
 
 Rows = NDArray[np.int64]
+Part = Literal["train", "validation", "test"]
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
+FEWEST_ENCODED = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +39,29 @@ class Side:
     X: NDArray[np.float32]
     y: NDArray[Any]
     values: NDArray[Any]
+
+
+class Stream(Protocol):
+    """All rows of a table that is larger than memory; `Prepared` then holds some of each part."""
+
+    @property
+    def rows(self) -> Mapping[Part, int]:
+        """How many rows each part has."""
+
+    def parts(self, loss: Loss, batch: int | None) -> FitParts:
+        """Return the training rows, for batches of so many. Raises RecipeError where a fit needs all at once."""
+
+    def pieces(self, part: Part) -> Iterator[tuple[NDArray[np.float32], NDArray[Any]]]:
+        """Yield X and values of some rows of a part after the other."""
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Which rows of a sample train and which test, and how many bytes of each are to be encoded."""
+
+    train: Rows
+    test: Rows
+    most_bytes: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +77,26 @@ class Prepared:
     validation: Side | None
     notes: tuple[str, ...]
     decisions: tuple[Decision, ...] = ()
+    stream: Stream | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows can serve."""
+        return self.problem.rows if self.stream is None else sum(self.stream.rows.values())
+
+    def count(self, part: Part) -> int:
+        """How many rows a part has."""
+        if self.stream is not None:
+            return self.stream.rows[part]
+        side = {"train": self.train, "validation": self.validation, "test": self.test}[part]
+        return 0 if side is None else len(side.rows)
 
 
-def prepare(table: Table, recipe: Recipe) -> Prepared:
-    """Choose target and features, split, and encode with what the training rows alone say. Raises DataError."""
+def prepare(table: Table, recipe: Recipe, draw: Callable[[Problem], Drawn] | None = None) -> Prepared:
+    """Choose target and features, split, and encode with what the training rows alone say. Raises DataError.
+
+    Where the table is a sample, `draw` says which of its rows are on which side.
+    """
     data = recipe.data
     problem = pose(
         table,
@@ -62,19 +106,21 @@ def prepare(table: Table, recipe: Recipe) -> Prepared:
         kinds=data.kinds,
         rows_of_a_level=fewest_rows(table.rows, data),
     )
-    parts = _parts(problem, recipe)
-    fitted, watched = _validation(problem, parts.train, recipe)
+    drawn = None if draw is None else draw(problem)
+    parts = _parts(problem, recipe) if drawn is None else Parts(drawn.train, drawn.test)
+    fitted, watched = _validation(problem, parts.train, recipe) if drawn is None else (parts.train, np.arange(0))
     described = describe(problem.features, parts.train, data, recipe.encoding)
     suspects = leaks(described.columns, problem.target, parts.train) if data.prune else ()
     aim = goal(problem.target, recipe, parts.train)
+    most = None if drawn is None else max(FEWEST_ENCODED, drawn.most_bytes // (4 * described.schema.width))
     side = _encoder(described.schema, described.columns, aim, problem)
     return Prepared(
         problem=problem,
         schema=described.schema,
         columns=described.columns,
         goal=aim,
-        train=side(fitted),
-        test=side(parts.test) if len(parts.test) else None,
+        train=side(fitted[:most]),
+        test=side(parts.test[:most]) if len(parts.test) else None,
         validation=side(watched) if len(watched) else None,
         notes=(*problem.notes, *_alone(problem, recipe)),
         decisions=(*described.decisions, *suspects),

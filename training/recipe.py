@@ -12,6 +12,7 @@ from predictor.features import LARGEST_CLIP, SMALLEST_CLIP
 from predictor.wording import hint, shown
 from training.choices import InitializerChoice, LossChoice, OptimizerChoice, ScheduleChoice
 from training.kinds import ASKED
+from training.memory import bytes_of
 
 __all__ = [
     "Axis",
@@ -90,12 +91,17 @@ class InlineTable(Strict):
         return self
 
 
+def _size(text: str) -> str:
+    bytes_of(text)
+    return text
+
+
 class Data(Strict):
     """What the columns mean. None is inferred; `prune` leaves out what cannot help, except the columns in `keep`.
 
     `encoding` and `header` say how a CSV file is written, `kinds` what columns are, by name. A text that fewer than
     `rare` training rows have, or that is not among the `levels` commonest of its column, is not told apart from
-    others like it.
+    others like it. `memory` is what the whole process may take, such as "1GB": a larger table is read in blocks.
     """
 
     target: str | None = None
@@ -109,6 +115,7 @@ class Data(Strict):
     header: bool | None = None
     rare: Count | None = None
     levels: Annotated[int, Field(ge=1, le=10_000)] = 100
+    memory: Annotated[str, AfterValidator(_size)] | None = None
 
 
 class Encoding(Strict):

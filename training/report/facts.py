@@ -12,7 +12,7 @@ from predictor import NumberOutputs, Predictor
 from training.decisions import as_json
 from training.evaluation import calibration_error, class_codes
 from training.fitting import Fitted
-from training.prepared import Prepared, Side
+from training.prepared import PARTS, Prepared, Side
 from training.recipe import Recipe
 from training.report.columns import MOST_COLUMNS, column_facts, target_facts
 from training.report.importance import MOST_ROWS, permutation_importance
@@ -43,13 +43,12 @@ def find_facts(
 ) -> dict[str, Any]:
     """Return the facts of one version in the order in which a reader wants them; only ``seconds`` ever differ."""
     result = fitted.result
-    sides = (("train", prepared.train), ("validation", prepared.validation), ("test", prepared.test))
     facts: dict[str, Any] = {
         "target": target_facts(prepared.problem),
         "judged": judged(prepared)[0],
         "metrics": dict(predictor.metrics),
         "intervals": {name: list(ends) for name, ends in intervals(answers).items()},
-        "rows": {name: 0 if side is None else len(side.rows) for name, side in sides},
+        "rows": {part: prepared.count(part) for part in PARTS},
         "network": _network(predictor),
         "epochs": len(result.history),
         "best_epoch": result.best_epoch,

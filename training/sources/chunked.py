@@ -1,15 +1,27 @@
 """A table that is read piece by piece, as often as wanted, because the whole need not fit into memory."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from training.errors import DataError
 from training.table import Column, Table
 
-__all__ = ["ChunkedTable", "Unchanged"]
+__all__ = ["ChunkedTable", "Size", "Unchanged"]
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many rows and columns a table has, and how many bytes of text it is made of, if any."""
+
+    rows: int
+    columns: int
+    text: int = 0
 
 
 class ChunkedTable(Protocol):
@@ -26,17 +38,29 @@ class ChunkedTable(Protocol):
     def chunks(self) -> Iterator[pa.Table]:
         """Return some thousands of rows after the other, from the first to the last, with columns of these names."""
 
+    def size(self) -> Size:
+        """Return how large the table is, before it is read: an estimate where nothing says."""
+
     def digest(self) -> str:
         """Return the SHA-256 of the bytes."""
 
     def table(self, cells: pa.Table, digest: str) -> Table:
         """Return rows of chunks as the same reader would give them had it read the whole."""
 
+    def numbers(self, cells: pa.ChunkedArray) -> NDArray[np.float64] | None:
+        """Return cells as numbers, NaN for missing, where all of them plainly are; None where one is not."""
+
+    def texts(self, cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
+        """Return cells as trimmed text, null for missing; None for types that no column can have."""
+
     def column(self, name: str, cells: pa.ChunkedArray, *, is_numeric: bool, first: int) -> Column:
         """Return cells as numbers or text, whichever the whole column holds; `first` is the row they begin at."""
 
+    def check(self) -> None:
+        """Raise DataError when the files are not what they were at first."""
+
     def place(self, row: int) -> str:
-        """Say where a row, counted from 0, stands: a line of a file, for one."""
+        """Say where a row, counted from 1, stands: a line of the file, for one."""
 
 
 class Unchanged:

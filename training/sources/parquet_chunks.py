@@ -4,17 +4,23 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 from pyarrow import parquet
 
 from predictor.wording import shown
 from training.errors import DataError
+from training.sources.chunked import Size, Unchanged
 from training.sources.parquet_files import column_of, table_of
 from training.table import Column, Table, checked_names
 
 __all__ = ["ParquetChunks"]
 
 CHUNK_ROWS = 2**16
+CHUNK_CELLS = 2**21
+FEWEST_ROWS = 256
 READ_BYTES = 2**20
 
 
@@ -27,20 +33,27 @@ class ParquetChunks:
     def __init__(self, source: str, paths: Sequence[Path]) -> None:
         self.source = source
         self._paths = tuple(paths)
+        self._unchanged = Unchanged(paths)
         self._raw_names = self._open(self._paths[0]).schema_arrow.names
         self.names = checked_names(self._raw_names, source)
 
     def chunks(self) -> Iterator[pa.Table]:
         """Return the rows of all files, file by file."""
+        rows = max(FEWEST_ROWS, min(CHUNK_ROWS, CHUNK_CELLS // len(self.names)))
         for path in self._paths:
             file = self._open(path)
             if file.schema_arrow.names != self._raw_names:
                 raise DataError(f"{path.name}: expected the columns of {self._paths[0].name}, found others")
             try:
-                for batch in file.iter_batches(CHUNK_ROWS, use_threads=False):
+                for batch in file.iter_batches(rows, use_threads=False):
                     yield pa.Table.from_batches([batch]).rename_columns(list(self.names))
             except (pa.ArrowException, OSError) as error:
                 raise _unreadable(path, error) from error
+
+    def size(self) -> Size:
+        """Return the rows that the files say they have."""
+        rows = sum(self._open(path).metadata.num_rows for path in self._paths)
+        return Size(rows, len(self.names))
 
     def digest(self) -> str:
         """Return the SHA-256 of the bytes of all files, one after the other."""
@@ -55,27 +68,50 @@ class ParquetChunks:
         """Return rows of chunks as a table."""
         return table_of(self.source, cells, digest)
 
+    def numbers(self, cells: pa.ChunkedArray) -> NDArray[np.float64] | None:
+        """Return numbers, NaN for missing; None for other types."""
+        column = None if _holds_text(cells.type) else column_of("", cells, self.source)
+        return None if column is None or not column.is_numeric else column.values
+
+    def texts(self, cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
+        """Return trimmed text, null for missing; None for types that no column can have."""
+        if not _holds_text(cells.type):
+            return None
+        words = pc.utf8_trim_whitespace(cells.cast(pa.string()))
+        return pc.if_else(pc.equal(words, ""), pa.scalar(None, pa.string()), words)
+
     def column(self, name: str, cells: pa.ChunkedArray, *, is_numeric: bool, first: int) -> Column:
         """Return cells as numbers or text; files that differ in the type of a column are refused."""
         column = column_of(name, cells, self.source)
         if column is None or column.is_numeric != is_numeric:
-            raise DataError(f"{self.place(first)}: column {shown(name)}: the files differ in the type of the column")
+            where = self.place(first + 1)
+            raise DataError(f"{self.source}: {where}: column {shown(name)}: the files differ in the type of the column")
         return column
 
+    def check(self) -> None:
+        """Raise DataError when a file is not what it was at first."""
+        self._unchanged.check()
+
     def place(self, row: int) -> str:
-        """Name the file that a row is in, and its position there."""
+        """Name the file that a row, counted from 1, is in, and its position there."""
         for path in self._paths:
             rows = self._open(path).metadata.num_rows
-            if row < rows:
-                return f"{path.name}, row {row + 1}"
+            if row <= rows:
+                return f"row {row} of {path.name}"
             row -= rows
-        return self.source
+        return "a row beyond the last"
 
     def _open(self, path: Path) -> parquet.ParquetFile:
         try:
             return parquet.ParquetFile(path, buffer_size=READ_BYTES, pre_buffer=False, memory_map=False)
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(path, error) from error
+
+
+def _holds_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_boolean(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:

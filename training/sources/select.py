@@ -1,24 +1,27 @@
 """From the word on the command line to a table."""
 
-import gzip
-import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from predictor.wording import hint, shown
 from training.errors import DataError
 from training.sources.array_files import read_npz
+from training.sources.chunked import ChunkedTable, Unchanged
+from training.sources.csv_bytes import inflated
+from training.sources.csv_chunks import CsvChunks
 from training.sources.csv_files import read_csv
 from training.sources.datasets import DATASETS, read_dataset
 from training.sources.idx_files import is_idx_folder, read_idx_files, read_idx_folder
+from training.sources.parquet_chunks import ParquetChunks
 from training.sources.parquet_files import read_parquet
 from training.table import Table
 
-__all__ = ["SourceOptions", "read_source"]
+__all__ = ["SourceOptions", "chunked_source", "read_source"]
 
-
-GZIP = b"\x1f\x8b"
+Form = Literal["parquet", "npz", "idx", "csv"]
 WORKBOOKS = frozenset({".xlsx", ".xls", ".ods"})
 
 
@@ -40,9 +43,32 @@ def read_source(source: str, options: SourceOptions, *, known: Iterable[str] = (
     """
     if source in DATASETS:
         return read_dataset(source, data_home=options.data_home)
+    with _said_as_data(source, known):
+        return _read_path(Path(source), options)
+
+
+def chunked_source(source: str, options: SourceOptions) -> ChunkedTable | None:
+    """Return a CSV or Parquet table to be read in pieces; None for sources that are always read as a whole.
+
+    Raises DataError.
+    """
     path = Path(source)
+    if source in DATASETS or not path.exists():
+        return None
+    with _said_as_data(source, ()):
+        form = _form(path)
+        if form == "parquet":
+            return ParquetChunks(path.name, _parquet_files(path))
+        if form == "csv":
+            return CsvChunks(path, missing=_words(options), encoding=options.encoding, header=options.header)
+        return None
+
+
+@contextmanager
+def _said_as_data(source: str, known: Iterable[str]) -> Iterator[None]:
+    """Translate what the file system says."""
     try:
-        return _read_path(path, options)
+        yield
     except FileNotFoundError as error:
         names = sorted({*DATASETS, *known})
         raise DataError(
@@ -50,40 +76,50 @@ def read_source(source: str, options: SourceOptions, *, known: Iterable[str] = (
             f"{'' if hint(source, names) else ' (known names: ' + ', '.join(names) + ')'}"
         ) from error
     except OSError as error:
-        raise DataError(f"{path.name or source}: cannot be read: {error.strerror or error}") from error
+        raise DataError(f"{Path(source).name or source}: cannot be read: {error.strerror or error}") from error
 
 
-def _read_path(path: Path, options: SourceOptions) -> Table:
+def _form(path: Path) -> Form:
+    """Tell what a path holds, by its first bytes or its name."""
     if path.is_dir():
-        return _read_folder(path)
+        return "idx" if is_idx_folder(path) else "parquet"
     with path.open("rb") as file:
         head = file.read(4)
     if head == b"PAR1" or path.suffix in {".parquet", ".pq"}:
-        return read_parquet(path.name, [path])
+        return "parquet"
     if (head[:2] == b"PK" and path.suffix.lower() not in WORKBOOKS) or path.suffix == ".npz":
-        return read_npz(path, path.read_bytes())
+        return "npz"
     if head[:3] == b"\0\0\x08" or "-ubyte" in path.name:
-        return read_idx_files(path, options.labels)
+        return "idx"
     if path.suffix.lower() in WORKBOOKS:
         raise DataError(f"{path.name}: expected a CSV or Parquet file, found a workbook; save its sheet as CSV")
-    missing = frozenset(word.strip().lower() for word in options.missing)
-    return read_csv(path, _inflated(path), missing=missing, encoding=options.encoding, header=options.header)
+    return "csv"
 
 
-def _inflated(path: Path) -> bytes:
-    data = path.read_bytes()
-    if not data.startswith(GZIP):
-        return data
-    try:
-        return gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path.name}: expected a gzip file, and it cannot be read: {error}") from error
+def _read_path(path: Path, options: SourceOptions) -> Table:
+    form = _form(path)
+    unchanged = Unchanged(_parquet_files(path) if form == "parquet" else [path])
+    if form == "parquet":
+        table = read_parquet(path.name, _parquet_files(path))
+    elif form == "npz":
+        table = read_npz(path, path.read_bytes())
+    elif form == "idx":
+        table = read_idx_folder(path) if path.is_dir() else read_idx_files(path, options.labels)
+    else:
+        missing = _words(options)
+        table = read_csv(path, inflated(path), missing=missing, encoding=options.encoding, header=options.header)
+    unchanged.check()
+    return table
 
 
-def _read_folder(folder: Path) -> Table:
-    if is_idx_folder(folder):
-        return read_idx_folder(folder)
-    files = sorted(path for path in folder.rglob("*") if path.suffix in {".parquet", ".pq"} and path.is_file())
+def _parquet_files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.rglob("*") if file.suffix in {".parquet", ".pq"} and file.is_file())
     if not files:
-        raise DataError(f"{folder.name}: expected Parquet files or MNIST's IDX files in the folder, found neither")
-    return read_parquet(folder.name, files)
+        raise DataError(f"{path.name}: expected Parquet files or MNIST's IDX files in the folder, found neither")
+    return files
+
+
+def _words(options: SourceOptions) -> frozenset[str]:
+    return frozenset(word.strip().lower() for word in options.missing)

@@ -1,0 +1,183 @@
+"""A table larger than memory, prepared in two passes: one to decide, one to pack every row for the fit."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor import NumberOutputs, NumericFeature, Schema
+from training.decisions import Decision
+from training.errors import DataError, RecipeError, TrainingError
+from training.memory import LIBRARIES, Budget
+from training.prepared import PARTS, Drawn, Part, Prepared, prepare
+from training.problem import Problem
+from training.recipe import Recipe
+from training.sources.chunked import ChunkedTable, Size
+from training.splits import row_hashes
+from training.streaming.chance import uniform
+from training.streaming.reading import Reader
+from training.streaming.scratch import NUMBER_BYTES, RowFile, scratch_folder
+from training.streaming.stream import Stream
+from training.streaming.survey import Survey, survey
+from training.table import Column, Table
+
+__all__ = ["needed", "prepare_chunked"]
+
+SAMPLE, SIDE, WATCHED = 0.1, 0.08, 0.15
+"""Shares of the memory: the raw sample, the encoded sample of a side, the rows that watch."""
+RAW_BYTES = 24  # of a cell of the sample: as it was read, and as a column
+TEXT_COPIES = 4  # as read, as words, as what they spell
+MOST_WATCHED = 2**17
+
+
+def prepare_chunked(chunked: ChunkedTable, recipe: Recipe, models: Path, stack: ExitStack) -> tuple[Table, Prepared]:
+    """Prepare a table of any size within `data.memory`; packed rows lie beside the models until the stack unwinds.
+
+    The table returned is a sample, as is what the parts of `Prepared` hold but the rows that watch; its `stream` has
+    all rows. Raises DataError, RecipeError, and TrainingError where the disk has no room.
+    """
+    if recipe.split.train_rows is not None:
+        raise RecipeError("split.train_rows: a table that is read in blocks has no first rows; leave it out")
+    budget = Budget.of(recipe.data.memory)
+    split_seed = recipe.seed if recipe.split.seed is None else recipe.split.seed
+    most = budget.part(SAMPLE) // (RAW_BYTES * len(chunked.names))
+    found = _with_targets(survey(chunked, target=recipe.data.target, seed=split_seed, most=most), recipe)
+    table = replace(found.table, place=lambda row: chunked.place(int(found.positions[row - 1]) + 1))
+    sides = _Sides(recipe, split_seed)
+
+    def draw(problem: Problem) -> Drawn:
+        whole = (*problem.features, Column(problem.target.name, problem.target.values))
+        is_test = sides.are_test(found.positions, whole)
+        return Drawn(np.flatnonzero(~is_test), np.flatnonzero(is_test), most_bytes=budget.part(SIDE))
+
+    counted = _counted(found, recipe)
+    prepared = _with_ranges(prepare(table, _without(recipe, counted), draw), found)
+    reader = Reader(chunked, prepared, found)
+    width = reader.coder.width + 1
+    folder = stack.enter_context(scratch_folder(models, needs=found.rows * NUMBER_BYTES * width))
+    files = {part: RowFile(folder / part, width) for part in PARTS}
+    for file in files.values():
+        stack.callback(file.close)
+    most_watched = min(MOST_WATCHED, budget.part(WATCHED) // (4 * prepared.schema.width))
+    _write(chunked, reader, sides.watching_at_most(most_watched, found.rows), files)
+    chunked.check()
+    stream = Stream(files, reader.coder, prepared, recipe)
+    left_out = (Decision(name, "left out", "it numbers the rows", "keep") for name in counted)
+    return table, replace(
+        prepared,
+        stream=stream,
+        validation=stream.side("validation"),
+        notes=(*_notes(found, budget, sum(stream.rows.values())), *prepared.notes),
+        decisions=(*left_out, *prepared.decisions),
+    )
+
+
+def needed(size: Size, recipe: Recipe) -> int:
+    """Return about how many bytes a job takes that holds the whole table in memory."""
+    encoded = 4 * (1 + recipe.encoding.bins)
+    return LIBRARIES + TEXT_COPIES * size.text + size.rows * size.columns * (RAW_BYTES + encoded)
+
+
+class _Sides:
+    """Which side of the split a row is on: by its place or its content, and the seed."""
+
+    def __init__(self, recipe: Recipe, seed: int, watching: float = 0.0) -> None:
+        self._recipe = recipe
+        self._seed = seed
+        self._watching = watching
+
+    def watching_at_most(self, rows: int, of: int) -> "_Sides":
+        """Return the same, with a share of the training rows that watch: the recipe's, or so many rows."""
+        split = self._recipe.split
+        known = of if split.method == "none" else of * (1 - split.test)
+        return _Sides(self._recipe, self._seed, min(split.validation, rows / max(known, 1)))
+
+    def are_test(self, positions: NDArray[np.int64], whole: tuple[Column, ...]) -> NDArray[np.bool_]:
+        """Return which rows test; `whole` are their columns. Raises DataError for a split that cannot be."""
+        split = self._recipe.split
+        if split.method == "none":
+            return np.zeros(len(positions), np.bool_)
+        if split.method == "given":
+            raise DataError("split.method 'given': the source itself keeps no rows for testing; use random or hash")
+        if split.method == "hash":
+            return row_hashes(whole, seed=self._seed) < split.test * 2.0**64
+        return uniform(positions, seed=self._seed, purpose="test") < split.test
+
+    def are_watching(self, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which rows watch, unless they test."""
+        return uniform(positions, seed=self._recipe.seed, purpose="watch") < self._watching
+
+
+def _write(chunked: ChunkedTable, reader: Reader, sides: _Sides, files: dict[Part, RowFile]) -> None:
+    """Pack every row into the file of its side. Raises TrainingError when the disk is full."""
+    first = 0
+    try:
+        for cells in chunked.chunks():
+            chunk = reader.read(cells, first)
+            first += cells.num_rows
+            if not len(chunk.values):
+                continue
+            is_test = sides.are_test(chunk.positions, (*chunk.features, Column(reader.target, chunk.values)))
+            watches = sides.are_watching(chunk.positions) & ~is_test
+            packed = reader.pack(chunk)
+            for part, rows in zip(PARTS, (~is_test & ~watches, watches, is_test), strict=True):
+                files[part].append(packed[rows])
+        for file in files.values():
+            file.finish()
+    except OSError as error:
+        raise TrainingError(f"packed rows cannot be written beside the models: {error.strerror or error}") from error
+    if not files["train"].rows:
+        raise DataError(f"{chunked.source}: no row is left to learn from")
+
+
+def _with_targets(found: Survey, recipe: Recipe) -> Survey:
+    """Return the sample without the rows that have no target; a target that is not there is refused later."""
+    name = recipe.data.target or found.table.target
+    if name not in found.table.names:
+        return found
+    is_known = ~found.table.columns[found.table.names.index(name)].is_missing
+    if is_known.all():
+        return found
+    columns = tuple(column.take(is_known) for column in found.table.columns)
+    rows = np.flatnonzero(is_known)
+    table, cells = replace(found.table, columns=columns), found.cells.take(rows)
+    return replace(found, table=table, cells=cells, positions=found.positions[rows])
+
+
+def _counted(found: Survey, recipe: Recipe) -> tuple[str, ...]:
+    """Return the columns that number the rows, which a sample cannot show, unless the recipe wants them."""
+    data = recipe.data
+    wanted = {*data.keep, data.target, found.table.target} if data.prune else found.table.names
+    return tuple(name for name in found.table.names if name in found.counted and name not in wanted)
+
+
+def _without(recipe: Recipe, names: tuple[str, ...]) -> Recipe:
+    data = recipe.data
+    return recipe.model_copy(update={"data": data.model_copy(update={"drop": (*data.drop, *names)})})
+
+
+def _with_ranges(prepared: Prepared, found: Survey) -> Prepared:
+    """Return what was decided, with the ranges of all rows and not only of the sample."""
+    ranges, outputs = found.ranges, prepared.goal.outputs
+    features = tuple(
+        replace(feature, low=ranges[feature.name][0], high=ranges[feature.name][1])
+        if isinstance(feature, NumericFeature) and feature.name in ranges
+        else feature
+        for feature in prepared.schema.features
+    )
+    if isinstance(outputs, NumberOutputs) and outputs.low:
+        low, high = ranges[prepared.problem.target.name]
+        outputs = replace(outputs, low=(low,), high=(high,))
+    return replace(prepared, schema=Schema(features), goal=replace(prepared.goal, outputs=outputs))
+
+
+def _notes(found: Survey, budget: Budget, written: int) -> Iterator[str]:
+    yield (
+        f"{found.rows:,} rows are read in blocks, within {budget.total / 1e6:,.0f} MB of memory (data.memory); what"
+        f" columns mean was decided on {len(found.positions):,} of them"
+    )
+    if written < found.rows:
+        yield f"{found.rows - written:,} of {found.rows:,} rows left out: their target is missing"
