@@ -1,14 +1,17 @@
-"""Fits beside scikit-learn's MLP: the same data, network, epochs, batches and optimizer, float32, one thread.
+"""Fits beside scikit-learn, PyTorch and JAX: the same data, network, epochs, batches and optimizer, float32, one core.
 
-``python -m benchmarks.fit`` interleaves both in one process, a round of each at a time, and prints the medians. The
-limit is the time that the matrix products of the same steps take alone.
+``python -m benchmarks.fit`` interleaves all that are installed in one process, a round of each at a time, and prints
+the medians; ``python -m benchmarks.fit A C`` takes these tasks alone. The limit is the time that the matrix products
+of the same steps take alone.
 """
 
+import os
 import statistics
+import sys
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from threadpoolctl import threadpool_limits
 
 import training
+from benchmarks.peers import PEERS, Fit
 from network import INITIALIZERS, LOSSES, MLP, SGD, Adam, Architecture, FitOptions, Layer, fit
 
 ROUNDS = 7
@@ -49,9 +53,11 @@ class Task:
 
 
 TASKS = (
-    Task("4-100-20-3, 120 rows, full batch, 1,000 epochs, SGD", (4, 100, 20, 3), 120, 120, 1000, "sgd", 0.01),
-    Task("8-50-5-1, 20,640 rows, batch 256, 20 epochs, Adam", (8, 50, 5, 1), 20_640, 256, 20, "adam", 1e-3),
-    Task("784-512-512-10, 20,000 rows, batch 128, 2 epochs, Adam", (784, 512, 512, 10), 20_000, 128, 2, "adam", 1e-3),
+    Task("C: 4-100-20-3, 120 rows, full batch, 1,000 epochs, SGD", (4, 100, 20, 3), 120, 120, 1000, "sgd", 0.01),
+    Task("A: 8-50-5-1, 20,640 rows, batch 256, 20 epochs, Adam", (8, 50, 5, 1), 20_640, 256, 20, "adam", 1e-3),
+    Task(
+        "B: 784-512-512-10, 20,000 rows, batch 128, 2 epochs, Adam", (784, 512, 512, 10), 20_000, 128, 2, "adam", 1e-3
+    ),
 )
 
 
@@ -101,38 +107,76 @@ def _fit_estimator(kind: Any, task: Task, X: np.ndarray, y: np.ndarray) -> None:
 
 
 def products(task: Task, X: np.ndarray, _: np.ndarray) -> None:
-    """Make only the matrix products of the same steps."""
-    A = [np.ones((task.batch, units), np.float32) for units in task.sizes]
-    W = [np.ones(shape, np.float32) for shape in zip(task.sizes, task.sizes[1:], strict=False)]
-    Z, dW = [np.empty_like(a) for a in A], [np.empty_like(weights) for weights in W]
-    for _step in range(task.epochs * round(len(X) / task.batch)):
-        for i, weights in enumerate(W):
-            np.dot(A[i], weights, out=Z[i + 1])
-        for i in reversed(range(len(W))):
-            np.dot(A[i].T, A[i + 1], out=dW[i])
-            if i:
-                np.dot(A[i + 1], W[i].T, out=Z[i])
+    """Make only the matrix products of the same steps, with rows first or last: whichever is faster."""
+    steps = task.epochs * round(len(X) / task.batch)
+    calls = _products(task, rows_last=_is_faster_with_rows_last(task))
+    for _step in range(steps):
+        for A, B, out in calls:
+            np.dot(A, B, out)
 
 
-def timed(run: Callable[[Task, np.ndarray, np.ndarray], None], task: Task, X: np.ndarray, y: np.ndarray) -> float:
-    """Return the seconds of one run."""
-    start = time.perf_counter()
+@cache
+def _is_faster_with_rows_last(task: Task) -> bool:
+    def seconds(calls: list[tuple[np.ndarray, ...]]) -> float:
+        start = time.perf_counter()
+        for _ in range(max(5, int(2e8 // (task.batch * task.sizes[0] * task.sizes[1])))):
+            for A, B, out in calls:
+                np.dot(A, B, out)
+        return time.perf_counter() - start
+
+    first, last = _products(task, rows_last=False), _products(task, rows_last=True)
+    rounds = [(seconds(first), seconds(last)) for _ in range(7)]
+    return min(last for _, last in rounds) < min(first for first, _ in rounds)
+
+
+def _products(task: Task, *, rows_last: bool) -> list[tuple[np.ndarray, ...]]:
+    """Return the operands and the result of each product of one step."""
+    rng = np.random.default_rng(0)
+    shapes = [(units, task.batch) if rows_last else (task.batch, units) for units in task.sizes]
+    A, dZ = ([rng.standard_normal(shape, dtype=np.float32) for shape in shapes] for _ in range(2))
+    W = [rng.standard_normal(shape, dtype=np.float32) for shape in zip(task.sizes, task.sizes[1:], strict=False)]
+    calls: list[tuple[np.ndarray, ...]] = []
+    for i, weights in enumerate(W):
+        operands = (weights.T, A[i]) if rows_last else (A[i], weights)
+        calls.append((*operands, np.empty_like(A[i + 1])))
+    for i in reversed(range(len(W))):
+        operands = (A[i], dZ[i + 1].T) if rows_last else (A[i].T, dZ[i + 1])
+        calls.append((*operands, np.empty_like(W[i])))
+        if i:
+            operands = (W[i], dZ[i + 1]) if rows_last else (dZ[i + 1], W[i].T)
+            calls.append((*operands, np.empty_like(A[i])))
+    return calls
+
+
+def timed(run: Fit, task: Task, X: np.ndarray, y: np.ndarray) -> float:
+    """Return the seconds of one run, less those in which the machine did other things than this process."""
+    start, busy = time.perf_counter(), time.process_time()
     run(task, X, y)
-    return time.perf_counter() - start
+    return min(time.perf_counter() - start, time.process_time() - busy)
+
+
+RUNS: dict[str, Fit] = {"network": ours, "drop-in": drop_in, "sklearn": theirs, **PEERS, "products": products}
+
+
+def measured(task: Task) -> list[dict[str, float]]:
+    """Return the seconds of everybody in each round, after one round that nobody counts: it compiles and warms up."""
+    X, y = task.data()
+    with threadpool_limits(1):
+        rounds = [{name: timed(run, task, X, y) for name, run in RUNS.items()} for _ in range(ROUNDS + 1)]
+    return rounds[1:]
 
 
 def main() -> None:
-    """Print one row a task; ratios are the medians of each round's."""
-    print(f"{'task':<56} {'network':>8} {'drop-in':>8} {'sklearn':>8} {'products':>8} {'ratios':>12} {'of limit':>8}")
-    for task in TASKS:
-        X, y = task.data()
-        with threadpool_limits(1):
-            rounds = [[timed(run, task, X, y) for run in (ours, drop_in, theirs, products)] for _ in range(ROUNDS)]
-        mine, estimator, other, limit = (statistics.median(column) for column in zip(*rounds, strict=True))
-        ratios = [statistics.median(row[2] / row[place] for row in rounds) for place in (0, 1)]
+    """Print the median seconds of everybody, and how many times those of the network they are, round by round."""
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # one core, whatever a library thinks of threads
+    print(f"{'':<56}" + "".join(f"{name:>10}" for name in RUNS))
+    for task in (task for task in TASKS if task.name[0] in (sys.argv[1:] or "ABC")):
+        rounds = measured(task)
+        seconds = [statistics.median(row[name] for row in rounds) for name in RUNS]
+        ratios = [statistics.median(row[name] / row["network"] for row in rounds) for name in RUNS]
+        print(f"{task.name:<56}" + "".join(f"{value:>9.3f}s" for value in seconds))
         print(
-            f"{task.name:<56} {mine:7.3f}s {estimator:7.3f}s {other:7.3f}s {limit:7.3f}s "
-            f"{ratios[0]:5.2f}x{ratios[1]:5.2f}x {mine / limit:7.2f}x"
+            f"{'':<56}" + "".join(f"{value:>9.2f}x" for value in ratios[:-1]) + f"   {1 / ratios[-1]:.2f}x of the limit"
         )
 
 

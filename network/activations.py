@@ -1,17 +1,18 @@
 """Activation functions: one small value each, as operations on arrays that are known beforehand.
 
-``forward(Z, out)`` writes the activation of Z into ``out`` (both (rows, units); ``out`` may be Z itself unless
-``keeps_input``). ``backward(dA, Z, A)`` turns the gradient by A into the gradient by Z, in place in ``dA``; it is the
-last to need Z and A and may use them as scratch. Both return a tape: what else they need is allocated when it is made.
+``forward(Z, out)`` writes the activation of Z into ``out``: both (rows, units), or any parts of them where it
+``is_elementwise``; ``out`` may be Z itself unless ``keeps_input``. ``backward(dA, Z, A)`` turns the gradient by A into
+the gradient by Z, in place in ``dA``; it is the last to need Z and A and may use them as scratch. Both return a tape:
+what else they need is allocated when it is made.
 """
 
 import math
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from network.tape import Op, bound, play, spread
+from network.tape import Op, bound, constant, play, spread
 
 Matrix = NDArray[np.floating]
 
@@ -22,6 +23,7 @@ class Activation(Protocol):
     """An elementwise or row-wise function with its derivative."""
 
     keeps_input: ClassVar[bool]
+    is_elementwise: ClassVar[bool]
 
     def forward(self, Z: Matrix, out: Matrix) -> list[Op]:
         """Return what writes the activation of Z, (rows, units), into ``out``."""
@@ -37,6 +39,7 @@ class _Activation:
     """What most activations have in common."""
 
     keeps_input: ClassVar[bool] = False
+    is_elementwise: ClassVar[bool] = True
 
     def forward(self, Z: Matrix, out: Matrix) -> list[Op]:
         """Return what writes the activation of Z, (rows, units), into ``out``."""
@@ -68,13 +71,17 @@ class ReLU(_Activation):
 
     def forward(self, Z: Matrix, out: Matrix) -> list[Op]:
         """Keep the positive part."""
-        return [bound(np.maximum, Z, 0, out=out)]
+        return [bound(np.maximum, Z, constant(0, Z), out=out)]
 
     def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> list[Op]:
-        """Pass the gradient where the unit was active."""
-        mask, tape = _positive(A)
-        bits = dA.view(mask.dtype)
-        return [*tape, bound(np.bitwise_and, bits, mask, out=bits)]
+        """Pass the gradient where the unit was active: the bits of a positive number are an integer of 1 or more.
+
+        A comparison would write booleans, and to multiply by those NumPy converts them through buffers that it
+        allocates for each call.
+        """
+        unsigned = np.dtype(f"u{A.dtype.itemsize}")
+        active, bits = A.view(unsigned), dA.view(unsigned)
+        return [bound(np.minimum, active, constant(1, active), out=active), bound(np.multiply, bits, active, out=bits)]
 
 
 class LeakyReLU(_Activation):
@@ -90,10 +97,11 @@ class LeakyReLU(_Activation):
     def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> list[Op]:
         """Choose, bit by bit, the gradient where the unit was active and its small multiple elsewhere."""
         small = np.empty_like(dA)
-        mask, tape = _positive(A)
-        bits, other = dA.view(mask.dtype), small.view(mask.dtype)
+        signed = np.dtype(f"i{A.dtype.itemsize}")
+        mask, bits, other = A.view(signed), dA.view(signed), small.view(signed)
         return [
-            *tape,
+            bound(np.negative, mask, out=mask),  # the sign bit of what was a positive number, which the shift spreads
+            bound(np.right_shift, mask, 8 * A.dtype.itemsize - 1, out=mask),
             bound(np.multiply, dA, self.slope, out=small),
             bound(np.bitwise_xor, bits, other, out=bits),
             bound(np.bitwise_and, bits, mask, out=bits),
@@ -245,6 +253,8 @@ class Sigmoid(_Activation):
 class Softmax(_Activation):
     """A = exp(Z) / sum exp(Z) over each row (Bridle, 1990), shifted by the row's maximum."""
 
+    is_elementwise: ClassVar[bool] = False
+
     def apply(self, Z: Matrix, out: Matrix) -> None:
         """Normalise the exponentials of each row, without the cost of a tape."""
         np.subtract(Z, np.maximum.reduce(Z, axis=-1, keepdims=True), out=out)
@@ -300,19 +310,6 @@ def sigmoid(Z: Matrix, out: Matrix) -> list[Op]:
 
 def _one_minus_square(T: Matrix, out: Matrix) -> list[Op]:
     return [bound(np.multiply, T, T, out=out), bound(np.subtract, 1, out, out=out)]
-
-
-def _positive(A: Matrix) -> tuple[NDArray[Any], list[Op]]:
-    """Return A's own memory as integers and what makes each of them all ones where A > 0, else all zeros.
-
-    The bits of a positive float are a positive integer; its negative has the sign bit, which the shift spreads. A
-    comparison would write booleans, and multiplying by those is converted through buffers allocated for each call.
-    """
-    bits = A.view(np.int32 if A.dtype.itemsize == 4 else np.int64)  # noqa: PLR2004 - bytes of a float32
-    return bits, [
-        bound(np.negative, bits, out=bits),
-        bound(np.right_shift, bits, 8 * A.dtype.itemsize - 1, out=bits),
-    ]
 
 
 ACTIVATIONS: dict[str, Activation] = {

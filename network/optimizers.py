@@ -13,15 +13,12 @@ from numpy.typing import NDArray
 
 from network.checks import at_least, between, positive
 from network.parameters import Parameters
-from network.tape import Op, bound, play
+from network.tape import BLOCK, Op, aligned, blocks, bound, play
 
 __all__ = ["Optimizer", "Stepper"]
 
 Vector = NDArray[np.floating]
 Evaluate = Callable[[], float]
-
-BLOCK = 2**15
-"""Elements that are taken through all operations of a step before the next: a block of each vector fits the cache."""
 
 
 class Stepper(Protocol):
@@ -67,9 +64,9 @@ class _FirstOrder:
 
     def __init__(self, parameters: Parameters, gradients: Parameters, *names: str) -> None:
         self.steps = 0
-        self.vectors = {name: np.zeros_like(parameters.flat) for name in names}
+        self.vectors = {name: aligned(parameters.flat.size, parameters.dtype) for name in names}
         self.rate = np.zeros((), parameters.dtype)
-        self._blocks = _blocks(parameters.flat, gradients.flat, *self.vectors.values())
+        self._blocks = list(zip(*map(blocks, (parameters.flat, gradients.flat, *self.vectors.values())), strict=True))
         self._tape: list[Op] = []
 
     def record(self, block: Callable[..., list[Op]]) -> None:
@@ -94,11 +91,6 @@ class _FirstOrder:
         self.steps = state["steps"]
         for name, vector in self.vectors.items():
             np.copyto(vector, state[name])
-
-
-def _blocks(*vectors: Vector) -> list[tuple[Vector, ...]]:
-    """Cut vectors of one length into the same blocks."""
-    return [tuple(vector[i : i + BLOCK] for vector in vectors) for i in range(0, vectors[0].size, BLOCK)]
 
 
 @dataclass(frozen=True)
@@ -204,7 +196,7 @@ class _RootMeanSquare(_FirstOrder):
     def __init__(self, options: RMSProp, parameters: Parameters, gradients: Parameters) -> None:
         super().__init__(parameters, gradients, "mean_square")
         self._options = options
-        self._scratch = np.empty_like(parameters.flat[:BLOCK])
+        self._scratch = aligned(min(BLOCK, parameters.flat.size), parameters.dtype)
         self.record(self._block)
 
     def _block(self, theta: Vector, g: Vector, v: Vector) -> list[Op]:

@@ -8,6 +8,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from network.architecture import Architecture
 from network.errors import ShapeError
+from network.tape import aligned
 
 __all__ = ["Parameters"]
 
@@ -45,7 +46,7 @@ class Parameters(Mapping[str, Array]):
     def zeros(cls, architecture: Architecture, dtype: DTypeLike = np.float32) -> "Parameters":
         """Return all parameters of an architecture as zeros."""
         shapes = architecture.shapes()
-        return cls(shapes, np.zeros(sum(map(math.prod, shapes.values())), dtype))
+        return cls(shapes, aligned(sum(map(math.prod, shapes.values())), dtype))
 
     @classmethod
     def from_arrays(cls, architecture: Architecture, arrays: Mapping[str, Array]) -> "Parameters":
@@ -72,7 +73,9 @@ class Parameters(Mapping[str, Array]):
 
     def copy(self) -> "Parameters":
         """Return the same parameters over a vector of their own."""
-        return Parameters(self.shapes, self.flat.copy())
+        copied = self.like()
+        np.copyto(copied.flat, self.flat)
+        return copied
 
     def weights(self) -> list[Array]:
         """Return the weight matrices, which decay and penalties act on, without the biases."""
@@ -80,7 +83,7 @@ class Parameters(Mapping[str, Array]):
 
     def like(self) -> "Parameters":
         """Return zeros of the same names, shapes and type."""
-        return Parameters(self.shapes, np.zeros_like(self.flat))
+        return Parameters(self.shapes, aligned(self.flat.size, self.dtype))
 
     def __getitem__(self, name: str) -> Array:
         return self._views[name]

@@ -17,7 +17,7 @@ from network.architecture import Architecture, Layer
 from network.losses import Loss, name_of, tape_of, targets
 from network.mlp import MLP
 from network.parameters import Parameters
-from network.tape import Op, bound, play, product
+from network.tape import Op, blocks, bound, play, product, spread
 
 __all__ = ["Batch", "Rows", "check_link", "loss_and_gradients"]
 
@@ -79,6 +79,7 @@ class Batch:
         self._source = np.ones((architecture.inputs + 1, rows), dtype)
         self._Y = np.empty((architecture.outputs, columns), dtype)
         self._room: Rows | None = None
+        self._fill: list[Op] = []
         layers = _layers(mlp, gradients, self._source, loss, rng)
         last = layers[-1]
         self._tape = [
@@ -92,19 +93,27 @@ class Batch:
         """Take the rows of ``data`` at ``indices``, as many as the batch has."""
         if self._room is None:
             self._room = data.room(len(indices))
+            self._fill = self._loading(self._room)
         data.gather(indices, into=self._room)
-        self.load(self._room)
+        play(self._fill)
 
     def load(self, data: Rows) -> None:
-        """Take rows and lay them out as the passes read them: rows last, targets and weights for every member."""
+        """Take the rows of ``data``, all of them."""
+        play(self._loading(data))
+
+    def _loading(self, data: Rows) -> list[Op]:
+        """Return what lays rows out as the passes read them: rows last, targets and weights for every member."""
         members, rows = self._shape
-        np.copyto(self._source[:-1], data.X.T)
-        np.copyto(self._Y.reshape(-1, members, rows), data.Y.T[:, None])
-        if data.weight is not None:
-            shares = self._shares.reshape(members, rows)
-            np.multiply(data.weight, 1 / rows, out=shares[0])
-            np.copyto(shares[1:], shares[0])
-            np.copyto(self._scale, self._shares)
+        tape = [spread(data.X.T, self._source[:-1]), spread(data.Y.T[:, None], self._Y.reshape(-1, members, rows))]
+        if data.weight is None:
+            return tape
+        shares = self._shares.reshape(members, rows)
+        return [
+            *tape,
+            bound(np.multiply, data.weight, 1 / rows, out=shares[0]),
+            spread(shares[0], shares[1:]),
+            spread(self._shares, self._scale),
+        ]
 
     def evaluate(self) -> float:
         """Return the mean loss of the batch; its gradients by all parameters are in place afterwards."""
@@ -160,19 +169,26 @@ class _Dense:
         """Return what computes the outputs from the inputs."""
         source = self._cube(self._source)
         tape = [product(self._weights.swapaxes(-1, -2), source, self._cube(self._Z))]
-        tape += self._activation.forward(self._Z.T, self._A.T)
+        Z = self._parts(self._Z)
+        for part in zip(Z, Z if self._A is self._Z else self._parts(self._A), strict=True):
+            tape += self._activation.forward(*part)
         return tape if self._rng is None else [*tape, *self._dropping(self._rng)]
 
     def backward(self) -> list[Op]:
         """Return what turns dA into the gradients by W, b and, unless this is the first layer, the inputs."""
         dZ = self.dA
         tape = [] if self._rng is None else [bound(np.multiply, dZ, self._mask, out=dZ)]
-        tape += self._activation.backward(dZ.T, self._Z.T, self._A.T)
+        for part in zip(*map(self._parts, (dZ, self._Z, self._A)), strict=True):
+            tape += self._activation.backward(*part)
         tape.append(product(self._cube(self._source), self._cube(dZ).swapaxes(-1, -2), self._gradients))
         if self._dX is not None:
             W = self._weights[..., : len(self._dX), :]
             tape.append(product(W, self._cube(dZ), self._cube(self._dX)))
         return tape
+
+    def _parts(self, array: Matrix) -> list[Matrix]:
+        """Cut an array into what the activation takes at a time: blocks, or all of it, rows first."""
+        return blocks(array) if self._activation.is_elementwise else [array.T]
 
     def _cube(self, array: Matrix) -> Matrix:
         """View an array of every member's rows as a stack of the members' matrices; inputs are common to them."""

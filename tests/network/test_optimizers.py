@@ -63,14 +63,14 @@ RULES: dict[str, tuple[dict[str, Any], Rule]] = {
 @pytest.mark.parametrize("name", RULES)
 def test_an_optimizer_follows_its_published_rule(name: str) -> None:
     options, rule = RULES[name]
-    parameters = Parameters.zeros(Architecture(150, (Layer(120),)), np.float64)  # more than one block
+    parameters = Parameters.zeros(Architecture(600, (Layer(120),)), np.float64)  # more than one block
     gradients = parameters.like()
     stepper = OPTIMIZERS[name](learning_rate=0.1, **options).start(parameters, gradients)  # type: ignore[call-arg]
     drawn = np.random.default_rng(0).normal(size=(STEPS, parameters.flat.size))
     for g in drawn:
         gradients.flat[:] = g
         stepper.step(lambda: 0.0, 0.1)
-    for index in (0, 9_000, 16_384, parameters.flat.size - 1):
+    for index in (0, 9_000, 65_536, parameters.flat.size - 1):
         theta, state = 0.0, dict[str, float]()
         for step, g in enumerate(drawn[:, index], start=1):
             theta += rule(float(g), state, step)
