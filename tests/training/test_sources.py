@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -35,12 +36,18 @@ def test_parquet_columns_become_numbers_or_text_and_the_rest_is_noted(tmp_path: 
             "money": pa.array([Decimal("1.10"), None, Decimal("3.30")]),
             "flag": pa.array([True, False, None]),
             "word": pa.array(["a", None, "b"]).dictionary_encode(),
+            "day": pa.array([date(2024, 2, 29), None, date(1969, 12, 31)]),
+            "at": pa.array([0, 86_400_500, None], pa.timestamp("ms")),
+            "zoned": pa.array([0, 3_600, None], pa.timestamp("s", tz="Europe/Berlin")),
             "list": pa.array([[1], [2], [3]]),
         }
     )
     parquet.write_table(table, tmp_path / "t.parquet")
     found = read(tmp_path / "t.parquet")
     cells = {column.name: column.values.tolist() for column in found.columns}
+    assert cells["day"] == ["2024-02-29", None, "1969-12-31"]
+    assert cells["at"] == ["1970-01-01", "1970-01-02", None]
+    assert cells["zoned"] == ["1970-01-01", "1970-01-01T01:00:00", None]
     assert cells["word"] == ["a", None, "b"]
     assert cells["flag"] == ["true", "false", None]
     np.testing.assert_array_equal(cells["n"], [1.0, np.nan, 3.0])

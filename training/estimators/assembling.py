@@ -27,7 +27,7 @@ from training.estimators.columns import Tracked
 from training.lineage import lineage
 from training.reference import reference_of
 
-__all__ = ["Cell", "Seen", "assembled", "cells_of", "made_up", "schema_of"]
+__all__ = ["REFERENCE_ROWS", "Cell", "Seen", "assembled", "cells_of", "made_up", "schema_of"]
 
 GOLDEN_ROWS = 8
 REFERENCE_ROWS = 10_000

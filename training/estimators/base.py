@@ -12,16 +12,18 @@ from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, check_X_y, validate_data
 
 from network import MLP, Architecture, Loss, Parameters, Rows, Trainer, training_rows
 from predictor import Predictor
-from training.estimators.assembling import Seen
+from training.estimators.assembling import Cell, Seen
 from training.estimators.choices import Pace, architecture_of, check_parameters, options_of
 from training.estimators.conformal import FEWEST_ROWS, calibrated
+from training.estimators.frames import Encoder, columns_in, is_frame, wants_encoding
 from training.estimators.watching import Given, Held, held_out, validation_loss, watching_score
+from training.table import Column
 
-__all__ = ["Perceptron", "dense"]
+__all__ = ["Matrix", "Perceptron"]
 
 Matrix = NDArray[Any]
 SLOWEST_RATE = 1e-6
@@ -48,6 +50,8 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
     """The engine of `network` behind the interface of scikit-learn's multilayer perceptrons."""
 
     _best: Matrix | None = None  # the weights that the rows that watch scored best, while a fit is under way
+    _encoder: Encoder | None = None  # where inputs are a table
+    _seen: Seen | list[tuple[Cell, ...]]  # rows that what is published is described and proven by
 
     @abstractmethod
     def _encoded(self, X: Any, y: Any, *, is_first: bool, incremental: bool) -> tuple[Matrix, Matrix]:
@@ -76,7 +80,9 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         random = check_random_state(self.random_state)
         if is_first:
             self._initialize(X, Y, random)
-        self._seen = Seen.of(X, None if is_first else getattr(self, "_seen", None))
+        if self._encoder is None:
+            before = None if is_first else self.__dict__.get("_seen")
+            self._seen = Seen.of(X, before)
         held = None if given is None else self._held(given)
         if self.early_stopping and held is None and self.solver != "lbfgs":
             X, Y, weight, held = held_out(self, X, Y, weight, random)
@@ -87,10 +93,13 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         run = Run(trainer, data, held, context, given_X, y, incremental)
         (self._minimise if self.solver == "lbfgs" else self._descend)(run)
         context.call_on_fit_task_end(estimator=self, X=given_X, y=y)
-        self._take(trainer.mlp.parameters)
+        mlp = self._settled(trainer.mlp, held)
+        self._take(mlp.parameters)
         if not all(np.isfinite(array).all() for array in (*self.coefs_, *self.intercepts_)):
             raise ValueError(NOT_FINITE)
-        self.calibration_ = None if held is None else calibrated(self._misses(trainer.mlp.infer(held.X), held.Y))
+        if not incremental:  # what goes on needs no more than the state, and certainly not these rows
+            self._trainer_state = self.__dict__.pop("_trainer").checkpoint()
+        self.calibration_ = None if held is None else calibrated(self._misses(mlp.infer(held.X), held.Y))
         return self
 
     def _initialize(self, X: Matrix, Y: Matrix, random: np.random.RandomState) -> None:
@@ -101,11 +110,12 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         self.n_layers_ = len(architecture.layers) + 1
         self.coefs_, self.intercepts_ = [], []
         factor = 2.0 if self.activation == "logistic" else 6.0
+        lead = (architecture.members,) if architecture.members > 1 else ()
         fan_in = X.shape[1]
         for layer in architecture.layers:
             bound = np.sqrt(factor / (fan_in + layer.units))
-            self.coefs_.append(random.uniform(-bound, bound, (fan_in, layer.units)).astype(X.dtype, copy=False))
-            self.intercepts_.append(random.uniform(-bound, bound, layer.units).astype(X.dtype, copy=False))
+            self.coefs_.append(random.uniform(-bound, bound, (*lead, fan_in, layer.units)).astype(X.dtype, copy=False))
+            self.intercepts_.append(random.uniform(-bound, bound, (*lead, layer.units)).astype(X.dtype, copy=False))
             fan_in = layer.units
         self.n_iter_ = self.t_ = self._no_improvement_count = 0
         self.loss_curve_: list[float] = []
@@ -119,6 +129,10 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         """Encode the rows that the caller lets watch."""
         X, Y = self._encoded(given.X, given.y, is_first=False, incremental=True)
         return Held(X, Y, None if given.weight is None else _check_sample_weight(given.weight, X, dtype=np.float64))
+
+    def _settled(self, mlp: MLP, held: Held | None) -> MLP:  # noqa: ARG002 - the classifier's needs them
+        """Return the network that answers, when the fit is over."""
+        return mlp
 
     def _architecture(self, inputs: int) -> Architecture:
         return architecture_of(self, inputs, self.n_outputs_, self.out_activation_)
@@ -148,7 +162,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
 
     def _mlp(self) -> MLP:
         """Return the network of the present weights."""
-        architecture = self._architecture(self.coefs_[0].shape[0])
+        architecture = self._architecture(self.coefs_[0].shape[-2])
         arrays = {f"layers.{i}.W": W for i, W in enumerate(self.coefs_)}
         arrays |= {f"layers.{i}.b": np.asarray(b) for i, b in enumerate(self.intercepts_)}
         return MLP(architecture, Parameters.from_arrays(architecture, arrays))
@@ -292,8 +306,36 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
     def _activations(self, X: Any) -> Matrix:
         """Return the activations of the last layer, (rows, outputs)."""
         check_is_fitted(self)
-        X = dense(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False))
+        if self._encoder is None:
+            X = dense(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False))
+        else:
+            X = self._encoder.encode(self._columns(X, is_first=False))
         return self._mlp().infer(X)
+
+    def _checked(self, X: Any, y: Any, *, is_first: bool, y_numeric: bool = False) -> tuple[Matrix, Matrix]:
+        """Check inputs, encode them where they are a table, and check targets against them."""
+        if is_first:
+            self._encoder = None
+        kinds = {"multi_output": True, "y_numeric": y_numeric}
+        if self._encoder is None and not (is_first and wants_encoding(self.encode, X)):
+            types = (np.float64, np.float32)
+            X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], dtype=types, reset=is_first, **kinds)
+            return dense(X), y
+        columns = self._columns(X, is_first=is_first)
+        if is_first or self._encoder is None:
+            self._encoder = Encoder.fitted(columns, self.encode)
+            self.schema_, self.decisions_ = self._encoder.schema, self._encoder.decisions
+            self._seen = self._encoder.cells(columns)
+        X, y = check_X_y(self._encoder.encode(columns), y, dtype=np.float32, estimator=self, **kinds)
+        return X, y
+
+    def _columns(self, X: Any, *, is_first: bool) -> tuple[Column, ...]:
+        """Check the names and the number of the columns of a table, and return them."""
+        if is_frame(X):
+            validate_data(self, X, skip_check_array=True, reset=is_first)
+            return columns_in(X)
+        X = validate_data(self, X, dtype=None, ensure_all_finite=False, reset=is_first)
+        return columns_in(X, getattr(self, "feature_names_in_", None))
 
     def _has_partial_fit(self) -> bool:
         if self.solver == "lbfgs":
@@ -302,7 +344,9 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        is_table = self.encode not in (False, "auto")
+        tags.input_tags.sparse = not is_table
+        tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = is_table
         return tags
 
     def __getstate__(self) -> dict[str, Any]:

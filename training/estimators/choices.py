@@ -79,7 +79,8 @@ def architecture_of(estimator: Any, inputs: int, outputs: int, last: str) -> Arc
     hidden = (
         Layer(units, name, dropout=float(dropout)) for units, name, dropout in zip(sizes, names, dropouts, strict=True)
     )
-    return Architecture(inputs, (*hidden, Layer(outputs, OTHER_NAMES.get(last, last))))
+    layers = (*hidden, Layer(outputs, OTHER_NAMES.get(last, last)))
+    return Architecture(inputs, layers, int(estimator.members))
 
 
 def options_of(estimator: Any, loss: Loss, pace: Pace, *, rows: int, mean_weight: float) -> FitOptions:

@@ -11,12 +11,13 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d
 
-from network import LOSSES, Loss
-from training.estimators.base import Matrix, Perceptron, dense
+from network import LOSSES, MLP, Loss
+from training.estimators.base import Matrix, Perceptron
 from training.estimators.conformal import ROUNDING, threshold
-from training.estimators.watching import given_rows
+from training.estimators.watching import Held, given_rows
+from training.temperature import tempered
 
 __all__ = ["MLPClassifier"]
 
@@ -61,6 +62,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         label_smoothing: float = 0.0,
         scoring: str | Callable[..., float] | None = None,
+        members: int = 1,
+        encode: bool | Literal["auto"] | Mapping[str, Any] = "auto",
+        temperature: bool = False,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -89,6 +93,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
         self.scoring = scoring
+        self.members = members
+        self.encode = encode
+        self.temperature = temperature
 
     @with_callbacks
     def fit(
@@ -107,7 +114,10 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         `predict_set`, and with ``early_stopping`` their accuracy, or what ``scoring`` names, ends the fit. Raises
         ValueError for data or parameters that do not fit.
         """
-        return self._fit(X, y, self._weights(y, sample_weight), given_rows(X_val, y_val, sample_weight_val))
+        given = given_rows(X_val, y_val, sample_weight_val)
+        if self.temperature and given is None and (self.solver == "lbfgs" or not self.early_stopping):
+            raise ValueError("temperature: needs rows that watch: early_stopping=True, or X_val and y_val")
+        return self._fit(X, y, self._weights(y, sample_weight), given)
 
     @available_if(lambda self: self._has_partial_fit())
     def partial_fit(
@@ -126,6 +136,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         With ``early_stopping``, rows must watch: ``has_stopped_`` says when they have seen no progress for
         ``n_iter_no_change`` calls, and the weights are then those that they scored best.
         """
+        if self.temperature:
+            raise ValueError("partial_fit does not support temperature=True: it changes the weights that go on")
         if not hasattr(self, "classes_"):
             if classes is None:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
@@ -177,9 +189,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         return LOSSES[f"{name}_cross_entropy"](label_smoothing=self.label_smoothing), activation  # type: ignore[call-arg]
 
     def _encoded(self, X: Any, y: Any, *, is_first: bool, incremental: bool) -> tuple[Matrix, Matrix]:
-        X, y = validate_data(
-            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32), reset=is_first
-        )
+        X, y = self._checked(X, y, is_first=is_first)
         if y.ndim == 2 and y.shape[1] == 1:  # noqa: PLR2004 - a matrix
             y = column_or_1d(y, warn=True)
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
@@ -187,7 +197,6 @@ class MLPClassifier(ClassifierMixin, Perceptron):
             self.classes_ = self._label_binarizer.classes_
         else:
             self._check_classes(unique_labels(y))
-        X = dense(X)
         return X, self._label_binarizer.transform(y).astype(X.dtype)
 
     def _check_classes(self, classes: Matrix) -> None:
@@ -200,6 +209,15 @@ class MLPClassifier(ClassifierMixin, Perceptron):
             raise ValueError(
                 f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {classes}."
             )
+
+    def _settled(self, mlp: MLP, held: Held | None) -> MLP:
+        """Divide the logits by the temperature that the rows that watch find."""
+        if not self.temperature or held is None:
+            return mlp
+        codes = held.Y.argmax(axis=1) if self.n_outputs_ > 1 else np.rint(held.Y[:, 0])
+        found = tempered(mlp, held.X, codes.astype(np.int64))
+        self.temperature_ = 1.0 if found is None else found[1]
+        return mlp if found is None else found[0]
 
     def _misses(self, A: Matrix, Y: Matrix) -> NDArray[np.float64] | None:
         """Return 1 minus the probability of the true class of each row."""

@@ -1,6 +1,6 @@
 """The regressor."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.callback import with_callbacks
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d
 
 from network import LOSSES, Loss
 from predictor.wording import hint, shown
-from training.estimators.base import Matrix, Perceptron, dense
+from training.estimators.base import Matrix, Perceptron
 from training.estimators.conformal import threshold
 from training.estimators.watching import given_rows
 
@@ -71,6 +71,8 @@ class MLPRegressor(RegressorMixin, Perceptron):
         quantile: float = 0.5,
         scale_target: bool = False,
         scoring: str | Callable[..., float] | None = None,
+        members: int = 1,
+        encode: bool | Literal["auto"] | Mapping[str, Any] = "auto",
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -101,6 +103,8 @@ class MLPRegressor(RegressorMixin, Perceptron):
         self.quantile = quantile
         self.scale_target = scale_target
         self.scoring = scoring
+        self.members = members
+        self.encode = encode
 
     @with_callbacks
     def fit(
@@ -176,19 +180,9 @@ class MLPRegressor(RegressorMixin, Perceptron):
         return loss, loss.link or "identity"
 
     def _encoded(self, X: Any, y: Any, *, is_first: bool, incremental: bool) -> tuple[Matrix, Matrix]:  # noqa: ARG002
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            y_numeric=True,
-            dtype=(np.float64, np.float32),
-            reset=is_first,
-        )
+        X, y = self._checked(X, y, is_first=is_first, y_numeric=True)
         if y.ndim == 2 and y.shape[1] == 1:  # noqa: PLR2004 - a matrix
             y = column_or_1d(y, warn=True)
-        X = dense(X)
         return X, self._scaled(np.asarray(y).reshape(len(X), -1), is_first=is_first).astype(X.dtype, copy=False)
 
     def _scaled(self, Y: Matrix, *, is_first: bool) -> Matrix:

@@ -15,8 +15,11 @@ from predictor import Calibration, ClassOutputs, FolderRepository, NumberOutputs
 from training.estimators.assembling import Seen, assembled, cells_of, schema_of
 from training.estimators.choices import OTHER_NAMES
 from training.estimators.columns import Tracked, raw_cells, transformed, unscaled
+from training.estimators.frames import Encoder, columns_in
 
 __all__ = ["from_sklearn", "publish"]
+
+MATRIX = 2
 
 
 def from_sklearn(model: Any, X: Any, *, names: Iterable[str] | None = None, target: str = "target") -> Predictor:
@@ -35,21 +38,21 @@ def from_sklearn(model: Any, X: Any, *, names: Iterable[str] | None = None, targ
     mlp = steps.pop()
     if not hasattr(mlp, "coefs_"):
         raise ValueError(f"{type(mlp).__name__} is no perceptron that was fitted")
+    network = _network(mlp)
+    outputs = _outputs(mlp, target, network.architecture.outputs, offset, scale)
+    about: dict[str, Any] = {"source": type(mlp).__name__, "calibration": _calibration(mlp, scale)}
+    encoder: Encoder | None = getattr(mlp, "_encoder", None)
+    if encoder is not None:
+        if steps:
+            raise ValueError("an estimator that encodes its own columns cannot be converted behind other steps")
+        cells = X if isinstance(X, list) else encoder.cells(columns_in(X))
+        return assembled(encoder.schema, cells, network, outputs, rows=len(cells), **about)
     seen = X if isinstance(X, Seen) else None
     raw, known = raw_cells(X if seen is None else seen.rows)
     columns = [Tracked(str(name), place) for place, name in enumerate(known if names is None else names)]
     for step in steps:
         columns = transformed(step, columns)
-    network = _network(mlp)
-    return assembled(
-        schema_of(columns, raw, seen),
-        cells_of(columns, raw),
-        network,
-        _outputs(mlp, target, network.architecture.outputs, offset, scale),
-        source=type(mlp).__name__,
-        rows=len(raw),
-        calibration=_calibration(mlp, scale),
-    )
+    return assembled(schema_of(columns, raw, seen), cells_of(columns, raw), network, outputs, rows=len(raw), **about)
 
 
 def publish(
@@ -80,10 +83,11 @@ def _network(mlp: Any) -> MLP:
     count = len(mlp.coefs_)
     hidden = [mlp.activation] * (count - 1) if isinstance(mlp.activation, str) else list(mlp.activation)
     names = [OTHER_NAMES.get(name, name) for name in (*hidden, mlp.out_activation_)]
-    layers = tuple(Layer(W.shape[1], name) for W, name in zip(mlp.coefs_, names, strict=True))
+    layers = tuple(Layer(W.shape[-1], name) for W, name in zip(mlp.coefs_, names, strict=True))
     arrays = {f"layers.{i}.W": W for i, W in enumerate(mlp.coefs_)}
     arrays |= {f"layers.{i}.b": b for i, b in enumerate(mlp.intercepts_)}
-    architecture = Architecture(mlp.coefs_[0].shape[0], layers)
+    members = len(mlp.coefs_[0]) if mlp.coefs_[0].ndim > MATRIX else 1
+    architecture = Architecture(mlp.coefs_[0].shape[-2], layers, members)
     return MLP(architecture, Parameters.from_arrays(architecture, arrays))
 
 

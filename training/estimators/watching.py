@@ -105,4 +105,5 @@ def _viewer(estimator: Any, mlp: MLP) -> Any:
     viewer = copy.copy(estimator)
     viewer._take(mlp.parameters)  # noqa: SLF001
     viewer.__dict__.pop("feature_names_in_", None)
+    viewer._encoder, viewer.n_features_in_ = None, mlp.architecture.inputs  # noqa: SLF001
     return viewer

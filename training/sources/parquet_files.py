@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
+from predictor.dates import iso
 from predictor.wording import shown
 from training.errors import DataError
 from training.table import Column, Table, checked_names
@@ -19,8 +20,8 @@ __all__ = ["column_of", "read_parquet", "table_of"]
 def read_parquet(source: str, paths: Sequence[Path]) -> Table:
     """Read Parquet files of one schema, in the order given, as one table.
 
-    Numbers and booleans, strings and dictionaries become columns; other types are left out with a note. Raises
-    DataError for files that are unreadable, empty, or differ in their columns.
+    Numbers, booleans, strings, dictionaries, dates and timestamps become columns; other types are left out with a
+    note. Raises DataError for files that are unreadable, empty, or differ in their columns.
     """
     digest = hashlib.sha256()
     parts: list[pa.Table] = []
@@ -67,6 +68,8 @@ def column_of(name: str, cells: pa.ChunkedArray, source: str) -> Column | None:
         if np.isinf(values).any():
             raise DataError(f"{source}: column {shown(name)}: expected finite numbers, found an infinity")
         return Column(name, values.astype(np.float64))
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return Column(name, _moments(cells))
     if pa.types.is_boolean(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return Column(name, _texts(cells))
     return None
@@ -75,3 +78,10 @@ def column_of(name: str, cells: pa.ChunkedArray, source: str) -> Column | None:
 def _texts(cells: pa.ChunkedArray) -> np.ndarray:
     words = cells.cast(pa.string()).to_pylist()
     return np.array([word.strip() or None if word is not None else None for word in words], dtype=object)
+
+
+def _moments(cells: pa.ChunkedArray) -> np.ndarray:
+    """Write dates and moments, those with a zone in UTC, as ISO 8601."""
+    zone = cells.type.tz if pa.types.is_timestamp(cells.type) else None
+    seconds = pc.cast(pc.cast(cells, pa.timestamp("s", tz=zone), safe=False), pa.int64()).to_pylist()
+    return np.array([None if moment is None else iso(moment, "ymd") for moment in seconds], dtype=object)

@@ -23,8 +23,11 @@ def run_examples(page: str, folder: Path) -> list[str]:
 
 
 def test_the_examples_of_the_estimators_page_run(tmp_path: Path) -> None:
-    assert run_examples("estimators.md", tmp_path) == ["1", "True", "(3, 2)"]
+    version, *decisions, has_stopped, shape = run_examples("estimators.md", tmp_path)
+    assert (version, has_stopped, shape) == ("1", "True", "(3, 2)")
+    assert [line.partition("'")[2].partition("'")[0] for line in decisions] == ["area", "district", "built"]
     assert FolderRepository(tmp_path / "models").aliases("flowers") == {"champion": 1}
+    assert FolderRepository(tmp_path / "models").aliases("flats") == {"champion": 1}
 
 
 def test_the_examples_of_the_exchange_page_run(tmp_path: Path) -> None:

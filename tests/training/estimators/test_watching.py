@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris, make_classification
 from sklearn.exceptions import NotFittedError
-from sklearn.metrics import balanced_accuracy_score, get_scorer, make_scorer
+from sklearn.metrics import balanced_accuracy_score, get_scorer, log_loss, make_scorer
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
@@ -203,3 +203,22 @@ def test_intervals_without_rows_to_tell_them_by_are_refused() -> None:
         XD, np.column_stack([yd, yd]), X_val=XD, y_val=np.column_stack([yd, yd])
     )
     assert both.calibration_ is None
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_temperature_makes_probabilities_mean_what_they_say(classes: int) -> None:
+    inputs, labels = make_classification(
+        1500, 6, n_informative=4, n_classes=classes, flip_y=0.3, class_sep=0.5, random_state=0
+    )
+    X_fit, X_val, y_fit, y_val = train_test_split(inputs[:1000], labels[:1000], random_state=0)
+    plain = MLPClassifier((64, 64), random_state=0, max_iter=60, learning_rate_init=0.01)
+    plain.fit(X_fit, y_fit, X_val=X_val, y_val=y_val)
+    cooled = clone(plain).set_params(temperature=True).fit(X_fit, y_fit, X_val=X_val, y_val=y_val)
+    assert cooled.temperature_ > 1.2
+    assert cooled.predict(inputs).tolist() == plain.predict(inputs).tolist()
+    losses = [log_loss(labels[1000:], model.predict_proba(inputs[1000:])) for model in (plain, cooled)]
+    assert losses[1] < losses[0]
+    with pytest.raises(ValueError, match="temperature: needs rows that watch"):
+        cooled.fit(X_fit, y_fit)
+    with pytest.raises(ValueError, match="partial_fit does not support temperature=True"):
+        cooled.partial_fit(X_fit, y_fit)
