@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from tests.training.helpers import Command, Ran, Writer
+from tests.training.helpers import Command, Ran, Writer, flower_rows
 from training.cli import main
 
 
@@ -44,11 +43,4 @@ def command(models: Path, capsys: pytest.CaptureFixture[str]) -> Command:
 @pytest.fixture
 def flowers(write: Writer) -> Path:
     """Return a CSV file of 120 rows that is easy to learn: numbers, a category, gaps, and a text target."""
-    rng = np.random.default_rng(0)
-    lines = ["length,width,colour,kind"]
-    for i in range(120):
-        kind = ("rose", "lily")[i % 2]
-        length = "" if i % 17 == 0 else f"{(1.0, 3.0)[i % 2] + rng.normal(0, 0.3):.3f}"
-        colour = "NA" if i % 19 == 0 else ("red", "white")[int(rng.random() < (0.2, 0.8)[i % 2])]
-        lines.append(f"{length},{rng.normal(0, 1):.3f},{colour},{kind}")
-    return write("flowers.csv", "\n".join(lines) + "\n")
+    return write("flowers.csv", flower_rows())

@@ -1,14 +1,16 @@
 """The command `compare`."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from predictor import FolderRepository
-from tests.training.helpers import Command
+from tests.training.helpers import Command, flower_rows
 from tests.training.report.test_page import outline
+from training.cli import main
 
 QUICK = ("--set", "fit.epochs=8")
 
@@ -20,15 +22,24 @@ def row(text: str, title: str, name: str) -> list[str]:
     return [cell.strip() for cell in line.removeprefix(f"  {name}").split("  ") if cell.strip()]
 
 
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Publish two versions of one model, another width and without a column; return the folder of all."""
+    folder = tmp_path_factory.mktemp("published")
+    table = folder / "flowers.csv"
+    table.write_text(flower_rows())
+    fit = ["fit", str(table), "--target", "kind", "--name", "m", *QUICK, "--models", str(folder / "models")]
+    smaller = ["--set", "network.hidden=[{units=4}]", "--set", 'data.drop=["colour"]', "--no-promote"]
+    assert main(fit) == main([*fit, *smaller]) == 0
+    return folder
+
+
 @pytest.fixture
-def two(command: Command, flowers: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Publish two versions of one model: another width, and without a column; return their table."""
+def two(published: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the test a copy of the two versions; return their table."""
     monkeypatch.setenv("COLUMNS", "220")
-    fit = ("fit", flowers, "--target", "kind", "--name", "m", *QUICK)
-    assert command(*fit).code == 0
-    smaller = ("--set", "network.hidden=[{units=4}]", "--set", 'data.drop=["colour"]', "--no-promote")
-    assert command(*fit, *smaller).code == 0
-    return flowers
+    shutil.copytree(published / "models", models)
+    return published / "flowers.csv"
 
 
 def test_two_versions_stand_side_by_side(command: Command, two: Path, models: Path) -> None:
@@ -81,7 +92,7 @@ def test_new_rows_all_count_and_a_difference_has_bounds(command: Command, two: P
     assert any(cells[3].endswith(word) for word in ("better", "worse", "may be chance"))
 
 
-def test_numbers_are_compared_in_their_own_units(command: Command, write: object, tmp_path: Path) -> None:
+def test_numbers_are_compared_in_their_own_units(command: Command, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=300)
     (tmp_path / "line.csv").write_text("x,y\n" + "\n".join(f"{a:.4f},{1000 * a:.1f}" for a in x) + "\n")
