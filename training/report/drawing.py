@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FIRST", "INK", "SECOND", "canvas", "inline", "themed"]
+__all__ = ["FIRST", "INK", "SECOND", "canvas", "inline", "themed", "width_of"]
 
 P = ParamSpec("P")
 
@@ -77,6 +77,12 @@ def _file(figure: "Figure") -> bytes:
     for drawn, meant in INHERITED.items():
         text = text.replace(drawn, meant)
     return text.replace(f"'{FONT}'", "system-ui, sans-serif").encode()
+
+
+def width_of(picture: bytes) -> float:
+    """Return how wide an SVG file is, in points; 0 where it does not say."""
+    found = re.search(rb'<svg[^>]* width="([0-9.]+)pt"', picture)
+    return float(found[1]) if found else 0.0
 
 
 def inline(picture: bytes, name: str, title: str) -> str:

@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from training.report.card import card_rows
-from training.report.drawing import inline
+from training.report.drawing import inline, width_of
 from training.report.markup import (
     Cell,
     Raw,
@@ -28,6 +28,9 @@ __all__ = ["report_html"]
 
 SLICES_SHOWN = 12
 LEVELS_SHOWN = 4
+PAIRS_SHOWN = 10
+TWO = 2
+WIDE = 400.0  # points: what gets unreadable in half the page
 CLASSES_SHOWN = 12
 CAPTIONS = {
     "loss": "Loss by epoch",
@@ -44,7 +47,7 @@ def report_html(facts: Mapping[str, Any], pictures: Mapping[str, bytes]) -> byte
     """Return the page. ``facts`` are what report.json holds, ``pictures`` SVG files by their names."""
     sections = [
         Section("warnings", "Warnings", [items(facts["warnings"])]),
-        Section("quality", "How good it is", [_metrics(facts), _pictures(pictures)]),
+        Section("quality", "How good it is", [_metrics(facts), _pictures(pictures), _confused(facts.get("confusion"))]),
         Section("calibration", "Whether its probabilities are meant", _calibration(facts)),
         Section("importance", "What it leans on", _importance(facts.get("importance"))),
         Section("slices", "Where it is weak", _slices(facts["slices"])),
@@ -104,8 +107,21 @@ def _pictures(pictures: Mapping[str, bytes]) -> str:
     for file, picture in pictures.items():
         name = file.removesuffix(".svg")
         caption = CAPTIONS.get(name, f"{name} by epoch".replace("_", " "))
-        drawn.append(f"<figure>{inline(picture, name, escape(caption))}</figure>")
+        mark = ' class="wide"' if width_of(picture) > WIDE else ""
+        drawn.append(f"<figure{mark}>{inline(picture, name, escape(caption))}</figure>")
     return f'<div class="figures">{"".join(drawn)}</div>'
+
+
+def _confused(confusion: Mapping[str, Any] | None) -> str:
+    """Return which classes are taken for which, most often first; two classes are told apart by the picture."""
+    if not confusion or len(confusion["labels"]) <= TWO:
+        return ""
+    labels, counts = confusion["labels"], confusion["counts"]
+    pairs = [(count, i, j) for i, row in enumerate(counts) for j, count in enumerate(row) if count and i != j]
+    most = sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2]))[:PAIRS_SHOWN]
+    rows = [(str(labels[i]), str(labels[j]), f"{count:,}", f"{count / sum(counts[i]):.1%}") for count, i, j in most]
+    listed = table(("true", "predicted", "rows", "of the class"), rows, numbers=(2, 3))
+    return f"<h3>Taken for one another</h3>{listed}" if listed else ""
 
 
 def _calibration(facts: Mapping[str, Any]) -> list[str]:

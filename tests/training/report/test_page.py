@@ -125,6 +125,14 @@ def test_the_card_has_what_people_said_and_what_is_known(command: Command, model
     assert "Outside the ranges of the training rows" in text
 
 
+def test_classes_that_are_taken_for_one_another_are_listed(command: Command, models: Path, tmp_path: Path) -> None:
+    rows = "\n".join(f"{i % 3},{'abcd'[i % 4]}" for i in range(400))
+    page, facts = fitted(command, models, tmp_path, f"x,y\n{rows}\n")
+    counts = facts["confusion"]["counts"]
+    most = max(count for i, row in enumerate(counts) for j, count in enumerate(row) if i != j)
+    assert re.search(rf'Taken for one another</h3>.*?<td class="number">{most}</td>', page, re.DOTALL)
+
+
 def test_a_regression_shows_predictions_over_the_truth(command: Command, models: Path, tmp_path: Path) -> None:
     rows = "\n".join(f"{i % 17},{2.5 * (i % 17) + 0.1 * i}" for i in range(300))
     page, facts = fitted(command, models, tmp_path, f"x,y\n{rows}\n")
