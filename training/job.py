@@ -27,7 +27,7 @@ from training.streaming import needed, prepare_chunked
 from training.table import Table
 from training.wording import count, metrics_table
 
-__all__ = ["Order", "Published", "ordered_name", "ordered_recipe", "read_table", "run"]
+__all__ = ["Order", "Published", "ordered_name", "ordered_recipe", "prepared_table", "read_table", "run"]
 
 FINISHING = "Interrupted: finishing this epoch, to keep it; once more ends at once."
 MODEL = "model.npz"
@@ -68,12 +68,12 @@ def run(order: Order, *, out: TextIO, err: TextIO) -> Published:
     recipe = ordered_recipe(order)
     name = ordered_name(order)
     with ExitStack() as stack:
-        table, prepared = _prepared(order, recipe, stack)
+        table, prepared = prepared_table(order, recipe, stack)
         _introduce(name, prepared, out)
         return _fit_and_publish(order, name, recipe, table, prepared, out=out, err=err)
 
 
-def _prepared(order: Order, recipe: Recipe, stack: ExitStack) -> tuple[Table, Prepared]:
+def prepared_table(order: Order, recipe: Recipe, stack: ExitStack) -> tuple[Table, Prepared]:
     """Read the table as a whole, or in blocks where it would not fit; what those need is removed with the stack."""
     chunked = None if order.source in recipe_names() else chunked_source(order.source, _options(order, recipe))
     if chunked is not None and needed(chunked.size(), recipe) > Budget.of(recipe.data.memory).total:

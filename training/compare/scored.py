@@ -87,7 +87,9 @@ def _unseen(versions: Sequence[Version], table: Table, rows: Rows) -> tuple[Rows
             continue
         test = _test_rows(version, table)
         if test is None:
-            notes.append(f"{version.label} was fitted to this very table and held nothing out: its figures flatter it.")
+            notes.append(
+                f"{version.label} was fitted to this table, nobody can tell to which rows: its figures flatter it."
+            )
         else:
             rows = test[np.isin(test, rows)]
             notes.append(f"{version.label} was fitted to this very table: only its test rows count.")
@@ -101,6 +103,8 @@ def _test_rows(version: Version, table: Table) -> Rows | None:
     try:
         prepared = prepare(table, typed_recipe(version.predictor.recipe, version.label))
     except (RecipeError, DataError):
+        return None
+    if len(prepared.train.rows) != version.predictor.lineage.get("train_rows"):  # it was read in blocks
         return None
     kept = np.flatnonzero(~_column(table, prepared.problem.target.name, "the target").is_missing)
     return None if prepared.test is None else kept[prepared.test.rows]

@@ -12,12 +12,12 @@ from predictor import NumberOutputs, Predictor
 from training.decisions import as_json
 from training.evaluation import calibration_error, class_codes
 from training.fitting import Fitted
-from training.prepared import PARTS, Prepared, Side
+from training.prepared import PARTS, Part, Prepared, Side
 from training.recipe import Recipe
 from training.report.columns import MOST_COLUMNS, column_facts, target_facts
 from training.report.importance import MOST_ROWS, permutation_importance
 from training.report.slices import find_slices, target_column, wilson
-from training.scoring import Answers, answers_of, intervals
+from training.scoring import Answers, answers_of, intervals, measures
 
 __all__ = ["calibration_bins", "find_facts", "judged", "judged_answers"]
 
@@ -27,7 +27,7 @@ SLICES_KEPT = 40
 TAIL = 0.025
 
 
-def judged(prepared: Prepared) -> tuple[str, Side]:
+def judged(prepared: Prepared) -> tuple[Part, Side]:
     """Return the part that tells how good the model is: the test rows where there are any."""
     return ("train", prepared.train) if prepared.test is None else ("test", prepared.test)
 
@@ -47,8 +47,9 @@ def find_facts(
         "target": target_facts(prepared.problem),
         "judged": judged(prepared)[0],
         "metrics": dict(predictor.metrics),
-        "intervals": {name: list(ends) for name, ends in intervals(answers).items()},
+        "intervals": _intervals(predictor, prepared, answers),
         "rows": {part: prepared.count(part) for part in PARTS},
+        "seen": {"rows": prepared.problem.rows, "judged": len(answers.truth)},
         "network": _network(predictor),
         "epochs": len(result.history),
         "best_epoch": result.best_epoch,
@@ -70,6 +71,17 @@ def find_facts(
     facts["lineage"] = dict(predictor.lineage)
     facts["recipe"] = recipe.record()
     return facts
+
+
+def _intervals(predictor: Predictor, prepared: Prepared, answers: Answers) -> dict[str, list[float]]:
+    """Return the bounds of the judged part's metrics; where only some rows are at hand, scaled to those of all."""
+    part, _ = judged(prepared)
+    found, seen = intervals(answers), measures(answers)
+    narrower = (len(answers.truth) / prepared.count(part)) ** 0.5
+    if narrower == 1:
+        return {name: list(ends) for name, ends in found.items()}
+    whole = {name: predictor.metrics.get(f"{part}.{name}", value) for name, value in seen.items()}
+    return {name: [whole[name] + narrower * (end - seen[name]) for end in ends] for name, ends in found.items()}
 
 
 def calibration_bins(answers: Answers) -> list[dict[str, float]]:

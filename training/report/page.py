@@ -98,8 +98,18 @@ def _metrics(facts: Mapping[str, Any]) -> str:
         return bounded(value, ends.get(name) if part == facts["judged"] else None)
 
     rows = [(name.replace("_", " "), *(cell(part, name) for part in parts)) for name in names]
-    said = paragraph("In brackets: the bounds that hold the true value 19 times in 20, by bootstrap of the rows.")
-    return table(("", *parts), rows, numbers=range(1, len(parts) + 1)) + (said if ends else "")
+    said = "In brackets: the bounds that hold the true value 19 times in 20, by bootstrap of the rows."
+    return table(("", *parts), rows, numbers=range(1, len(parts) + 1)) + (
+        paragraph(f"{said}{_sampled(facts)}") if ends else ""
+    )
+
+
+def _sampled(facts: Mapping[str, Any]) -> str:
+    """Say of which rows pictures and parts are, where the table was too large to hold all of them."""
+    seen, part = facts["seen"]["judged"], facts["judged"]
+    if seen == facts["rows"][part]:
+        return ""
+    return f" The pictures and the parts below are of {seen:,} of the {facts['rows'][part]:,} {part} rows."
 
 
 def _pictures(pictures: Mapping[str, bytes]) -> str:
@@ -180,10 +190,10 @@ def _data(facts: Mapping[str, Any]) -> list[str]:
     rows = facts["rows"]
     parts = ", ".join(f"{many(count, 'row')} {part}" for part, count in rows.items() if count)
     head = ("column", "use", "missing", "different", "values", "", "missing is")
-    shown = [_column(column, sum(rows.values())) for column in facts["columns"]]
+    shown = [_column(column, facts["seen"]["rows"]) for column in facts["columns"]]
     more = facts["more_columns"]
     return [
-        paragraph(f"{facts['lineage']['source']}: {parts}."),
+        paragraph(f"{facts['lineage']['source']}: {parts}.{_described(facts)}"),
         "<h3>The target</h3>",
         _target(facts["target"]),
         "<h3>The columns</h3>",
@@ -200,6 +210,11 @@ def _decided(facts: Mapping[str, Any]) -> list[str]:
     rows = [(one["column"], one["what"], one["why"], one["otherwise"]) for one in told]
     listed = table(("column", "", "why", "otherwise"), rows)
     return ["<h3>What was decided</h3>", items(facts["notes"]), listed]
+
+
+def _described(facts: Mapping[str, Any]) -> str:
+    seen, rows = facts["seen"]["rows"], sum(facts["rows"].values())
+    return "" if seen == rows else f" What follows describes {seen:,} of them."
 
 
 def _target(target: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ STROKES = ("-", "--", ":", "-.")  # with the two colours, eight curves are told 
 LABELLED_CLASSES = 30
 LABEL_LETTERS = 20
 LETTER = 0.14  # inches of the widest letter
-DARKEST = 0.75  # of the colour, so that a number on it can be read on light and dark pages
+PALEST, DARKEST = 0.1, 0.75  # of the colour: one row is seen, and a number on it can be read on any page
 FACE = (0.29, 0.55, 0.85)
 
 
@@ -87,7 +87,7 @@ def confusion_svg(counts: NDArray[np.int64], labels: Sequence[str | int], *, par
     axes = figure.add_subplot()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     cells = np.empty((*counts.shape, 4))
-    cells[..., :3], cells[..., 3] = FACE, DARKEST * shares
+    cells[..., :3], cells[..., 3] = FACE, np.where(counts, PALEST + (DARKEST - PALEST) * shares, 0)
     axes.pcolormesh(cells, rasterized=len(labels) > LABELLED_CLASSES)
     axes.invert_yaxis()
     axes.set(title=f"Confusion, {part} part", xlabel="predicted", ylabel="true", aspect="equal")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -9,14 +10,13 @@ from typing import Any, TextIO
 from network import DivergenceError, EpochRecord
 from predictor.wording import shortened
 from training.errors import RecipeError, TrainingError
-from training.job import Order, ordered_name, ordered_recipe, read_table
+from training.job import Order, ordered_name, ordered_recipe
 from training.recipe import Axis, Recipe
 from training.signals import Held, held_back
 from training.sweep.bench import Bench
 from training.sweep.progress import Told, told
 from training.sweep.space import check_axes, choose, default_axes, recipe_with
 from training.sweep.study import Settings, Study, Tried, file_url, opened
-from training.table import Table
 
 __all__ = ["Found", "SweepOrder", "run_sweep"]
 
@@ -62,20 +62,20 @@ def run_sweep(order: SweepOrder, err: TextIO) -> Found:
     recipe = _watched(ordered_recipe(order.job), err)
     name = order.study or ordered_name(order.job)
     folder = order.folder or order.job.models.parent / "sweeps" / name
-    table = read_table(order.job, recipe)
-    bench = Bench(table, recipe, order.metric)
-    axes = recipe.search or default_axes(recipe, bench.train_rows)
-    check_axes(recipe, axes)
-    settings = Settings(
-        name=name,
-        url=order.storage or _own_database(folder),
-        identity=_identity(recipe, axes, table, bench),
-        is_higher_better=bench.is_higher_better,
-        pruner=_pruner(order.pruner, axes, err),
-        epochs=recipe.fit.epochs,
-        seed=recipe.seed,
-    )
-    with held_back(err, FINISHING) as held, opened(settings) as study:
+    with ExitStack() as stack:
+        bench = Bench(order.job, recipe, order.metric, stack)
+        axes = recipe.search or default_axes(recipe, bench.train_rows)
+        check_axes(recipe, axes)
+        settings = Settings(
+            name=name,
+            url=order.storage or _own_database(folder),
+            identity=_identity(recipe, axes, bench),
+            is_higher_better=bench.is_higher_better,
+            pruner=_pruner(order.pruner, axes, err),
+            epochs=recipe.fit.epochs,
+            seed=recipe.seed,
+        )
+        held, study = stack.enter_context(held_back(err, FINISHING)), stack.enter_context(opened(settings))
         search = _Search(bench, recipe, axes, study, held, is_pruned=settings.pruner != "none")
         if search.base() is not None:
             with told(order.trials, bench, err) as tell:
@@ -91,11 +91,11 @@ def _watched(recipe: Recipe, err: TextIO) -> Recipe:
     return recipe.model_copy(update={"split": recipe.split.model_copy(update={"validation": WATCHED})})
 
 
-def _identity(recipe: Recipe, axes: Mapping[str, Axis], table: Table, bench: Bench) -> dict[str, Any]:
+def _identity(recipe: Recipe, axes: Mapping[str, Axis], bench: Bench) -> dict[str, Any]:
     """Return what two runs must have in common for their scores to be comparable."""
     decided = {key: value for key, value in recipe.record().items() if key not in {"about", "gate", "card"}}
     search = {key: axis.model_dump(mode="json") for key, axis in axes.items()}
-    return {"data": table.digest, "recipe": decided, "search": search, "metric": bench.metric}
+    return {"data": bench.digest, "recipe": decided, "search": search, "metric": bench.metric}
 
 
 def _pruner(wanted: str, axes: Mapping[str, Axis], err: TextIO) -> str:

@@ -70,6 +70,9 @@ def test_a_table_larger_than_the_memory_allowed_is_fitted_in_blocks(
     assert sum(found["rows"].values()) == ROWS
     assert found["rows"]["test"] == pytest.approx(0.2 * ROWS, rel=0.05)
     assert found["metrics"]["test.r2"] > 0.95
+    low, high = found["intervals"]["r2"]
+    assert low < found["metrics"]["test.r2"] < high
+    assert found["seen"]["judged"] <= found["rows"]["test"]
     assert sorted(path.name for path in models.iterdir()) == ["big"]
 
 
