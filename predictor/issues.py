@@ -100,9 +100,9 @@ def _detail(issue: _Issue, feature: Feature) -> str:
     if issue.code == "type":
         return f"{name}: expected {_expected(feature)}, found {kind_of(issue.cell)}"
     if isinstance(feature, CategoricalFeature):
-        near = hint(str(issue.cell), feature.categories)
-        rare = "; it is taken as one of the rare ones" if feature.others and not near else ""
-        return f"{name}: {shown(str(issue.cell))} is not a known category{near}{rare}"
+        # Where rare categories are not told apart, such a cell is usual and no slip: it costs no search.
+        near = "; it is taken as one of the rare ones" if feature.others else hint(str(issue.cell), feature.categories)
+        return f"{name}: {shown(str(issue.cell))} is not a known category{near}"
     if isinstance(feature, DateFeature) and issue.code == "date":
         return f"{name}: expected {feature.expected}, found {shown(str(issue.cell))}"
     low, high = (bound if isinstance(bound, str) else f"{bound:.6g}" for bound in (feature.low, feature.high))

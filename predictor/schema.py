@@ -118,7 +118,7 @@ class Schema:
             raise ValueError(f"expected {len(self.features)} columns, found {len(columns)}")
         if len(lengths := {len(column) for column in columns}) != 1:
             raise ValueError(f"expected columns of one length, found {min(lengths)} to {max(lengths)} rows")
-        return self._encode([_cells(column) for column in columns], "columns").X
+        return self._matrix([_cells(column) for column in columns], "columns", Issues())
 
     def out_of_range(self, X: Matrix, layout: Layout = "rows") -> Findings:
         """Warn of encoded values outside the training range, code "out_of_range", pointing in the given layout."""
@@ -130,7 +130,12 @@ class Schema:
         return ranged(outside, known.owners, self.features, layout)
 
     def _encode(self, columns: Sequence[Cells], layout: Layout) -> Encoded:
-        issues, warnings = Issues(), Issues()
+        warnings = Issues()
+        X = self._matrix(columns, layout, warnings)
+        return Encoded(X, warnings.findings(self.features, layout), columns)
+
+    def _matrix(self, columns: Sequence[Cells], layout: Layout, warnings: Issues) -> Matrix:
+        issues = Issues()
         count = len(columns[0])
         numeric = self._numeric
         values = np.empty((count, len(numeric.indices)))
@@ -141,7 +146,7 @@ class Schema:
             self._fill_categories(X, columns, issues, warnings)
             self._fill_dates(X, columns, issues)
         self._refuse(issues, layout)
-        return Encoded(X, warnings.findings(self.features, layout), columns)
+        return X
 
     def _fill_categories(self, X: Matrix, columns: Sequence[Cells], issues: Issues, warnings: Issues) -> None:
         for index, feature in enumerate(self.features):

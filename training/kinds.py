@@ -83,10 +83,10 @@ def _number_meaning(column: Column, rows_of_a_level: int) -> Meaning:
 def _inferred_text(column: Column, place: Place) -> Column:
     words = _distinct(column)
     likely = [word for word in words if word.lower() not in ABSENT]
-    form = _form(likely)
+    form, read = _form(likely)
     if form is None:
         return replace(column, meaning=Meaning("category", column.reading, "number" if column.reading else ""))
-    bad = {word for word in likely if moment(word, form) is None}
+    bad = {word for word, seconds in zip(likely, read, strict=True) if seconds is None}
     if bad:
         raise DataError(_mistake(column, bad, "a date", place))
     why, instead = _said(form).lstrip(", "), "category"
@@ -139,22 +139,24 @@ def as_numbers(column: Column, place: Place) -> Column:
     return replace(column, values=np.array(values, dtype=np.float64))
 
 
-def _form(words: Sequence[str]) -> Form | None:
-    """Return the form that reads all the words, or nearly all of many; None when they are no dates."""
-    if not words:
-        return None
+def _form(words: Sequence[str]) -> tuple[Form | None, list[float | None]]:
+    """Return the form that reads all words, or nearly all of many, and what it reads; None when they are no dates."""
     forms: tuple[Form, ...] = ("ymd", "clock", "mdy", "dmy")
     if all("." in word for word in words):
         forms = ("ymd", "clock", "dmy")
+    best: tuple[Form | None, list[float | None]] = (None, [])
+    fewest = 0 if len(words) < FEW else (1 - NEARLY_ALL) * len(words)
     sample = words[:FEW]
-    shares = {form: sum(moment(word, form) is not None for word in sample) / len(sample) for form in forms}
-    likely = [form for form in forms if shares[form] >= NEARLY_ALL]
-    if not likely:
-        return None
-    read = {form: sum(moment(word, form) is not None for word in words) for form in likely}
-    best = max(likely, key=lambda form: read[form])
-    is_sure = read[best] == len(words) or (len(words) >= FEW and read[best] >= NEARLY_ALL * len(words))
-    return best if is_sure else None
+    for form in forms if words else ():
+        if sum(moment(word, form) is not None for word in sample) < NEARLY_ALL * len(sample):
+            continue
+        read = [moment(word, form) for word in words]
+        unread = read.count(None)
+        if not unread:
+            return form, read
+        if unread <= fewest:
+            best, fewest = (form, read), unread - 1
+    return best
 
 
 def _said(form: Form) -> str:
