@@ -27,13 +27,12 @@ from training.estimators.columns import Tracked
 from training.lineage import lineage
 from training.reference import reference_of
 
-__all__ = ["REFERENCE_ROWS", "Cell", "Seen", "assembled", "cells_of", "made_up", "schema_of"]
+__all__ = ["Cell", "Seen", "assembled", "cells_of", "made_up", "schema_of", "spacing"]
 
 GOLDEN_ROWS = 8
 REFERENCE_ROWS = 10_000
 LARGEST = float(np.finfo(np.float32).max)
-MOST_CELLS = 100_000
-FEWEST_SEEN = 16
+KEPT_CELLS, FEWEST_KEPT = 20_000, 16  # an estimator is pickled with them
 Cell = float | str | None
 Matrix = NDArray[Any]
 
@@ -49,11 +48,15 @@ class Seen:
     @classmethod
     def of(cls, X: Matrix, before: "Seen | None") -> "Seen":
         """Keep evenly spaced rows, and widen the ranges of what was seen before."""
-        wanted = max(FEWEST_SEEN, MOST_CELLS // X.shape[1])
         low, high = X.min(axis=0), X.max(axis=0)
         if before is not None:
             low, high = np.minimum(low, before.low), np.maximum(high, before.high)
-        return cls(X[:: -(-len(X) // wanted)].copy(), low, high)
+        return cls(X[:: spacing(*X.shape)].copy(), low, high)
+
+
+def spacing(rows: int, columns: int) -> int:
+    """Return how far apart the rows are that an estimator keeps."""
+    return -(-rows // max(FEWEST_KEPT, KEPT_CELLS // columns))
 
 
 def assembled(

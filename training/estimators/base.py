@@ -51,6 +51,8 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
 
     _best: Matrix | None = None  # the weights that the rows that watch scored best, while a fit is under way
     _encoder: Encoder | None = None  # where inputs are a table
+    _trainer_state: tuple[str, dict[str, Any] | None] = ("", None)  # the solver, and where it was when the trainer went
+    _solver: str
     _seen: Seen | list[tuple[Cell, ...]]  # rows that what is published is described and proven by
 
     @abstractmethod
@@ -98,7 +100,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         if not all(np.isfinite(array).all() for array in (*self.coefs_, *self.intercepts_)):
             raise ValueError(NOT_FINITE)
         if not incremental:  # what goes on needs no more than the state, and certainly not these rows
-            self._trainer_state = self.__dict__.pop("_trainer").checkpoint()
+            self._trainer_state = (self.solver, self.__dict__.pop("_trainer").checkpoint())
         self.calibration_ = None if held is None else calibrated(self._misses(mlp.infer(held.X), held.Y))
         return self
 
@@ -142,7 +144,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
     ) -> Trainer:
         """Go on with the optimizer of the last `partial_fit`, or begin with a new one at the present weights."""
         before: Trainer | None = getattr(self, "_trainer", None) if incremental else None
-        state = before.checkpoint() if before is not None else getattr(self, "_trainer_state", None)
+        solver, state = self._trainer_state if before is None else (self._solver, before.checkpoint())
         if not incremental or not hasattr(self, "_pace"):
             self._pace = Pace()
         loss, _ = self._objective()
@@ -154,9 +156,9 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
             return before
         rng = np.random.default_rng(random.randint(2**31, size=4))
         trainer = Trainer(self._mlp(), options, rng)
-        if state is not None and incremental:
+        if state is not None and incremental and solver == self.solver:
             trainer.resume(state)
-        self._trainer = trainer
+        self._trainer, self._solver = trainer, self.solver
         self.__dict__.pop("_trainer_state", None)
         return trainer
 
@@ -353,7 +355,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         state = dict(super().__getstate__())
         trainer: Trainer | None = state.pop("_trainer", None)
         if trainer is not None:
-            state["_trainer_state"] = trainer.checkpoint()
+            state["_trainer_state"] = (self._solver, trainer.checkpoint())
         return state
 
 

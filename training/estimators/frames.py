@@ -16,7 +16,7 @@ from training.cookbook import DEFAULT, load_recipe, typed_recipe
 from training.decisions import lines
 from training.encoding import encode, raw_cells
 from training.errors import DataError, RecipeError
-from training.estimators.assembling import REFERENCE_ROWS, Cell
+from training.estimators.assembling import Cell, spacing
 from training.inference import describe
 from training.kinds import as_asked
 from training.recipe import Data, Encoding
@@ -82,7 +82,7 @@ class Encoder:
         """Return evenly spaced rows as a client would send them."""
         chosen = self.chosen(columns)
         rows = len(chosen[0].values)
-        return [raw_cells(chosen, row) for row in range(0, rows, -(-rows // REFERENCE_ROWS))]
+        return [raw_cells(chosen, row) for row in range(0, rows, spacing(rows, len(chosen)))]
 
 
 def _tolerant(feature: Feature, column: Column) -> Feature:
@@ -177,7 +177,7 @@ def _arrow(X: Any) -> pa.Table:
 def _array(cells: Any, name: str) -> pa.Array:
     try:
         return pa.array(cells, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         return _texts(np.asarray(cells, dtype=object), name, error)
 
 
@@ -191,6 +191,8 @@ def _texts(cells: Matrix, name: str, reason: Exception) -> pa.Array:
 
 
 def _of_arrow(name: str, cells: pa.ChunkedArray) -> Column:
+    if pa.types.is_null(cells.type):
+        return Column(name, np.full(len(cells), None, dtype=object))
     try:
         column = column_of(name, cells, "X")
     except DataError as error:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.callback import ScoringMonitor
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -117,6 +118,37 @@ def test_numbers_without_holes_are_left_alone_unless_asked() -> None:
     assert not raw.__sklearn_tags__().input_tags.allow_nan
     with pytest.raises(ValueError, match="could not convert string to float"):
         MLPRegressor(encode=False, **FAST).fit(TABLE[["town"]].fillna("x"), PRICE)
+
+
+def test_callbacks_score_tables() -> None:
+    monitor = ScoringMonitor(scoring="accuracy")
+    model = MLPClassifier(**{**FAST, "max_iter": 3}).set_callbacks(monitor).fit(TABLE, KIND)
+    assert monitor.get_logs().data[2]["accuracy"] == model.score(TABLE, KIND)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"size": np.inf}, "column 'size': expected finite numbers, found an infinity"),
+        ({"size": 1j}, "column 'size': expected numbers, text or dates"),
+        ({"size": pd.Timedelta(1, "D")}, "column 'size': expected numbers, text, categories or dates, found duration"),
+    ],
+)
+def test_cells_of_no_use_are_refused(change: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        MLPClassifier(**FAST).fit(TABLE.assign(**change), KIND)
+
+
+def test_tables_of_nothing_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\)"):
+        MLPClassifier(**FAST).fit(TABLE[:0], KIND[:0])
+    with pytest.raises(ValueError, match=r"no column is left to learn from:\s+left out  'a', 'b': every cell [^;]*$"):
+        MLPClassifier(**FAST).fit(pd.DataFrame({"a": [None] * 9, "b": [np.nan] * 9}), KIND[:9])
+
+
+def test_lists_of_mixed_cells_are_taken_when_asked() -> None:
+    model = MLPClassifier(encode=True, **FAST).fit([["a", 1.0], ["b", None]] * 20, [0, 1] * 20)
+    assert model.predict([["a", None], ["b", 2.0]]).tolist() == [0, 1]
 
 
 def test_arrow_tables_are_taken_too() -> None:

@@ -222,3 +222,11 @@ def test_a_temperature_makes_probabilities_mean_what_they_say(classes: int) -> N
         cooled.fit(X_fit, y_fit)
     with pytest.raises(ValueError, match="partial_fit does not support temperature=True"):
         cooled.partial_fit(X_fit, y_fit)
+
+
+def test_another_solver_begins_at_the_present_weights() -> None:
+    model = MLPClassifier((8,), random_state=0, max_iter=20).fit(X, y)
+    before = model.loss_curve_[-1]
+    for solver in ("sgd", "rmsprop", "adam"):
+        model.set_params(solver=solver).partial_fit(X, y)
+    assert model.loss_curve_[-1] < before
