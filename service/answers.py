@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from predictor import ClassOutputs, Fault
@@ -15,6 +14,7 @@ from service.catalog import Served
 from service.explaining import Explainer
 from service.instances import Instances
 from service.messages import JSON, Headers, Response
+from service.pieces import dumped
 from service.problems import one_fault
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _answer(
         body.update(extra)
     if explainer is not None:
         body["explanations"] = explainer.contributions(A)
-    return answered(served, orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), JSON, len(outputs.predictions))
+    return answered(served, dumped(body, len(outputs.predictions)), JSON, len(outputs.predictions))
 
 
 def _outputs(served: Served, A: Matrix, given: int | None = None) -> Outputs:

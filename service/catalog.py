@@ -50,6 +50,11 @@ class Served:
         return len(self.predictor.schema.names)
 
     @cached_property
+    def parameters(self) -> int:
+        """How many parameters the network has: what a row costs goes by it."""
+        return int(self.predictor.network.parameters.flat.size)
+
+    @cached_property
     def bins(self) -> Bins:
         """What live rows are counted in, to be compared with those of training."""
         return Bins(self.predictor)

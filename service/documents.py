@@ -9,6 +9,7 @@ import orjson
 
 from predictor import Fault
 from predictor.wording import SHOWN_LIMIT, pointer, shown
+from service.pieces import counted
 from service.problems import Problem, one_fault
 
 __all__ = ["DEPTH_LIMIT", "check_size", "read_document"]
@@ -30,7 +31,7 @@ def check_size(body: bytes, max_values: int) -> None:
     """Refuse with 413 a body that holds more values than any good one would, before anything is built from it."""
     if len(body) <= SMALL_BODY:
         return
-    if body.count(b",") + body.count(b"[") + body.count(b"{") <= max_values:
+    if counted(body, (b",", b"[", b"{")) <= max_values:
         return
     if _is_deep(body):
         raise _too_deep()

@@ -74,6 +74,7 @@ class Front:
         extra: tuple[tuple[bytes, bytes], ...] = ()
         try:
             request.body = await self._body(scope, request, receive)
+            request.ready = time.monotonic()
         except Problem as problem:
             extra = (CLOSE,)  # what is left of the body would be read as the next request
             response = self._pipeline.refuse(request, problem)

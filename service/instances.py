@@ -4,12 +4,12 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, cast
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from predictor import Fault, InputError, Schema
 from predictor.wording import SHOWN_LIMIT, hint, kind_of, pointer, shown
 from service.documents import check_size, read_document
+from service.pieces import plain_numbers
 from service.problems import Problem, not_fitting, one_fault
 
 __all__ = ["NO_OPTIONS", "Instances", "Layout", "Options", "encoded", "layout_of", "plain_instances", "read_instances"]
@@ -60,7 +60,7 @@ def plain_instances(body: bytes, schema: Schema, max_rows: int) -> Instances | N
     check_size(body, 2 * max_rows * (len(schema.names) + 1))
     if not schema.is_numeric:
         return None
-    values = _plain_numbers(body, len(schema.names), max_rows)
+    values = plain_numbers(body, len(schema.names), max_rows)
     if values is None:
         return None
     try:
@@ -79,25 +79,6 @@ def encoded(layout: Layout, value: object, schema: Schema, *, place: str, max_ro
         raise not_fitting(error, place) from error
     warnings = [Fault(f"{place}{w.pointer}", w.code, w.detail) for w in found.warnings]
     return Instances(found.X, layout, NO_OPTIONS, tuple(warnings), found.warnings.total, found.columns)
-
-
-def _plain_numbers(body: bytes, width: int, max_rows: int) -> NDArray[np.float64] | None:
-    """Return the rows of the commonest body as (rows, width) numbers, None for any other or doubtful body.
-
-    Two quotes mean one key and no string, so no key can stand twice; neither true, false nor null can be
-    written without a "u" or an "f".
-    """
-    if body.count(b'"') != 2 or b"u" in body or b"f" in body:  # noqa: PLR2004 - a pair
-        return None
-    try:
-        document = orjson.loads(body)
-        rows = document["instances"]
-        values = np.array(rows, dtype=np.float64)
-    except (ValueError, TypeError, LookupError, OverflowError):
-        return None  # the precise way says what is wrong
-    if type(document) is not dict or values.ndim != 2 or values.shape[1] != width:  # noqa: PLR2004 - a matrix
-        return None
-    return values if 0 < len(values) <= max_rows else None
 
 
 def _read_precisely(body: bytes, schema: Schema, max_rows: int) -> Instances:

@@ -40,8 +40,9 @@ class Request:
     `path` is the undecoded path, `headers` have lower-case names and hold several fields of one name joined by
     ", ". `parameters` are the parts of the path that the route names; `received` is a monotonic time in seconds.
     `match` is what the router found, None before it looked or when nothing stands at the path; `served` is the
-    version that is to answer a prediction, once it is chosen. `decoded` is the time when its body had become a matrix,
-    `stages` what observers are told of its course.
+    version that is to answer a prediction, once it is chosen. `ready` is the time when the body had been read, where
+    that is later than `received`, `deadline` when the answer must be ready, `decoded` when the body had become a
+    matrix; `stages` is what observers are told of its course.
     """
 
     method: str
@@ -54,6 +55,8 @@ class Request:
     parameters: Mapping[str, str] = field(default_factory=dict)
     match: Any = None
     served: Any = None
+    ready: float = 0.0
+    deadline: float = 0.0
     decoded: float = 0.0
     stages: Any = None
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from service.admission import FullError, LateError
 from service.answers import NotFiniteError
-from service.batching import FullError, LateError, Product, Work
+from service.batching import Product, Work
 from service.catalog import NotReadyError, NotServedError, Served
 from service.choosing import shadow_for
 from service.messages import Request, Response
@@ -26,6 +28,9 @@ __all__ = ["Pipeline"]
 METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"})
 UNMATCHED = "unmatched"
 BUSY_S = "1"
+TIMEOUT = "x-request-timeout-ms"
+TIMEOUT_MS = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
+ROW_BYTES = 64  # of a body, to tell about how many rows it holds before it is read
 
 Infer = Callable[[Served, NDArray[Any], float], Product]
 
@@ -38,20 +43,20 @@ class Pipeline:
         self._observer = runtime.observer
         self._observe = runtime.drift.observe if runtime.drift else None
         self._shadows = bool(runtime.shadow.rules)
+        self._admission = runtime.batcher.admission
         self._deadline_s = runtime.settings.deadline_s
         self._limit = runtime.settings.max_body_bytes
         self._api_keys = runtime.settings.api_keys()
         self._admin_token = runtime.settings.admin_token()
 
-    def respond(self, request: Request, infer: Infer | None = None, deadline: float | None = None) -> Response:
+    def respond(self, request: Request, infer: Infer | None = None) -> Response:
         """Answer on the calling thread; `infer` computes, by default with admission."""
-        end = time.monotonic() + self._deadline_s if deadline is None else deadline
         try:
             outcome = self._begin(request)
             if isinstance(outcome, Work):
                 request.decoded = time.monotonic()
                 compute = infer or self._runtime.batcher.compute
-                outcome = self._answered(request, outcome, compute(outcome.served, outcome.X, end))
+                outcome = self._answered(request, outcome, compute(outcome.served, outcome.X, request.deadline))
         except Exception as error:  # noqa: BLE001 - the last line of defence: any fault becomes an answer
             outcome = self._failed(request, error)
         return self._finished(request, outcome)
@@ -61,13 +66,13 @@ class Pipeline:
 
         `then` gets the response: later, never before this returns.
         """
-        end = time.monotonic() + self._deadline_s
         try:
+            self._admission.check()
             outcome = self._begin(request)
             if isinstance(outcome, Work):
                 request.decoded = time.monotonic()
                 after = partial(self._computed, request, outcome, then)
-                self._runtime.batcher.enqueue(outcome.served, outcome.X, end, after)
+                self._runtime.batcher.enqueue(outcome.served, outcome.X, request.deadline, after)
                 return
         except Exception as error:  # noqa: BLE001 - the last line of defence: any fault becomes an answer
             outcome = self._failed(request, error)
@@ -106,13 +111,29 @@ class Pipeline:
 
     async def respond_in_thread(self, request: Request) -> Response:
         """Answer a large body from a thread, so that small requests do not queue behind its reading."""
-        end = time.monotonic() + self._deadline_s
         batcher = self._runtime.batcher
-        rows = max(1, request.body.count(b"],") + request.body.count(b"},"))
+        size = len(request.body)
+        load = self._admission.of_bytes(size, max(1, size // ROW_BYTES))
+
+        def work() -> Response:
+            started = time.monotonic()
+            response = self.respond(request, batcher.infer)
+            self._admission.learn_bytes(size, time.monotonic() - started)
+            return response
+
         try:
-            return await batcher.offload(lambda: self.respond(request, batcher.infer, end), rows, end)
-        except (FullError, LateError) as error:
+            return await batcher.offload(work, load, self._deadline(request))
+        except (FullError, LateError, Problem) as error:
             return self._finished(request, self._failed(request, error))
+
+    def _deadline(self, request: Request) -> float:
+        """Return when the answer to a request must be ready; Problem 400 when it asks for something that is no time."""
+        asked = request.headers.get(TIMEOUT)
+        if asked is None:
+            return (request.ready or request.received) + self._deadline_s
+        if not TIMEOUT_MS.fullmatch(asked):
+            raise Problem(400, "X-Request-Timeout-Ms is not a whole number of milliseconds from 1 to 999999999.")
+        return (request.ready or request.received) + min(self._deadline_s, int(asked) / 1000)
 
     def refuse(self, request: Request, problem: Problem) -> Response:
         """Answer a request that went wrong before its body was read."""
@@ -126,6 +147,7 @@ class Pipeline:
             raise Problem(404, "There is nothing at this path.")
         request.match = match
         request.parameters = match.parameters
+        request.deadline = self._deadline(request)
         route = match.routes.get(request.method)
         if route is None:
             if request.method == "OPTIONS":

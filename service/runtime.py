@@ -31,7 +31,11 @@ class Runtime:
         self.settings = settings
         self.observer: Observer = observer or QuietObserver()
         self.registry = Registry(repository or repository_at(settings.models), self.observer, settings.default_model)
-        self.batcher = Batcher(thread_rows=settings.thread_rows, max_rows_waiting=settings.max_rows_waiting)
+        self.batcher = Batcher(
+            thread_rows=settings.thread_rows,
+            max_rows_waiting=settings.max_rows_waiting,
+            longest_wait_s=settings.max_wait_s,
+        )
         self.drift = DriftWatch() if settings.drift else None
         self.canaries = {rule.model: rule for rule in settings.canary}
         self.shadow = Shadow(settings.shadow, self.observer)

@@ -45,9 +45,15 @@ class Settings(BaseSettings):
     max_rows_waiting: Count = Field(
         default=50_000, description="Rows a worker holds unanswered; beyond it 429 with `Retry-After`"
     )
+    max_wait_s: Seconds = Field(
+        default=1.0, description="Longest wait that is expected of new work; beyond it 429 with `Retry-After`"
+    )
     thread_rows: Count = Field(default=2048, description="Batches of more rows than this are computed in a thread")
     thread_bytes: Count = Field(default=65536, description="Bodies longer than this are read and answered in a thread")
-    deadline_s: Seconds = Field(default=10.0, description="Time to answer once a request is read; beyond it 504")
+    deadline_s: Seconds = Field(
+        default=10.0,
+        description="Time to answer once a request is read; beyond it 504; `X-Request-Timeout-Ms` may ask for less",
+    )
     body_timeout_s: Seconds = Field(default=30.0, description="Time for a body to arrive; beyond it 408")
     header_timeout_s: Seconds = Field(default=10.0, description="Time for a header section to arrive; beyond it 408")
     keep_alive_s: Seconds = Field(default=65.0, description="Idle time before a kept connection is closed")

@@ -5,6 +5,7 @@ import errno
 import os
 import signal
 import socket
+import sys
 from typing import Any
 
 import uvloop
@@ -22,6 +23,7 @@ SHORT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 RETRY_ACCEPT_S = 0.2
 DEFER_S = 0.002
 MOST_AFTER_ALL = 64
+SWITCH_S = 0.0005  # how long a thread at bulk work may keep the event loop waiting
 MARGIN_S = 1.0  # before the master's own patience ends
 QUICK_S = 1.0
 
@@ -44,6 +46,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
 
     def run(self) -> None:
         """Serve until told to end."""
+        sys.setswitchinterval(SWITCH_S)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())
 

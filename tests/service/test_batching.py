@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from predictor import FolderRepository
-from service.batching import Batcher, FullError, LateError, Product
+from service.admission import FullError, LateError
+from service.batching import Batcher, Product
 from service.catalog import Served
 from tests.contract.harness import ask_front, through_front
 from tests.service import models
@@ -34,7 +35,7 @@ async def product_of(batcher: Any, X: Any) -> Any:
 
 
 def batcher(**bounds: Any) -> Any:
-    return Batcher(**({"thread_rows": 64, "max_rows_waiting": 1000} | bounds))
+    return Batcher(**({"thread_rows": 64, "max_rows_waiting": 1000, "longest_wait_s": 60.0} | bounds))
 
 
 @settings(max_examples=30, deadline=None)
@@ -70,21 +71,21 @@ def test_requests_of_one_turn_share_one_product(monkeypatch: Any) -> None:
     assert calls == [15]
     assert [product.shared for product in products] == [15, 0, 0, 0, 0]
     assert {(product.started, product.ended, len(product.A)) for product in products} == {(1.0, 2.0, 3)}
-    assert shared.rows_waiting == 0
+    assert shared.admission.rows == 0
 
 
 def test_beyond_the_bound_a_request_is_refused_at_once_with_a_time_to_retry() -> None:
     async def overload() -> Any:
         shared = batcher(max_rows_waiting=100)
         gate = threading.Event()
-        running = asyncio.create_task(shared.offload(lambda: gate.wait(5), 100, time.monotonic() + SOON))
+        running = asyncio.create_task(shared.offload(lambda: gate.wait(5), (100, 0.1), time.monotonic() + SOON))
         await asyncio.sleep(0)
         with pytest.raises(FullError) as full:
             await outputs_of(shared, np.ones((1, 4), np.float32))
         gate.set()
         await running
         shared.close()
-        return full.value.retry_after_s, shared.rows_waiting
+        return full.value.retry_after_s, shared.admission.rows
 
     assert asyncio.run(overload()) == (1, 0)
 
@@ -95,11 +96,11 @@ def test_past_its_deadline_a_request_is_answered_even_while_its_work_waits() -> 
         gate = threading.Event()
         started = time.monotonic()
         with pytest.raises(LateError):
-            await shared.offload(lambda: gate.wait(5), 1, started + 0.05)
+            await shared.offload(lambda: gate.wait(5), (1, 0.1), started + 0.05)
         seconds = time.monotonic() - started
         gate.set()
         shared.close()
-        return seconds, shared.rows_waiting
+        return seconds, shared.admission.rows
 
     seconds, rows = asyncio.run(late())
     assert seconds < 1
@@ -138,7 +139,7 @@ def test_many_rows_are_computed_in_a_thread_and_a_failure_there_reaches_the_requ
     monkeypatch.setattr(shared, "infer", infer)
     outcome = asyncio.run(outputs_of(shared, np.ones((9, 4), np.float32)))
     shared.close()
-    assert (str(outcome), shared.rows_waiting) == (str(LateError(2)), 0)
+    assert (str(outcome), shared.admission.rows) == (str(LateError(2)), 0)
     assert threads[0].startswith("batch")
 
 
@@ -154,7 +155,7 @@ def test_one_failure_is_told_to_every_request_of_its_turn(monkeypatch: Any) -> N
         return await asyncio.gather(*(outputs_of(shared, np.ones((1, 4), np.float32)) for _ in range(3)))
 
     assert [str(outcome) for outcome in asyncio.run(together())] == ["no room"] * 3
-    assert shared.rows_waiting == 0
+    assert shared.admission.rows == 0
 
 
 def test_a_large_body_is_answered_from_a_thread_with_the_same_numbers(build: Any) -> None:
