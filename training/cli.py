@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except TrainingError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write("\n".join([f"error: {error}", *getattr(error, "__notes__", ()), ""]))
         return error.exit_code
     except Interrupted as interrupted:
         sys.stderr.write(f"\n{options.interrupted}{_way_on(interrupted.epoch, words)}\n")

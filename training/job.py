@@ -1,5 +1,6 @@
 """The job itself: read, split, encode, fit, evaluate, gate, publish."""
 
+import os
 import re
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -18,7 +19,7 @@ from training.fitting import Fitted, fit_recipe
 from training.gate import check_gate
 from training.memory import Budget
 from training.prepared import Prepared, inline_table, prepare
-from training.progress import progress
+from training.progress import progress, reading
 from training.recipe import Recipe
 from training.signals import held_back
 from training.sources import SourceOptions, chunked_source, read_source
@@ -67,17 +68,32 @@ def run(order: Order, *, out: TextIO, err: TextIO) -> Published:
     """
     recipe = ordered_recipe(order)
     name = ordered_name(order)
+    _check_place(order.models)
     with ExitStack() as stack:
-        table, prepared = prepared_table(order, recipe, stack)
+        table, prepared = prepared_table(order, recipe, stack, err)
         _introduce(name, prepared, out)
         return _fit_and_publish(order, name, recipe, table, prepared, out=out, err=err)
 
 
-def prepared_table(order: Order, recipe: Recipe, stack: ExitStack) -> tuple[Table, Prepared]:
+def _check_place(models: Path) -> None:
+    """Raise TrainingError where nothing can be published, before hours are spent on it."""
+    place = models
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise TrainingError(f"{place}: expected a folder for the models, found something else; name one with --models")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise TrainingError(
+            f"{place}: models cannot be published here: the folder is read-only or somebody else's; name another with"
+            " --models"
+        )
+
+
+def prepared_table(order: Order, recipe: Recipe, stack: ExitStack, err: TextIO | None = None) -> tuple[Table, Prepared]:
     """Read the table as a whole, or in blocks where it would not fit; what those need is removed with the stack."""
     chunked = None if order.source in recipe_names() else chunked_source(order.source, _options(order, recipe))
     if chunked is not None and needed(chunked.size(), recipe) > Budget.of(recipe.data.memory).total:
-        return prepare_chunked(chunked, recipe, order.models, stack)
+        return prepare_chunked(chunked, recipe, order.models, stack, reading(err))
     table = read_table(order, recipe)
     return table, prepare(table, recipe)
 
@@ -96,6 +112,10 @@ def _fit_and_publish(
         version = _publish(order, name, files)
     except KeyboardInterrupt:
         raise Interrupted(checkpoints.epoch) from None
+    except TrainingError as error:
+        if checkpoints.epoch is not None:
+            error.add_note(f"Epoch {checkpoints.epoch} is kept: --resume goes on from it.")
+        raise
     checkpoints.discard()
     return Published(name, version, order.models / name / str(version), metrics)
 

@@ -1,5 +1,6 @@
 """Progress while a network is fitted: a bar on a terminal, a line every few seconds elsewhere."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
@@ -8,7 +9,7 @@ from tqdm import tqdm
 
 from network import EpochRecord
 
-__all__ = ["Progress", "progress"]
+__all__ = ["Progress", "Reading", "progress", "reading"]
 
 LINE_EVERY_S = 5.0
 BAR_EVERY_S = 0.1
@@ -19,6 +20,27 @@ class Progress(Protocol):
 
     def __call__(self, record: EpochRecord) -> None:
         """Show the epoch, if it is time to."""
+
+
+class Reading(Protocol):
+    """Told of every chunk of a table that is read in blocks."""
+
+    def __call__(self, rows: int, what: str) -> None:
+        """Show how many rows have been read and what for, if it is time to."""
+
+
+def reading(stream: TextIO | None) -> Reading:
+    """Show every few seconds on `stream`, if there is one, how far the reading of a table is."""
+    shown_s = time.monotonic()
+
+    def show(rows: int, what: str) -> None:
+        nonlocal shown_s
+        if stream is not None and time.monotonic() - shown_s >= LINE_EVERY_S:
+            shown_s = time.monotonic()
+            stream.write(f"{what}: {rows:,} rows\n")
+            stream.flush()
+
+    return show
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from training.errors import DataError, RecipeError, TrainingError
 from training.memory import LIBRARIES, Budget
 from training.prepared import PARTS, Drawn, Part, Prepared, prepare
 from training.problem import Problem
+from training.progress import Reading
 from training.recipe import Recipe
 from training.sources.chunked import ChunkedTable, Size
 from training.splits import row_hashes
@@ -33,7 +34,9 @@ TEXT_COPIES = 4  # as read, as words, as what they spell
 MOST_WATCHED = 2**17
 
 
-def prepare_chunked(chunked: ChunkedTable, recipe: Recipe, models: Path, stack: ExitStack) -> tuple[Table, Prepared]:
+def prepare_chunked(
+    chunked: ChunkedTable, recipe: Recipe, models: Path, stack: ExitStack, on_rows: Reading
+) -> tuple[Table, Prepared]:
     """Prepare a table of any size within `data.memory`; packed rows lie beside the models until the stack unwinds.
 
     The table returned is a sample, as is what the parts of `Prepared` hold but the rows that watch; its `stream` has
@@ -44,7 +47,8 @@ def prepare_chunked(chunked: ChunkedTable, recipe: Recipe, models: Path, stack: 
     budget = Budget.of(recipe.data.memory)
     split_seed = recipe.seed if recipe.split.seed is None else recipe.split.seed
     most = budget.part(SAMPLE) // (RAW_BYTES * len(chunked.names))
-    found = _with_targets(survey(chunked, target=recipe.data.target, seed=split_seed, most=most), recipe)
+    surveyed = survey(chunked, target=recipe.data.target, seed=split_seed, most=most, on_rows=on_rows)
+    found = _with_targets(surveyed, recipe)
     table = replace(found.table, place=lambda row: chunked.place(int(found.positions[row - 1]) + 1))
     sides = _Sides(recipe, split_seed)
 
@@ -62,7 +66,7 @@ def prepare_chunked(chunked: ChunkedTable, recipe: Recipe, models: Path, stack: 
     for file in files.values():
         stack.callback(file.close)
     most_watched = min(MOST_WATCHED, budget.part(WATCHED) // (4 * prepared.schema.width))
-    _write(chunked, reader, sides.watching_at_most(most_watched, found.rows), files)
+    _write(chunked, reader, sides.watching_at_most(most_watched, found.rows), files, on_rows)
     chunked.check()
     stream = Stream(files, reader.coder, prepared, recipe)
     left_out = (Decision(name, "left out", "it numbers the rows", "keep") for name in counted)
@@ -111,13 +115,14 @@ class _Sides:
         return uniform(positions, seed=self._recipe.seed, purpose="watch") < self._watching
 
 
-def _write(chunked: ChunkedTable, reader: Reader, sides: _Sides, files: dict[Part, RowFile]) -> None:
+def _write(chunked: ChunkedTable, reader: Reader, sides: _Sides, files: dict[Part, RowFile], on_rows: Reading) -> None:
     """Pack every row into the file of its side. Raises TrainingError when the disk is full."""
     first = 0
     try:
         for cells in chunked.chunks():
             chunk = reader.read(cells, first)
             first += cells.num_rows
+            on_rows(first, "packing rows")
             if not len(chunk.values):
                 continue
             is_test = sides.are_test(chunk.positions, (*chunk.features, Column(reader.target, chunk.values)))

@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from training.errors import DataError
+from training.progress import Reading
 from training.sources.cells import NEARLY_ALL, number
 from training.sources.chunked import ChunkedTable
 from training.streaming.chance import uniform
@@ -39,7 +40,7 @@ class Survey:
     counted: frozenset[str]
 
 
-def survey(chunked: ChunkedTable, *, target: str | None, seed: int, most: int) -> Survey:
+def survey(chunked: ChunkedTable, *, target: str | None, seed: int, most: int, on_rows: Reading) -> Survey:
     """Read a table once, and draw a sample of at most about `most` rows.
 
     Raises DataError for what is no table, in words that name the place.
@@ -55,6 +56,7 @@ def survey(chunked: ChunkedTable, *, target: str | None, seed: int, most: int) -
         for column in columns:
             witnesses.update(column.see(chunked, chunk[column.name], drawn.seen))
         drawn.see(chunk, witnesses)
+        on_rows(drawn.seen, "looking at the table")
     if not drawn.seen:
         raise DataError(f"{chunked.source}: expected rows, found none")
     cells, positions = drawn.sample()

@@ -5,6 +5,8 @@ import json
 import multiprocessing
 import re
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -191,3 +193,12 @@ def test_what_cannot_be_done_in_blocks_is_refused_in_words(
     assert ran.code == 2
     assert message in ran.err
     assert not models.exists()
+
+
+def test_a_disk_that_fills_up_while_rows_are_packed_is_said(files: Path, tmp_path: Path) -> None:
+    words = ["fit", str(files / "parquet" / "big"), "--target", "y", *SMALL, "--models", str(tmp_path / "models")]
+    command = ["bash", "-c", 'ulimit -f 1000; exec "$@"', "-", sys.executable, "-m", "training", *words]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert ran.stderr == "error: packed rows cannot be written beside the models: File too large\n"
+    assert not (tmp_path / "models").exists()

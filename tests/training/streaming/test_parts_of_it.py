@@ -46,8 +46,11 @@ def test_a_survey_draws_evenly_and_holds_a_witness_of_what_is_rare(tmp_path: Pat
     cells[52_000] = "NA"
     table = pa.table({"n": np.arange(rows) + 1, "kind": kinds.tolist(), "gaps": cells, "y": np.arange(rows) // 59_999})
     csv.write_csv(table, tmp_path / "t.csv", csv.WriteOptions(quoting_style="none"))
-    found = survey(CsvChunks(tmp_path / "t.csv"), target="y", seed=0, most=500)
-    assert found.rows == rows
+    told: list[int] = []
+    found = survey(
+        CsvChunks(tmp_path / "t.csv"), target="y", seed=0, most=500, on_rows=lambda rows, what: told.append(rows)
+    )
+    assert found.rows == rows == told[-1]
     assert 500 <= len(found.positions) < 520
     assert {41_000, 52_000, 59_999} <= set(found.positions.tolist())
     assert found.positions.mean() == pytest.approx(rows / 2, rel=0.1)
