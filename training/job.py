@@ -21,6 +21,7 @@ from training.memory import Budget
 from training.prepared import Prepared, inline_table, prepare
 from training.progress import progress, reading
 from training.recipe import Recipe
+from training.report import weak_lines
 from training.signals import held_back
 from training.sources import SourceOptions, chunked_source, read_source
 from training.sources.datasets import DATASETS
@@ -109,6 +110,7 @@ def _fit_and_publish(
         check_gate(recipe.gate, metrics)
         predictor = make_predictor(prepared, fitted, recipe, table, metrics)
         files = make_files(predictor, prepared, fitted, recipe)
+        out.writelines(weak_lines(files))
         version = _publish(order, name, files)
     except KeyboardInterrupt:
         raise Interrupted(checkpoints.epoch) from None

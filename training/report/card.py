@@ -8,7 +8,7 @@ from typing import Any
 
 from training.report.wording import bounded, figure, many, named, network_named
 
-__all__ = ["card_rows"]
+__all__ = ["card_rows", "weak_places"]
 
 NOT_SAID = "Not said. The recipe's `card.{key}` is the place to say it."
 FEW_ROWS = 100
@@ -28,6 +28,18 @@ def card_rows(facts: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
         ("How good it is", _metrics(facts)),
         ("Limits", list(_limits(facts))),
     ]
+
+
+def weak_places(slices: Mapping[str, Any], *, most: int) -> Iterator[str]:
+    """Say the surest weak places, and how many more there are."""
+    weak = [one for one in slices["worst"] if one["is_weak"]][:most]
+    for one in weak:
+        yield (
+            f"Weak where {one['column']} is {one['part']}: {slices['measure']} {figure(one['error'])} over "
+            f"{many(one['rows'], 'row')}, {figure(slices['overall'])} over all."
+        )
+    if slices["weak"] > len(weak):
+        yield f"Weak in {slices['weak'] - len(weak)} more places: see the page."
 
 
 def _task(facts: Mapping[str, Any]) -> str:
@@ -78,7 +90,7 @@ def _limits(facts: Mapping[str, Any]) -> Iterator[str]:
     elif rows < FEW_ROWS:
         yield f"Only {many(rows, 'row')} tested it: mind how wide the intervals are."
     yield from _rare(facts)
-    yield from _weak(facts["slices"])
+    yield from weak_places(facts["slices"], most=WEAK_SHOWN)
     yield "What it leans on is what helps to predict, which need not be what causes."
 
 
@@ -103,14 +115,3 @@ def _rare(facts: Mapping[str, Any]) -> Iterator[str]:
         rare = [str(label) for label, count in zip(target["labels"], target["counts"], strict=True) if count < FEW_ROWS]
         if rare:
             yield f"Fewer than {FEW_ROWS} rows of all show the class {named(rare, NAMES_SHOWN)}."
-
-
-def _weak(slices: Mapping[str, Any]) -> Iterator[str]:
-    weak = [one for one in slices["worst"] if one["is_weak"]][:WEAK_SHOWN]
-    for one in weak:
-        yield (
-            f"Weak where {one['column']} is {one['part']}: {slices['measure']} {figure(one['error'])} over "
-            f"{many(one['rows'], 'row')}, {figure(slices['overall'])} over all."
-        )
-    if slices["weak"] > len(weak):
-        yield f"Weak in {slices['weak'] - len(weak)} more places: see above."

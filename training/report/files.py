@@ -1,13 +1,16 @@
 """The files of a version that are for people: the page, the facts that it shows, and pictures."""
 
 import json
+from collections.abc import Mapping
 
 import numpy as np
 
 from predictor import Predictor
+from predictor.wording import printable
 from training.fitting import Fitted
 from training.prepared import Prepared
 from training.recipe import Recipe
+from training.report.card import weak_places
 from training.report.facts import calibration_bins, find_facts, judged, judged_answers
 from training.report.page import report_html
 from training.report.pictures import (
@@ -20,8 +23,10 @@ from training.report.pictures import (
 )
 from training.scoring import Answers
 
-__all__ = ["report_files"]
+__all__ = ["report_files", "weak_lines"]
 
+FACTS = "report.json"
+WEAK_SAID = 3
 PUBLISHED = ("loss.svg", "confusion.svg")  # beside the page; the others are in it
 
 
@@ -31,9 +36,14 @@ def report_files(predictor: Predictor, prepared: Prepared, fitted: Fitted, recip
     facts = find_facts(predictor, prepared, fitted, recipe, answers)
     pictures = _pictures(prepared, fitted, answers)
     files = {name: pictures[name] for name in PUBLISHED if name in pictures}
-    files["report.json"] = (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()
+    files[FACTS] = (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()
     files["report.html"] = report_html(facts, pictures)
     return files
+
+
+def weak_lines(files: Mapping[str, bytes]) -> list[str]:
+    """Return what the terminal says of weak places, from the files of a version."""
+    return [f"  {printable(line)}\n" for line in weak_places(json.loads(files[FACTS])["slices"], most=WEAK_SAID)]
 
 
 def _pictures(prepared: Prepared, fitted: Fitted, answers: Answers) -> dict[str, bytes]:

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.training.helpers import Command
@@ -142,6 +143,20 @@ def test_a_regression_shows_predictions_over_the_truth(command: Command, models:
     assert list(facts["residuals"].values()) == sorted(facts["residuals"].values())
     assert facts["slices"]["measure"] == "mean absolute error"
     assert 'id="calibration"' not in page
+
+
+def test_weak_places_are_said_at_the_end_of_a_fit(command: Command, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lines = ["x,district,y"]
+    for i in range(1500):
+        x, district = rng.normal(), ("north", "south", "west\x1b")[i % 3]
+        is_yes = x > 0 if district != "west\x1b" else rng.random() > 0.5
+        lines.append(f"{x:.3f},{district},{'yes' if is_yes else 'no'}")
+    table = tmp_path / "districts.csv"
+    table.write_text("\n".join(lines) + "\n")
+    ran = command("fit", table, "--target", "y", "--set", "fit.epochs=10")
+    assert "\n  Weak where district is west\N{REPLACEMENT CHARACTER}: share of wrong answers 0." in ran.out
+    assert ran.out.count("Weak where") <= 3
 
 
 def test_a_page_without_test_rows_says_so(command: Command, models: Path, tmp_path: Path) -> None:
