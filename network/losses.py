@@ -3,8 +3,8 @@
 A loss sees ``P``: the logits when it has a ``link`` (the activation of the last layer that it is fused with, so that
 nothing overflows and the gradient is a difference), otherwise the activations of the last layer. ``rows(P, Y, out)``
 returns the loss of each row, (rows,), and writes the gradient of that row's loss by P into ``out``, (rows, outputs).
-The losses here are written as a ``tape`` of the same operations, which a fit makes once and plays for every batch; a
-loss of your own needs ``prepare`` and ``rows`` alone.
+The losses here tell ``do`` each operation of that, so that a fit can write them down once and play them for every
+batch; a loss of your own needs ``prepare`` and ``rows`` alone.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from numpy.typing import DTypeLike, NDArray
 from network.activations import sigmoid
 from network.checks import between, positive
 from network.errors import ShapeError
-from network.tape import Op, bound, play, spread
+from network.tape import Do, Tape, copied, now
 
-__all__ = ["LOSSES", "Loss", "name_of", "tape_of", "targets"]
+__all__ = ["LOSSES", "Loss", "name_of", "record", "targets"]
 
 Matrix = NDArray[np.floating]
 Vector = NDArray[np.floating]
@@ -36,8 +36,8 @@ class Loss(Protocol):
         """Return the loss of each row and write its gradient by P into ``out``."""
 
 
-class _Taped:
-    """A loss written as operations on arrays that are known beforehand."""
+class _ByOperations:
+    """A loss that tells its operations one by one."""
 
     link: ClassVar[str | None] = None
 
@@ -45,22 +45,23 @@ class _Taped:
         """Take every target."""
         return Y
 
-    def tape(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector) -> list[Op]:
-        """Return what writes the loss of each row into ``losses``, (rows,), and its gradient by P into ``out``."""
+    def compute(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector, do: Do) -> None:
+        """Write the loss of each row into ``losses``, (rows,), and its gradient by P into ``out``."""
         raise NotImplementedError
 
     def rows(self, P: Matrix, Y: Matrix, out: Matrix) -> Vector:
         """Return the loss of each row and write its gradient by P into ``out``."""
         losses: Vector = np.empty(len(P), P.dtype)
-        play(self.tape(P, Y, out, losses))
+        self.compute(P, Y, out, losses, now)
         return losses
 
 
-def tape_of(loss: Loss, P: Matrix, Y: Matrix, out: Matrix, losses: Vector) -> list[Op]:
-    """Return what writes the loss of each row into ``losses`` and its gradient into ``out``, for any loss."""
-    if isinstance(loss, _Taped):
-        return loss.tape(P, Y, out, losses)
-    return [lambda: np.copyto(losses, loss.rows(P, Y, out))]
+def record(loss: Loss, P: Matrix, Y: Matrix, out: Matrix, losses: Vector, *, tape: Tape) -> None:
+    """Write down on a tape what computes the loss of each row and its gradient, for any loss."""
+    if isinstance(loss, _ByOperations):
+        loss.compute(P, Y, out, losses, tape)
+    else:
+        tape.append(lambda: np.copyto(losses, loss.rows(P, Y, out)))
 
 
 def _cells(out: Matrix, losses: Vector) -> Matrix:
@@ -68,59 +69,55 @@ def _cells(out: Matrix, losses: Vector) -> Matrix:
     return losses[:, None] if out.shape[1] == 1 else np.empty_like(out)
 
 
-def _summed(cells: Matrix, losses: Vector, scale: float = 1.0) -> list[Op]:
-    """Return what writes the sum of each row of `_cells`, times ``scale``, into ``losses``."""
-    tape = [] if cells.shape[1] == 1 else [bound(np.add.reduce, cells, axis=1, out=losses)]
-    return tape if scale == 1 else [*tape, bound(np.multiply, losses, scale, out=losses)]
+def _summed(cells: Matrix, losses: Vector, scale: float, do: Do) -> None:
+    """Write the sum of each row of `_cells`, times ``scale``, into ``losses``."""
+    if cells.shape[1] > 1:
+        do(np.add.reduce, cells, axis=1, out=losses)
+    if scale != 1:
+        do(np.multiply, losses, scale, out=losses)
 
 
 @dataclass(frozen=True)
-class MeanSquared(_Taped):
+class MeanSquared(_ByOperations):
     """(A - Y)^2, the mean over outputs; its gradient carries the factor 2."""
 
-    def tape(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector) -> list[Op]:
-        """Return the mean square of each row's errors."""
+    def compute(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector, do: Do) -> None:
+        """Write the mean square of each row's errors."""
         cells, share = _cells(out, losses), 1 / P.shape[1]
-        return [
-            bound(np.subtract, P, Y, out=out),
-            bound(np.multiply, out, out, out=cells),
-            *_summed(cells, losses, share),
-            bound(np.multiply, out, 2 * share, out=out),
-        ]
+        do(np.subtract, P, Y, out=out)
+        do(np.multiply, out, out, out=cells)
+        _summed(cells, losses, share, do)
+        do(np.multiply, out, 2 * share, out=out)
 
 
 @dataclass(frozen=True)
-class HalfSquared(_Taped):
+class HalfSquared(_ByOperations):
     """(A - Y)^2 / 2, the sum over outputs: the gradient is the error itself."""
 
-    def tape(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector) -> list[Op]:
-        """Return half the sum of each row's squared errors."""
+    def compute(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector, do: Do) -> None:
+        """Write half the sum of each row's squared errors."""
         cells = _cells(out, losses)
-        return [
-            bound(np.subtract, P, Y, out=out),
-            bound(np.multiply, out, out, out=cells),
-            *_summed(cells, losses, 0.5),
-        ]
+        do(np.subtract, P, Y, out=out)
+        do(np.multiply, out, out, out=cells)
+        _summed(cells, losses, 0.5, do)
 
 
 @dataclass(frozen=True)
-class MeanAbsolute(_Taped):
+class MeanAbsolute(_ByOperations):
     """|A - Y|, the mean over outputs; the derivative at 0 is taken as 0."""
 
-    def tape(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector) -> list[Op]:
-        """Return the mean size of each row's errors."""
+    def compute(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector, do: Do) -> None:
+        """Write the mean size of each row's errors."""
         cells, share = _cells(out, losses), 1 / P.shape[1]
-        return [
-            bound(np.subtract, P, Y, out=out),
-            bound(np.abs, out, out=cells),
-            *_summed(cells, losses, share),
-            bound(np.sign, out, out=out),
-            bound(np.multiply, out, share, out=out),
-        ]
+        do(np.subtract, P, Y, out=out)
+        do(np.abs, out, out=cells)
+        _summed(cells, losses, share, do)
+        do(np.sign, out, out=out)
+        do(np.multiply, out, share, out=out)
 
 
 @dataclass(frozen=True)
-class Huber(_Taped):
+class Huber(_ByOperations):
     """Squared up to an error of ``delta`` and linear beyond (Huber, 1964), the mean over outputs."""
 
     delta: float = 1.0
@@ -128,27 +125,25 @@ class Huber(_Taped):
     def __post_init__(self) -> None:
         positive(delta=self.delta)
 
-    def tape(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector) -> list[Op]:
-        """Return the mean of c (|e| - c / 2) over each row, with c = min(|e|, delta)."""
+    def compute(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector, do: Do) -> None:
+        """Write the mean of c (|e| - c / 2) over each row, with c = min(|e|, delta)."""
         cells, bent, share = _cells(out, losses), np.empty_like(out), 1 / P.shape[1]
-        return [
-            bound(np.subtract, P, Y, out=out),
-            bound(np.abs, out, out=cells),
-            bound(np.minimum, cells, self.delta, out=bent),
-            bound(np.subtract, cells, bent, out=cells),
-            bound(np.multiply, cells, bent, out=cells),
-            bound(np.multiply, bent, bent, out=bent),
-            bound(np.multiply, bent, 0.5, out=bent),
-            bound(np.add, cells, bent, out=cells),
-            *_summed(cells, losses, share),
-            bound(np.maximum, out, -self.delta, out=out),
-            bound(np.minimum, out, self.delta, out=out),
-            bound(np.multiply, out, share, out=out),
-        ]
+        do(np.subtract, P, Y, out=out)
+        do(np.abs, out, out=cells)
+        do(np.minimum, cells, self.delta, out=bent)
+        do(np.subtract, cells, bent, out=cells)
+        do(np.multiply, cells, bent, out=cells)
+        do(np.multiply, bent, bent, out=bent)
+        do(np.multiply, bent, 0.5, out=bent)
+        do(np.add, cells, bent, out=cells)
+        _summed(cells, losses, share, do)
+        do(np.maximum, out, -self.delta, out=out)
+        do(np.minimum, out, self.delta, out=out)
+        do(np.multiply, out, share, out=out)
 
 
 @dataclass(frozen=True)
-class Quantile(_Taped):
+class Quantile(_ByOperations):
     """The pinball loss max(q e, (q - 1) e) of e = Y - A (Koenker and Bassett, 1978), the mean over outputs.
 
     Its minimum is the quantile ``q`` of the target; the derivative at e = 0 is taken as 0.
@@ -160,24 +155,22 @@ class Quantile(_Taped):
         positive(quantile=self.quantile)
         between(0, 1, quantile=self.quantile)
 
-    def tape(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector) -> list[Op]:
-        """Return the mean pinball loss of each row: the error times sign / 2 + (1 / 2 - q) |sign|."""
+    def compute(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector, do: Do) -> None:
+        """Write the mean pinball loss of each row: the error times sign / 2 + (1 / 2 - q) |sign|."""
         cells, tilt, share = _cells(out, losses), np.empty_like(out), 1 / P.shape[1]
-        return [
-            bound(np.subtract, P, Y, out=out),
-            bound(np.sign, out, out=tilt),
-            bound(np.abs, tilt, out=cells),
-            bound(np.multiply, cells, 0.5 - self.quantile, out=cells),
-            bound(np.multiply, tilt, 0.5, out=tilt),
-            bound(np.add, tilt, cells, out=tilt),
-            bound(np.multiply, tilt, out, out=cells),
-            *_summed(cells, losses, share),
-            bound(np.multiply, tilt, share, out=out),
-        ]
+        do(np.subtract, P, Y, out=out)
+        do(np.sign, out, out=tilt)
+        do(np.abs, tilt, out=cells)
+        do(np.multiply, cells, 0.5 - self.quantile, out=cells)
+        do(np.multiply, tilt, 0.5, out=tilt)
+        do(np.add, tilt, cells, out=tilt)
+        do(np.multiply, tilt, out, out=cells)
+        _summed(cells, losses, share, do)
+        do(np.multiply, tilt, share, out=out)
 
 
 @dataclass(frozen=True)
-class Poisson(_Taped):
+class Poisson(_ByOperations):
     """The negative log-likelihood of counts, exp(Z) - Y Z without the constant log Y!, summed over outputs.
 
     Fused with the activation exp (McCullagh and Nelder, 1989, section 6.2); targets are not negative.
@@ -191,20 +184,18 @@ class Poisson(_Taped):
             raise ValueError(f"y: poisson expects counts or rates of at least 0, found {Y.min():.4g}")
         return Y
 
-    def tape(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector) -> list[Op]:
-        """Return exp(Z) - Y Z summed over each row."""
+    def compute(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector, do: Do) -> None:
+        """Write exp(Z) - Y Z summed over each row."""
         cells = _cells(out, losses)
-        return [
-            bound(np.exp, P, out=out),
-            bound(np.multiply, Y, P, out=cells),
-            bound(np.subtract, out, cells, out=cells),
-            *_summed(cells, losses),
-            bound(np.subtract, out, Y, out=out),
-        ]
+        do(np.exp, P, out=out)
+        do(np.multiply, Y, P, out=cells)
+        do(np.subtract, out, cells, out=cells)
+        _summed(cells, losses, 1, do)
+        do(np.subtract, out, Y, out=out)
 
 
 @dataclass(frozen=True)
-class BinaryCrossEntropy(_Taped):
+class BinaryCrossEntropy(_ByOperations):
     """The negative log-likelihood of independent yes-or-no outputs, log(1 + exp(Z)) - Y Z, summed over outputs.
 
     Fused with the activation sigmoid. ``label_smoothing`` s moves targets to (1 - s) Y + s / 2
@@ -222,21 +213,19 @@ class BinaryCrossEntropy(_Taped):
         _check_probabilities(Y, "binary_cross_entropy")
         return Y * (1 - self.label_smoothing) + self.label_smoothing / 2
 
-    def tape(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector) -> list[Op]:
-        """Return log(1 + exp(Z)) - Y Z summed over each row."""
+    def compute(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector, do: Do) -> None:
+        """Write log(1 + exp(Z)) - Y Z summed over each row."""
         cells = _cells(out, losses)
-        return [
-            bound(np.multiply, Y, P, out=out),
-            bound(np.logaddexp, P, 0, out=cells),
-            bound(np.subtract, cells, out, out=cells),
-            *_summed(cells, losses),
-            *sigmoid(P, out),
-            bound(np.subtract, out, Y, out=out),
-        ]
+        do(np.multiply, Y, P, out=out)
+        do(np.logaddexp, P, 0, out=cells)
+        do(np.subtract, cells, out, out=cells)
+        _summed(cells, losses, 1, do)
+        sigmoid(P, out, do)
+        do(np.subtract, out, Y, out=out)
 
 
 @dataclass(frozen=True)
-class CategoricalCrossEntropy(_Taped):
+class CategoricalCrossEntropy(_ByOperations):
     """The negative log-likelihood of one class of several, log sum exp(Z) - Y Z.
 
     Fused with the activation softmax. ``label_smoothing`` s moves targets to (1 - s) Y + s / classes
@@ -259,24 +248,22 @@ class CategoricalCrossEntropy(_Taped):
         smoothed: Matrix = Y * (1 - self.label_smoothing) + self.label_smoothing / Y.shape[1]
         return smoothed
 
-    def tape(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector) -> list[Op]:
-        """Return log sum exp(Z) - Y Z of each row, shifted by the row's maximum."""
+    def compute(self, P: Matrix, Y: Matrix, out: Matrix, losses: Vector, do: Do) -> None:
+        """Write log sum exp(Z) - Y Z of each row, shifted by the row's maximum."""
         cells, chosen = np.empty_like(out), np.empty_like(losses)
         column = losses[:, None]
-        return [
-            bound(np.maximum.reduce, P, axis=1, out=losses),
-            spread(column, cells),
-            bound(np.subtract, P, cells, out=out),
-            bound(np.multiply, Y, out, out=cells),
-            bound(np.add.reduce, cells, axis=1, out=chosen),
-            bound(np.exp, out, out=out),
-            bound(np.add.reduce, out, axis=1, out=losses),
-            spread(column, cells),
-            bound(np.divide, out, cells, out=out),
-            bound(np.subtract, out, Y, out=out),
-            bound(np.log, losses, out=losses),
-            bound(np.subtract, losses, chosen, out=losses),
-        ]
+        do(np.maximum.reduce, P, axis=1, out=losses)
+        do(copied, column, out=cells)
+        do(np.subtract, P, cells, out=out)
+        do(np.multiply, Y, out, out=cells)
+        do(np.add.reduce, cells, axis=1, out=chosen)
+        do(np.exp, out, out=out)
+        do(np.add.reduce, out, axis=1, out=losses)
+        do(copied, column, out=cells)
+        do(np.divide, out, cells, out=out)
+        do(np.subtract, out, Y, out=out)
+        do(np.log, losses, out=losses)
+        do(np.subtract, losses, chosen, out=losses)
 
 
 LOSSES: dict[str, type[Loss]] = {

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from network.checks import at_least, between, positive
 from network.parameters import Parameters
-from network.tape import BLOCK, Op, aligned, blocks, bound, play
+from network.tape import BLOCK, Tape, aligned, blocks
 
 __all__ = ["Optimizer", "Stepper"]
 
@@ -67,17 +67,18 @@ class _FirstOrder:
         self.vectors = {name: aligned(parameters.flat.size, parameters.dtype) for name in names}
         self.rate = np.zeros((), parameters.dtype)
         self._blocks = list(zip(*map(blocks, (parameters.flat, gradients.flat, *self.vectors.values())), strict=True))
-        self._tape: list[Op] = []
+        self._tape = Tape()
 
-    def record(self, block: Callable[..., list[Op]]) -> None:
-        """Make the tape of ``block``'s operations on each block of theta, g and the remembered vectors."""
-        self._tape = [step for vectors in self._blocks for step in block(*vectors)]
+    def record(self, block: Callable[..., None]) -> None:
+        """Write down ``block``'s operations on each block of theta, g and the remembered vectors."""
+        for vectors in self._blocks:
+            block(*vectors, self._tape)
 
     def step(self, evaluate: Evaluate, rate: float) -> float:
         loss = evaluate()
         self.steps += 1
         self.prepare(rate)
-        play(self._tape)
+        self._tape.play()
         return loss
 
     def prepare(self, rate: float) -> None:
@@ -112,8 +113,9 @@ class _Descent(_FirstOrder):
         super().__init__(parameters, gradients)
         self.record(self._block)
 
-    def _block(self, theta: Vector, g: Vector) -> list[Op]:
-        return [bound(np.multiply, g, self.rate, out=g), bound(np.subtract, theta, g, out=theta)]
+    def _block(self, theta: Vector, g: Vector, do: Tape) -> None:
+        do(np.multiply, g, self.rate, out=g)
+        do(np.subtract, theta, g, out=theta)
 
 
 @dataclass(frozen=True)
@@ -159,20 +161,16 @@ class _Rolling(_FirstOrder):
         self._looks_ahead = looks_ahead
         self.record(self._block)
 
-    def _block(self, theta: Vector, g: Vector, v: Vector) -> list[Op]:
-        tape = [
-            bound(np.multiply, g, self.rate, out=g),
-            bound(np.multiply, v, self._momentum, out=v),
-            bound(np.subtract, v, g, out=v),
-        ]
-        if not self._looks_ahead:
-            return [*tape, bound(np.add, theta, v, out=theta)]
-        return [
-            *tape,
-            bound(np.subtract, theta, g, out=theta),
-            bound(np.multiply, v, self._momentum, out=g),
-            bound(np.add, theta, g, out=theta),
-        ]
+    def _block(self, theta: Vector, g: Vector, v: Vector, do: Tape) -> None:
+        do(np.multiply, g, self.rate, out=g)
+        do(np.multiply, v, self._momentum, out=v)
+        do(np.subtract, v, g, out=v)
+        if self._looks_ahead:
+            do(np.subtract, theta, g, out=theta)
+            do(np.multiply, v, self._momentum, out=g)
+            do(np.add, theta, g, out=theta)
+        else:
+            do(np.add, theta, v, out=theta)
 
 
 @dataclass(frozen=True)
@@ -199,19 +197,17 @@ class _RootMeanSquare(_FirstOrder):
         self._scratch = aligned(min(BLOCK, parameters.flat.size), parameters.dtype)
         self.record(self._block)
 
-    def _block(self, theta: Vector, g: Vector, v: Vector) -> list[Op]:
+    def _block(self, theta: Vector, g: Vector, v: Vector, do: Tape) -> None:
         options, scratch = self._options, self._scratch[: g.size]
-        return [
-            bound(np.multiply, g, g, out=scratch),
-            bound(np.multiply, scratch, 1 - options.decay, out=scratch),
-            bound(np.multiply, v, options.decay, out=v),
-            bound(np.add, v, scratch, out=v),
-            bound(np.sqrt, v, out=scratch),
-            bound(np.add, scratch, options.epsilon, out=scratch),
-            bound(np.multiply, g, self.rate, out=g),
-            bound(np.divide, g, scratch, out=g),
-            bound(np.subtract, theta, g, out=theta),
-        ]
+        do(np.multiply, g, g, out=scratch)
+        do(np.multiply, scratch, 1 - options.decay, out=scratch)
+        do(np.multiply, v, options.decay, out=v)
+        do(np.add, v, scratch, out=v)
+        do(np.sqrt, v, out=scratch)
+        do(np.add, scratch, options.epsilon, out=scratch)
+        do(np.multiply, g, self.rate, out=g)
+        do(np.divide, g, scratch, out=g)
+        do(np.subtract, theta, g, out=theta)
 
 
 @dataclass(frozen=True)
@@ -255,30 +251,29 @@ class _Moments(_FirstOrder):
         self._options = options
         self._weight_decay = weight_decay
         self._kept, self._epsilon = np.ones_like(self.rate), np.ones_like(self.rate)
-        weights = parameters.weights() if weight_decay else []
-        self._decay = [bound(np.multiply, W, self._kept, out=W) for W in weights]
+        self._decay = Tape()
+        for W in parameters.weights() if weight_decay else []:
+            self._decay(np.multiply, W, self._kept, out=W)
         self.record(self._block)
 
     def prepare(self, rate: float) -> None:
         """Let the weights decay, and correct the bias of both moments in the size of the step."""
         options = self._options
         self._kept[()] = 1 - rate * self._weight_decay
-        play(self._decay)
+        self._decay.play()
         spread = ((1 - options.beta_2) / (1 - options.beta_2**self.steps)) ** 0.5
         self.rate[()] = rate * (1 - options.beta_1) / (1 - options.beta_1**self.steps) / spread
         self._epsilon[()] = options.epsilon / spread
 
-    def _block(self, theta: Vector, g: Vector, m: Vector, v: Vector) -> list[Op]:
+    def _block(self, theta: Vector, g: Vector, m: Vector, v: Vector, do: Tape) -> None:
         options = self._options
-        return [
-            bound(np.multiply, m, options.beta_1, out=m),
-            bound(np.add, m, g, out=m),
-            bound(np.multiply, g, g, out=g),
-            bound(np.multiply, v, options.beta_2, out=v),
-            bound(np.add, v, g, out=v),
-            bound(np.sqrt, v, out=g),
-            bound(np.add, g, self._epsilon, out=g),
-            bound(np.divide, m, g, out=g),
-            bound(np.multiply, g, self.rate, out=g),
-            bound(np.subtract, theta, g, out=theta),
-        ]
+        do(np.multiply, m, options.beta_1, out=m)
+        do(np.add, m, g, out=m)
+        do(np.multiply, g, g, out=g)
+        do(np.multiply, v, options.beta_2, out=v)
+        do(np.add, v, g, out=v)
+        do(np.sqrt, v, out=g)
+        do(np.add, g, self._epsilon, out=g)
+        do(np.divide, m, g, out=g)
+        do(np.multiply, g, self.rate, out=g)
+        do(np.subtract, theta, g, out=theta)

@@ -7,17 +7,16 @@ of a row are vector operations. The members of an ensemble lie side by side, (un
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from network.activations import ACTIVATIONS
 from network.architecture import Architecture, Layer
-from network.losses import Loss, name_of, tape_of, targets
+from network.losses import Loss, name_of, record, targets
 from network.mlp import MLP
 from network.parameters import Parameters
-from network.tape import Op, blocks, bound, play, product, spread
+from network.tape import Tape, blocks, copied, product
 
 __all__ = ["Batch", "Rows", "check_link", "loss_and_gradients"]
 
@@ -79,15 +78,16 @@ class Batch:
         self._source = np.ones((architecture.inputs + 1, rows), dtype)
         self._Y = np.empty((architecture.outputs, columns), dtype)
         self._room: Rows | None = None
-        self._fill: list[Op] = []
+        self._fill = Tape()
         layers = _layers(mlp, gradients, self._source, loss, rng)
         last = layers[-1]
-        self._tape = [
-            *(step for layer in layers for step in layer.forward()),
-            *tape_of(loss, last.out.T, self._Y.T, last.dA.T, self._losses),
-            bound(np.multiply, last.dA, self._scale if is_weighted else 1 / rows, out=last.dA),
-            *(step for layer in reversed(layers) for step in layer.backward()),
-        ]
+        self._tape = tape = Tape()
+        for layer in layers:
+            layer.forward(tape)
+        record(loss, last.out.T, self._Y.T, last.dA.T, self._losses, tape=tape)
+        tape(np.multiply, last.dA, self._scale if is_weighted else 1 / rows, out=last.dA)
+        for layer in reversed(layers):
+            layer.backward(tape)
 
     def gather(self, data: Rows, indices: NDArray[np.intp]) -> None:
         """Take the rows of ``data`` at ``indices``, as many as the batch has."""
@@ -95,29 +95,28 @@ class Batch:
             self._room = data.room(len(indices))
             self._fill = self._loading(self._room)
         data.gather(indices, into=self._room)
-        play(self._fill)
+        self._fill.play()
 
     def load(self, data: Rows) -> None:
         """Take the rows of ``data``, all of them."""
-        play(self._loading(data))
+        self._loading(data).play()
 
-    def _loading(self, data: Rows) -> list[Op]:
+    def _loading(self, data: Rows) -> Tape:
         """Return what lays rows out as the passes read them: rows last, targets and weights for every member."""
         members, rows = self._shape
-        tape = [spread(data.X.T, self._source[:-1]), spread(data.Y.T[:, None], self._Y.reshape(-1, members, rows))]
-        if data.weight is None:
-            return tape
-        shares = self._shares.reshape(members, rows)
-        return [
-            *tape,
-            bound(np.multiply, data.weight, 1 / rows, out=shares[0]),
-            spread(shares[0], shares[1:]),
-            spread(self._shares, self._scale),
-        ]
+        tape = Tape()
+        tape(copied, data.X.T, out=self._source[:-1])
+        tape(copied, data.Y.T[:, None], out=self._Y.reshape(-1, members, rows))
+        if data.weight is not None:
+            shares = self._shares.reshape(members, rows)
+            tape(np.multiply, data.weight, 1 / rows, out=shares[0])
+            tape(copied, shares[0], out=shares[1:])
+            tape(copied, self._shares, out=self._scale)
+        return tape
 
     def evaluate(self) -> float:
         """Return the mean loss of the batch; its gradients by all parameters are in place afterwards."""
-        play(self._tape)
+        self._tape.play()
         return float(self._losses.dot(self._shares)) / self._shape[0]
 
 
@@ -165,26 +164,26 @@ class _Dense:
         self._source = room[: self._weights.shape[-2]]
         self._dX = dX
 
-    def forward(self) -> list[Op]:
-        """Return what computes the outputs from the inputs."""
-        source = self._cube(self._source)
-        tape = [product(self._weights.swapaxes(-1, -2), source, self._cube(self._Z))]
-        Z = self._parts(self._Z)
-        for part in zip(Z, Z if self._A is self._Z else self._parts(self._A), strict=True):
-            tape += self._activation.forward(*part)
-        return tape if self._rng is None else [*tape, *self._dropping(self._rng)]
+    def forward(self, tape: Tape) -> None:
+        """Write down what computes the outputs from the inputs."""
+        tape.append(product(self._weights.swapaxes(-1, -2), self._cube(self._source), self._cube(self._Z)))
+        parts = self._parts(self._Z)
+        for Z, A in zip(parts, parts if self._A is self._Z else self._parts(self._A), strict=True):
+            self._activation.forward(Z, A, tape)
+        if self._rng is not None:
+            self._drop(self._rng, tape)
 
-    def backward(self) -> list[Op]:
-        """Return what turns dA into the gradients by W, b and, unless this is the first layer, the inputs."""
+    def backward(self, tape: Tape) -> None:
+        """Write down what turns dA into the gradients by W, b and, unless this is the first layer, the inputs."""
         dZ = self.dA
-        tape = [] if self._rng is None else [bound(np.multiply, dZ, self._mask, out=dZ)]
-        for part in zip(*map(self._parts, (dZ, self._Z, self._A)), strict=True):
-            tape += self._activation.backward(*part)
+        if self._rng is not None:
+            tape(np.multiply, dZ, self._mask, out=dZ)
+        for dA, Z, A in zip(*map(self._parts, (dZ, self._Z, self._A)), strict=True):
+            self._activation.backward(dA, Z, A, tape)
         tape.append(product(self._cube(self._source), self._cube(dZ).swapaxes(-1, -2), self._gradients))
         if self._dX is not None:
             W = self._weights[..., : len(self._dX), :]
             tape.append(product(W, self._cube(dZ), self._cube(self._dX)))
-        return tape
 
     def _parts(self, array: Matrix) -> list[Matrix]:
         """Cut an array into what the activation takes at a time: blocks, or all of it, rows first."""
@@ -196,16 +195,14 @@ class _Dense:
             return array
         return array.reshape(len(array), self._members, self._rows).swapaxes(0, 1)
 
-    def _dropping(self, rng: np.random.Generator) -> list[Op]:
+    def _drop(self, rng: np.random.Generator, tape: Tape) -> None:
         """Drop outputs and scale those kept by 1 / (1 - dropout), "inverted" (Srivastava et al., 2014, section 10)."""
         mask, kept = self._mask, 1 - self._dropout
-        return [
-            partial(rng.random, out=mask, dtype=mask.dtype.type),
-            bound(np.add, mask, kept, out=mask),
-            bound(np.floor, mask, out=mask),
-            bound(np.multiply, mask, 1 / kept, out=mask),
-            bound(np.multiply, self._A, mask, out=self.out),
-        ]
+        tape(rng.random, out=mask, dtype=mask.dtype.type)
+        tape(np.add, mask, kept, out=mask)
+        tape(np.floor, mask, out=mask)
+        tape(np.multiply, mask, 1 / kept, out=mask)
+        tape(np.multiply, self._A, mask, out=self.out)
 
 
 def loss_and_gradients(

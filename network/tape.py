@@ -4,17 +4,19 @@ Looking up a function, turning a Python number into an array and allocating a re
 a small network. An operation that is bound does none of them when it is called.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["Op", "aligned", "blocks", "bound", "constant", "play", "product", "spread"]
+__all__ = ["BLOCK", "Do", "Tape", "aligned", "blocks", "constant", "copied", "now", "product"]
 
 Array = NDArray[np.floating]
 Op = Callable[[], object]
+Do = Callable[..., None]
+"""Does an operation now, or writes it down: called with a function of NumPy, its inputs and ``out``."""
 
 BLOCK = 2**16
 """Elements that are taken through all operations before the next: a block of some arrays fits a processor's cache."""
@@ -54,10 +56,25 @@ def _constants(value: float, dtype: np.dtype[Any]) -> NDArray[Any]:
     return made
 
 
-def bound(ufunc: Callable[..., object], *inputs: NDArray[Any] | float, out: NDArray[Any], **options: Any) -> Op:
-    """Return ``ufunc(*inputs, out=out)`` to be called later, numbers being made arrays of the type of ``out``."""
-    arrays = [value if isinstance(value, np.ndarray) else np.array(value, out.dtype) for value in inputs]
-    return partial(ufunc, *arrays, out=out, **options)
+class Tape(list[Op]):
+    """Operations in their order: calling the tape as one would the operation, with ``out``, writes it down."""
+
+    def __call__(
+        self, function: Callable[..., object], *inputs: NDArray[Any] | float, out: NDArray[Any], **options: Any
+    ) -> None:
+        """Write ``function(*inputs, out=out)`` down, numbers being made arrays of the type of ``out``."""
+        arrays = [value if isinstance(value, np.ndarray) else np.array(value, out.dtype) for value in inputs]
+        self.append(partial(function, *arrays, out=out, **options))
+
+    def play(self) -> None:
+        """Call one operation after the other."""
+        for step in self:
+            step()
+
+
+def now(function: Callable[..., object], *inputs: NDArray[Any] | float, out: NDArray[Any], **options: Any) -> None:
+    """Call the operation at once, where nothing is repeated."""
+    function(*inputs, out=out, **options)
 
 
 def product(A: Array, B: Array, out: Array) -> Op:
@@ -65,15 +82,9 @@ def product(A: Array, B: Array, out: Array) -> Op:
     return partial(np.dot if out.ndim == 2 else np.matmul, A, B, out)  # noqa: PLR2004 - a matrix
 
 
-def spread(column: Array, out: Array) -> Op:
-    """Return the copying of an array to all of a larger one, to be made later.
+def copied(source: Array, *, out: Array) -> None:
+    """Copy an array to all of another, which may be larger.
 
-    An operation on arrays of both shapes would do the same in a buffer that it allocates for each call.
+    An operation on arrays of two shapes would do the same in a buffer that it allocates for each call.
     """
-    return partial(np.copyto, out, column)
-
-
-def play(tape: Iterable[Op]) -> None:
-    """Call one operation after the other."""
-    for step in tape:
-        step()
+    np.copyto(out, source)

@@ -5,7 +5,7 @@ import pytest
 
 from network import ACTIVATIONS, LOSSES, MLP, Layer, Loss, Parameters, loss_and_gradients
 from network.activations import ReLU
-from network.tape import Op, play
+from network.tape import Do, now
 from tests.network.networks import Matrix, data, last_activation, made_loss, mlp
 
 STEP = 1e-6
@@ -40,12 +40,12 @@ def test_an_activation_maps_gradients_back_as_its_derivative_says(name: str) -> 
 
     def forward(values: Matrix) -> Matrix:
         out = np.empty_like(values)
-        play(activation.forward(values.copy(), out))
+        activation.forward(values.copy(), out, now)
         return out
 
     along = (forward(Z + STEP * v) - forward(Z - STEP * v)) / (2 * STEP)
     back = w.copy()
-    play(activation.backward(back, Z.copy(), forward(Z)))
+    activation.backward(back, Z.copy(), forward(Z), now)
     assert np.sum(w * along) == pytest.approx(np.sum(back * v), abs=1e-7)
 
 
@@ -56,7 +56,7 @@ def test_an_activation_may_work_in_place_unless_it_keeps_its_input(name: str) ->
     apart = np.empty_like(Z)
     activation.apply(Z.copy(), apart)
     if not activation.keeps_input:
-        play(activation.forward(Z, Z))
+        activation.forward(Z, Z, now)
         assert np.array_equal(Z, apart)
 
 
@@ -94,8 +94,8 @@ def test_the_contract_catches_a_relu_derivative_that_looks_at_the_wrong_sign(mon
     class TutorialReLU(ReLU):
         """The activation is never negative, so that `A >= 0` is true everywhere."""
 
-        def backward(self, dA: Matrix, Z: Matrix, A: Matrix) -> list[Op]:
-            return [lambda: np.multiply(dA, A >= 0, out=dA)]
+        def backward(self, dA: Matrix, Z: Matrix, A: Matrix, do: Do) -> None:
+            do(lambda A, out: np.multiply(out, A >= 0, out=out), A, out=dA)
 
     network = mlp(Layer(6, "relu"), Layer(3, "identity"))
     X, y = data("half_squared")

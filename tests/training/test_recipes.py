@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from network import ACTIVATIONS, EpochRecord, FitResult
 from network.activations import ReLU
-from network.tape import Op
+from network.tape import Do
 from training.artifacts import evaluate_parts
 from training.cookbook import load_recipe, recipe_names
 from training.evaluation import class_codes
@@ -18,6 +18,7 @@ from training.fitting import fit_recipe
 from training.job import Order, read_table
 from training.prepared import Prepared, prepare
 
+Array = NDArray[np.floating]
 PAGE = Path(__file__).parents[2] / "README.md"
 
 
@@ -148,8 +149,8 @@ def test_a_derivative_taken_at_the_activation_misses_the_tutorials_figure(
     class TutorialReLU(ReLU):
         """The activation is never negative, so that `A >= 0` is true everywhere."""
 
-        def backward(self, dA: NDArray[np.floating], Z: NDArray[np.floating], A: NDArray[np.floating]) -> list[Op]:
-            return [lambda: np.multiply(dA, A >= 0, out=dA)]
+        def backward(self, dA: Array, Z: Array, A: Array, do: Do) -> None:
+            do(lambda A, out: np.multiply(out, A >= 0, out=out), A, out=dA)
 
     monkeypatch.setitem(ACTIVATIONS, "relu", TutorialReLU())
     assert fitted("mnist-dropout", data_folder).metrics["test.accuracy"] < 0.85
