@@ -18,12 +18,12 @@ from training.kinds import identifies, inferred
 from training.levels import category_feature, fewest_rows, levels_of
 from training.recipe import Data, Encoding
 from training.table import Column, Meaning
+from training.tails import heavy_tail
 
 __all__ = ["Described", "describe"]
 
 PLAIN = Meaning("number")
 SMALL_ROWS = 50  # in a smaller table one other value may matter
-TAIL = 10  # times the distance between the quantiles at 5 and 95 %
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ def _judged(
         dates = date_feature(part, meaning.form, may_miss=may_miss)
         return dates, Decision(column.name, "date", _said(meaning.why, _missing(dates)), meaning.instead)
     numbers = feature_of(part, encoding, may_miss=may_miss)
-    why = _said(meaning.why or _tail(part), _missing(numbers))
+    why = _said(meaning.why or heavy_tail(part.values[~part.is_missing]), _missing(numbers))
     return numbers, Decision(column.name, "number", why, meaning.instead)
 
 
@@ -135,14 +135,3 @@ def _constant(part: Column, data: Data, encoding: Encoding) -> str | None:
     if others < fewest and len(known) >= SMALL_ROWS:
         return f"the same in all but fewer than {fewest} training rows"
     return None
-
-
-def _tail(part: Column) -> str:
-    """Say that numbers reach far beyond what is usual, or nothing."""
-    values = part.values[~part.is_missing].astype(np.float64)
-    low, usual_low, usual_high, high = np.quantile(values, (0.0, 0.05, 0.95, 1.0)).tolist()
-    reach = max(high - usual_high, usual_low - low)
-    if usual_low < usual_high and reach > TAIL * (usual_high - usual_low):
-        usual = f"nine in ten lie between {usual_low:.4g} and {usual_high:.4g}"
-        return f"a heavy tail: {usual}, all between {low:.4g} and {high:.4g}"
-    return ""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from predictor import CategoricalFeature
 from training.recipe import Data, Encoding
 from training.table import Column
+from training.wording import alike
 
 __all__ = ["Levels", "category_feature", "fewest_rows", "levels_of"]
 
@@ -46,10 +47,11 @@ class Levels:
         """What became of the texts, unless each is told apart."""
         if self.given:
             return "nearly every text is different: only whether there is one"
+        twins = alike(self.counts)
         if not self.others:
-            return ""
+            return twins
         kept = f"the {len(self.counts)} frequent ones of {self.distinct:,} texts"
-        return f"{kept}; the others, in {self.others:,} rows, count as one"
+        return f"{kept}; the others, in {self.others:,} rows, count as one{'; ' if twins else ''}{twins}"
 
     @property
     def instead(self) -> str:

@@ -12,6 +12,8 @@ from predictor.wording import hint, shown
 from training.errors import DataError
 from training.kinds import as_asked, inferred
 from training.table import Column, Table
+from training.tails import heavy_tail
+from training.wording import alike
 
 __all__ = ["NAMES_SHOWN", "Problem", "Target", "Task", "pose"]
 
@@ -118,25 +120,35 @@ def _resolved(source: str, column: Column, task: Task | None, notes: list[str]) 
     distinct, codes = np.unique(column.values if column.is_numeric else column.values.astype(str), return_inverse=True)
     where = f"{source}: target {shown(column.name)}"
     if len(distinct) == 1:
-        raise DataError(
-            f"{where}: expected at least two different values, found only {shown(str(_label(distinct[0])))}"
-        )
+        found = shown(str(_label(distinct[0])))
+        raise DataError(f"{where}: expected at least two different values, found only {found}")
+    if column.reading:
+        notes.append(f"the target: {column.reading}")
     if task is None:
-        task = _inferred(column, distinct)
+        task = _inferred(column, distinct, where)
         if column.is_numeric:
             other = "number" if task == "classes" else "classes"
             notes.append(f"the target has {len(distinct)} different values: taken as {task}; otherwise: --task {other}")
     if task == "number":
         if not column.is_numeric:
             raise DataError(f"{where}: expected numbers for the task 'number', found text such as {shown(distinct[0])}")
-        return Target(column.name, "number", (), column.values.astype(np.float64))
+        values = column.values.astype(np.float64)
+        if tail := heavy_tail(values):
+            notes.append(f"the target has {tail}; --set fit.loss=huber keeps the few large ones from ruling the fit")
+        return Target(column.name, "number", (), values)
     if len(distinct) > CLASSES_ALLOWED:
         raise DataError(f"{where}: expected at most {CLASSES_ALLOWED} classes, found {len(distinct)} different values")
-    return Target(column.name, "classes", tuple(_label(value) for value in distinct.tolist()), codes.astype(np.int64))
+    labels = tuple(_label(value) for value in distinct.tolist())
+    if twins := alike(map(str, labels)):
+        notes.append(f"the target: {twins}")
+    return Target(column.name, "classes", labels, codes.astype(np.int64))
 
 
-def _inferred(column: Column, distinct: NDArray[Any]) -> Task:
+def _inferred(column: Column, distinct: NDArray[Any], where: str) -> Task:
     if not column.is_numeric:
+        if len(distinct) > max(CLASSES_LIMIT, len(column.values) / 2):
+            found = f"{len(distinct)} different texts in {len(column.values)} rows, such as {shown(distinct[0])}"
+            raise DataError(f"{where}: expected numbers, or classes that repeat, found {found}; if so: --task classes")
         return "classes"
     are_whole = bool((distinct == np.floor(distinct)).all())
     repeat = len(column.values) >= ROWS_A_CLASS * len(distinct)

@@ -2,11 +2,12 @@
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from predictor.wording import shown
 from training.toml_text import toml_key
 
-__all__ = ["count", "kind_key", "metrics_table", "option"]
+__all__ = ["alike", "count", "kind_key", "metrics_table", "option"]
 
 PARTS = ("train", "validation", "test")
 
@@ -25,6 +26,16 @@ def option(key: str, value: object) -> str:
 def kind_key(column: str) -> str:
     """Return the key of a recipe that says what kind a column is; names other than bare words are quoted."""
     return f"data.kinds.{toml_key(column)}"
+
+
+def alike(texts: Iterable[str]) -> str:
+    """Say which two of different texts are the same but for capitals and spaces, or return nothing."""
+    seen: dict[str, str] = {}
+    for text in texts:
+        other = seen.setdefault(" ".join(text.casefold().split()), text)
+        if other != text:
+            return f"{shown(other)} and {shown(text)} are told apart"
+    return ""
 
 
 def metrics_table(metrics: Mapping[str, float]) -> str:

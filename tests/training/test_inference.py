@@ -235,3 +235,9 @@ def test_alike_decisions_share_a_line_and_each_stands_by_itself_as_json() -> Non
         "why": "it looks like a name or free text",
         "otherwise": "--set 'data.keep=[\"n1\"]'",
     }
+
+
+def test_texts_that_differ_in_capitals_alone_are_told_apart_and_said() -> None:
+    feature, said = only(text("sex", ["Male", "male", "female", " female"] * (ROWS // 4)))
+    assert len(feature.categories) == 4
+    assert said == "category  'sex': ' female' and 'female' are told apart"

@@ -98,4 +98,18 @@ def test_a_target_of_one_value_or_none_is_refused() -> None:
 def test_more_classes_than_a_network_can_tell_are_refused() -> None:
     names = [f"a{i}" for i in range(1001)]
     with pytest.raises(DataError, match="expected at most 1000 classes, found 1001 different values"):
-        pose(table(x=list(range(1001)), y=names), target="y", task=None)
+        pose(table(x=list(range(1001)), y=names), target="y", task="classes")
+
+
+def test_a_target_that_names_the_rows_is_refused_unless_the_task_is_said() -> None:
+    names = [f"name {i}" for i in range(30)]
+    with pytest.raises(DataError, match="found 30 different texts in 30 rows, such as 'name 0'; if so: --task classes"):
+        pose(table(x=[1.0] * 30, y=names), target="y", task=None)
+    assert len(pose(table(x=[1.0] * 30, y=names), target="y", task="classes").target.labels) == 30
+
+
+def test_what_is_odd_about_a_target_is_said() -> None:
+    tail = pose(table(x=[1.0] * 100, y=[i / 100 for i in range(99)] + [1e6]), target="y", task=None).notes[1]
+    assert tail.startswith("the target has a heavy tail: nine in ten lie between 0.0495 and 0.9405, all between 0 and")
+    twins = pose(table(x=[1.0] * 4, y=["Yes", "no", "yes", "no"]), target="y", task=None).notes
+    assert twins == ("the target: 'Yes' and 'yes' are told apart",)
