@@ -276,7 +276,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         from training.estimators.serving import from_sklearn  # noqa: PLC0415 - only those who publish need all of it
 
         check_is_fitted(self)
-        return from_sklearn(self, self._seen, names=getattr(self, "feature_names_in_", None), target=target)
+        return from_sklearn(self, target=target)
 
     def publish(self, models: str | Path, name: str, *, target: str = "target", promote: bool = True) -> int:
         """Publish the fitted network as the next version of a model, and return the version.

@@ -165,13 +165,23 @@ def columns_in(X: Any, names: Sequence[str] | None = None) -> tuple[Column, ...]
 
 
 def _arrow(X: Any) -> pa.Table:
-    if isinstance(X, pa.Table):
-        return X
     if not hasattr(X, "iloc"):
-        return pa.table(X)
+        table = X if isinstance(X, pa.Table) else pa.table(X)
+        return pa.table([_without_views(cells) for cells in table.columns], table.column_names)
     columns = [X.iloc[:, place] for place in range(X.shape[1])]  # one by one: an error names its column
     names = [str(name) for name in X.columns]
     return pa.table([_array(column, name) for column, name in zip(columns, names, strict=True)], names)
+
+
+def _without_views(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Turn views of text, as polars gives it, into text: Arrow has no operators for categories of views."""
+    kind = cells.type
+    if pa.types.is_string_view(kind):
+        return cells.cast(pa.string())
+    if not pa.types.is_dictionary(kind) or not pa.types.is_string_view(kind.value_type):
+        return cells
+    parts = [pa.DictionaryArray.from_arrays(part.indices, part.dictionary.cast(pa.string())) for part in cells.chunks]
+    return pa.chunked_array(parts, pa.dictionary(kind.index_type, pa.string()))
 
 
 def _array(cells: Any, name: str) -> pa.Array:

@@ -174,7 +174,8 @@ class MLPRegressor(RegressorMixin, Perceptron):
         if not isinstance(own, str) or own not in KNOWN:
             known, found = ", ".join(KNOWN), str(own)
             message = f"loss: expected one of {known}, or an object with link, prepare and rows, found {shown(found)}"
-            raise ValueError(message + hint(found, KNOWN))
+            is_size = isinstance(own, (int, list, tuple))
+            raise ValueError(message + ("; name hidden_layer_sizes=" if is_size else hint(found, KNOWN)))
         options = {"huber": {"delta": self.delta}, "quantile": {"quantile": self.quantile}}.get(own, {})
         loss = LOSSES[KNOWN[own]](**options)
         return loss, loss.link or "identity"

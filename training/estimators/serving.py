@@ -1,6 +1,6 @@
 """From a fitted estimator to a model that the service answers with."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from network import MLP, Architecture, Layer, Parameters
 from predictor import Calibration, ClassOutputs, FolderRepository, NumberOutputs, Predictor, save_bytes
-from training.estimators.assembling import Seen, assembled, cells_of, schema_of
+from training.estimators.assembling import Seen, assembled, cells_of, made_up, schema_of
 from training.estimators.choices import OTHER_NAMES
 from training.estimators.columns import Tracked, raw_cells, transformed, unscaled
 from training.estimators.frames import Encoder, columns_in
@@ -22,15 +22,19 @@ __all__ = ["from_sklearn", "publish"]
 MATRIX = 2
 
 
-def from_sklearn(model: Any, X: Any, *, names: Iterable[str] | None = None, target: str = "target") -> Predictor:
+def from_sklearn(model: Any, X: Any = None, *, names: Iterable[str] | None = None, target: str = "target") -> Predictor:
     """Return a fitted perceptron, scikit-learn's or ours, as a predictor that gives equal answers.
 
     ``model`` may stand behind a Pipeline of scalers, imputers, one-hot encoders and column transformers, and in a
     TransformedTargetRegressor with a scaler. ``X`` holds rows like those it was fitted to, an array or a DataFrame of
-    (rows, features): they give the ranges, the histograms and the golden rows. ``names`` names the columns of an
-    array, ``target`` what is predicted. Raises ValueError for what a model file has no words for.
+    (rows, features): they give the ranges, the histograms and the golden rows. Without it an estimator of ours that
+    stands alone gives rows of its own; of any other, any value is in range and the golden rows are made up. ``names``
+    names the columns of an array, ``target`` what is predicted. Raises ValueError for what a model file has no words
+    for.
     """
     offset, scale = np.zeros(1), np.ones(1)
+    if names is None and not hasattr(X, "columns"):
+        names = getattr(model, "feature_names_in_", None)
     if isinstance(model, TransformedTargetRegressor):
         offset, scale = unscaled(model.transformer_, 1)
         model = model.regressor_
@@ -41,18 +45,29 @@ def from_sklearn(model: Any, X: Any, *, names: Iterable[str] | None = None, targ
     network = _network(mlp)
     outputs = _outputs(mlp, target, network.architecture.outputs, offset, scale)
     about: dict[str, Any] = {"source": type(mlp).__name__, "calibration": _calibration(mlp, scale)}
+    if X is None and not steps:
+        X = getattr(mlp, "_seen", None)
     encoder: Encoder | None = getattr(mlp, "_encoder", None)
     if encoder is not None:
         if steps:
             raise ValueError("an estimator that encodes its own columns cannot be converted behind other steps")
         cells = X if isinstance(X, list) else encoder.cells(columns_in(X))
         return assembled(encoder.schema, cells, network, outputs, rows=len(cells), **about)
-    seen = X if isinstance(X, Seen) else None
-    raw, known = raw_cells(X if seen is None else seen.rows)
-    columns = [Tracked(str(name), place) for place, name in enumerate(known if names is None else names)]
+    raw, columns = _columns(X, names, steps[0] if steps else mlp)
     for step in steps:
         columns = transformed(step, columns)
-    return assembled(schema_of(columns, raw, seen), cells_of(columns, raw), network, outputs, rows=len(raw), **about)
+    schema = schema_of(columns, raw, X if isinstance(X, Seen) else None)
+    cells = made_up(columns) if raw is None else cells_of(columns, raw)
+    return assembled(schema, cells, network, outputs, rows=0 if raw is None else len(raw), **about)
+
+
+def _columns(X: Any, names: Iterable[str] | None, first: Any) -> tuple[NDArray[Any] | None, Sequence[Tracked]]:
+    """Return the raw cells, (rows, features), where there are rows, and the raw columns, which ``first`` takes."""
+    if X is None:
+        raw, found = None, [f"x{place}" for place in range(first.n_features_in_)]
+    else:
+        raw, found = raw_cells(X.rows if isinstance(X, Seen) else X)
+    return raw, [Tracked(str(name), place) for place, name in enumerate(found if names is None else names)]
 
 
 def publish(

@@ -25,9 +25,9 @@ HALF = 0.5
 def to_onnx(model: Any, path: str | Path) -> Path:
     """Write a model as an ONNX file, and return its path.
 
-    ``model`` is a model file, a `predictor.Predictor` or a fitted estimator of `training`. See docs/exchange.md for
-    the inputs and outputs of the graph. Raises ValueError for a model that ONNX has no words for, ArtifactError for a
-    model file that cannot be read, and ImportError without the extra `exchange`.
+    ``model`` is a model file, a `predictor.Predictor`, or a fitted estimator or pipeline that `from_sklearn` takes. See
+    docs/exchange.md for the inputs and outputs of the graph. Raises ValueError for a model that ONNX has no words for,
+    ArtifactError for a model file that cannot be read, and ImportError without the extra `exchange`.
     """
     path = Path(path)
     data = onnx_bytes(_predictor(model))
@@ -54,13 +54,9 @@ def _predictor(model: Any) -> Predictor:
         return model
     if isinstance(model, str | Path):
         return load(Path(model))
-    if hasattr(model, "to_predictor"):
-        found: Predictor = model.to_predictor()
-        return found
-    raise ValueError(
-        f"expected a model file, a predictor or a fitted estimator of training, found {type(model).__name__}; "
-        "from_sklearn(model, X) makes a predictor of scikit-learn's"
-    )
+    from training.estimators.serving import from_sklearn  # noqa: PLC0415 - model files need none of it
+
+    return from_sklearn(model)
 
 
 def _model(predictor: Predictor) -> Any:

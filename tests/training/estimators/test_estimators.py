@@ -119,6 +119,8 @@ def test_what_is_no_loss_is_refused(loss: Any) -> None:
         ValueError, match=r"loss: expected one of squared_error, .*, or an object with link, prepare and"
     ):
         MLPRegressor(loss).fit(XD, yd)
+    with pytest.raises(ValueError, match=r"found '\(16, 8\)'; name hidden_layer_sizes="):
+        MLPRegressor((16, 8)).fit(XD, yd)
 
 
 def test_class_weights_move_the_boundary() -> None:

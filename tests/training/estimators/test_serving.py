@@ -133,3 +133,16 @@ def test_intervals_and_a_scaled_target_are_published_in_the_targets_units() -> N
     assert found.calibration is not None
     np.testing.assert_allclose(found.calibration.scores, np.array(inner_scores) * yd.std())
     np.testing.assert_allclose(answers(found, XD.tolist())[:, 0], outer.predict(XD), rtol=1e-4)
+
+
+def test_without_rows_a_model_has_any_range_and_rows_that_are_made_up() -> None:
+    frame = pd.DataFrame(X, columns=["a", "b", "c", "d"])
+    for model in (theirs.MLPClassifier(8, max_iter=30), make_pipeline(StandardScaler(), MLPClassifier(8, max_iter=30))):
+        predictor = from_sklearn(model.fit(frame, y))
+        assert predictor.schema.names == ("a", "b", "c", "d")
+        assert (len(predictor.golden.rows), predictor.reference) == (8, None)
+        assert answers(predictor, X.tolist())[0] == model.predict(frame).tolist()
+    alone = from_sklearn(MLPClassifier(8, max_iter=30).fit(X, y))
+    assert alone.schema.names == ("x0", "x1", "x2", "x3")
+    assert [feature.low for feature in alone.schema.features] == X.min(axis=0).tolist()
+    assert alone.reference is not None

@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 import pytest
+from sklearn import neural_network as theirs
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.pipeline import make_pipeline
@@ -25,7 +26,7 @@ from predictor import (
     Schema,
     save_bytes,
 )
-from tests.predictor.models import flowers, houses, mlp, visits
+from tests.predictor.models import flowers, houses, mlp
 from training import MLPClassifier, MLPRegressor, from_sklearn, to_onnx
 from training.cli import main
 
@@ -176,10 +177,12 @@ def test_the_command_writes_a_file_or_says_why_not(
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"expected a model file, .* found StandardScaler; from_sklearn"):
+    with pytest.raises(ValueError, match=r"StandardScaler is no perceptron that was fitted"):
         to_onnx(StandardScaler(), tmp_path / "model.onnx")
 
 
-def test_dates_are_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="column 'on' holds dates, and ONNX has no operator that reads one"):
-        to_onnx(visits(), tmp_path / "model.onnx")
+def test_a_pipeline_of_scikit_learns_own_is_written_as_it_is(tmp_path: Path) -> None:
+    model = make_pipeline(StandardScaler(), theirs.MLPClassifier(8, max_iter=30, random_state=0)).fit(X, y)
+    found, probabilities = run(to_onnx(model, tmp_path / "model.onnx"), {"X": X.astype(np.float32)})
+    assert found.tolist() == model.predict(X).tolist()
+    np.testing.assert_allclose(probabilities, model.predict_proba(X), atol=1e-6)
