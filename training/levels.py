@@ -16,6 +16,7 @@ SMALL_ROWS = 100  # in a smaller table every text counts
 MOST_ASKED = 10  # rows that are enough for a text of its own, however many there are
 COVERED, HARDLY = 0.5, 0.1
 MISSING = ""
+FEWEST_LEVELS, MOST_LEVELS, MOST_CELLS = 100, 500, 10_000_000
 
 
 def fewest_rows(rows: int, data: Data) -> int:
@@ -66,14 +67,19 @@ class Levels:
         return is_name or self.others > (1 - HARDLY) * rows
 
 
+def _most(rows: int) -> int:
+    """Return how many texts of a column are told apart: as many as keep their columns of X within some 40 MB."""
+    return max(FEWEST_LEVELS, min(MOST_LEVELS, MOST_CELLS // rows))
+
+
 def levels_of(part: Column, data: Data, encoding: Encoding) -> Levels:
-    """Count the texts of the training rows; the commonest `data.levels` of those that are frequent are told apart."""
+    """Count the texts of the training rows; the commonest of those that are frequent are told apart."""
     found = Counter(part.values.tolist())
     gone = found.pop(None, 0)
     fewest = 1 if encoding.unknown == "refuse" else fewest_rows(len(part.values), data)
     frequent = [(text, count) for text, count in found.items() if count >= fewest]
     frequent.sort(key=lambda pair: (-pair[1], pair[0]))
-    kept = dict(sorted(frequent[: data.levels]))
+    kept = dict(sorted(frequent[: data.levels or _most(len(part.values))]))
     is_own = gone >= fewest_rows(len(part.values), data) and gone > 0 and MISSING not in found
     return Levels(kept, len(found), found.total() - sum(kept.values()), is_own)
 

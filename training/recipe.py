@@ -114,7 +114,7 @@ class Data(Strict):
     encoding: Annotated[str, AfterValidator(_encoding)] | None = None
     header: bool | None = None
     rare: Count | None = None
-    levels: Annotated[int, Field(ge=1, le=10_000)] = 100
+    levels: Annotated[int, Field(ge=1, le=10_000)] | None = None
     memory: Annotated[str, AfterValidator(_size)] | None = None
 
 
