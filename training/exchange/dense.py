@@ -26,7 +26,12 @@ OTHER_NAMES = {
     "swish": "silu",
     "leakyrelu": "leaky_relu",
     "exponential": "exp",
+    "gelu_tanh": "gelu",
 }
+OTHER_GELU = (
+    "activations: 'gelu' is by the error function in PyTorch and Keras, which has no equal here; the tanh "
+    "approximation, GELU('tanh'), is 'gelu_tanh'"
+)
 NAMES_SHOWN = 20
 Matrix = NDArray[Any]
 
@@ -63,6 +68,8 @@ def read_file(path: str | Path) -> bytes:
 def activation_named(name: object) -> str:
     """Return this project's name of an activation; ValueError for one that it does not have."""
     folded = str(name).lower()
+    if folded == "gelu":
+        raise ValueError(OTHER_GELU)
     found = OTHER_NAMES.get(folded, folded)
     if found not in ACTIVATIONS:
         near = hint(folded, [*ACTIVATIONS, *OTHER_NAMES])

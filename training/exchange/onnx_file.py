@@ -2,16 +2,16 @@
 
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from predictor import CategoricalFeature, ClassOutputs, NumberOutputs, Predictor, Schema, load
+from predictor import ClassOutputs, NumberOutputs, Predictor, load
 from training.exchange.needs import library
-from training.exchange.onnx_graph import MATRIX, Graph, encoded, layers
+from training.exchange.onnx_columns import encoded, feeds
+from training.exchange.onnx_graph import Graph
+from training.exchange.onnx_layers import layers
 
 __all__ = ["onnx_bytes", "to_onnx"]
 
@@ -122,7 +122,7 @@ def _values(graph: Graph, outputs: NumberOutputs, A: str, types: Any) -> list[An
 def _prove(model: Any, predictor: Predictor) -> None:
     """Compute the golden rows by ONNX's own reference; ValueError unless they come out as the model has them."""
     evaluator = library("onnx.reference").ReferenceEvaluator(model)
-    found = evaluator.run(None, _feeds(predictor.schema, predictor.golden.rows))[-1]
+    found = evaluator.run(None, feeds(predictor.schema, predictor.golden.rows))[-1]
     outputs, golden = predictor.outputs, predictor.golden.outputs
     expected: Any = outputs.decode(golden)
     if isinstance(outputs, ClassOutputs):
@@ -135,17 +135,3 @@ def _prove(model: Any, predictor: Predictor) -> None:
         is_right = np.allclose(found.reshape(expected.shape), expected, rtol=TOLERANCE, atol=TOLERANCE * size)
     if not is_right:
         raise ValueError("the ONNX graph does not give the golden answers of the model: it cannot be exported")
-
-
-def _feeds(schema: Schema, rows: Sequence[Sequence[float | str | None]]) -> dict[str, NDArray[Any]]:
-    """Return raw rows as the inputs of the graph: NaN and the empty text stand for a missing cell."""
-    if schema.is_numeric:
-        matrix = np.array([[np.nan if cell is None else cell for cell in row] for row in rows], np.float32)
-        return {MATRIX: matrix}
-    feeds: dict[str, NDArray[Any]] = {}
-    for feature, cells in zip(schema.features, zip(*rows, strict=True), strict=True):
-        is_text = isinstance(feature, CategoricalFeature)
-        missing: Any = "" if is_text else np.nan
-        column = [missing if cell is None else cell for cell in cells]
-        feeds[feature.name] = np.array(column, object if is_text else np.float32).reshape(-1, 1)
-    return feeds

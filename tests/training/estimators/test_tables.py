@@ -201,19 +201,17 @@ def test_what_is_published_takes_the_raw_columns(tmp_path: Path, members: int) -
         from_sklearn(make_pipeline("passthrough", model), TABLE)
 
 
-def test_a_table_without_dates_goes_to_onnx_with_its_text(tmp_path: Path) -> None:
-    table = TABLE.drop(columns=["sold", "rooms", "note", "is_new"])
+def test_a_table_goes_to_onnx_with_its_text_and_its_dates(tmp_path: Path) -> None:
+    table = TABLE.drop(columns=["rooms", "note", "is_new"])
     model = MLPRegressor(scale_target=True, **FAST).fit(table, PRICE)
     session = onnxruntime.InferenceSession(to_onnx(model, tmp_path / "flats.onnx").read_bytes())
     feeds = {
         "size": table[["size"]].to_numpy(np.float32),
         "colour": table[["colour"]].to_numpy(object),
         "town": table[["town"]].fillna("").to_numpy(object),
+        "sold": table[["sold"]].to_numpy("datetime64[s]").astype(np.float64),
     }
     np.testing.assert_allclose(session.run(None, feeds)[0], model.predict(table), rtol=1e-4, atol=1e-2)
-    dates = MLPRegressor(**FAST).fit(TABLE[["sold", "size"]], PRICE)
-    with pytest.raises(ValueError, match="column 'sold' holds dates, and ONNX has no operator"):
-        dates.to_onnx(tmp_path / "dates.onnx")
 
 
 def test_members_answer_with_their_mean(tmp_path: Path) -> None:

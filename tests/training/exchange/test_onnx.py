@@ -19,6 +19,7 @@ from network import ACTIVATIONS, Architecture, Layer
 from predictor import (
     CategoricalFeature,
     ClassOutputs,
+    DateFeature,
     Golden,
     NumberOutputs,
     NumericFeature,
@@ -26,6 +27,7 @@ from predictor import (
     Schema,
     save_bytes,
 )
+from predictor.dates import LIMITS, moment
 from tests.predictor.models import flowers, houses, mlp
 from training import MLPClassifier, MLPRegressor, from_sklearn, to_onnx
 from training.cli import main
@@ -186,3 +188,29 @@ def test_a_pipeline_of_scikit_learns_own_is_written_as_it_is(tmp_path: Path) -> 
     found, probabilities = run(to_onnx(model, tmp_path / "model.onnx"), {"X": X.astype(np.float32)})
     assert found.tolist() == model.predict(X).tolist()
     np.testing.assert_allclose(probabilities, model.predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("missing", ["zeros", None])
+def test_dates_are_inputs_in_seconds(tmp_path: Path, missing: Any) -> None:
+    parts = ("trend", "year", "month", "week", "day")
+    dates = DateFeature(
+        "when", parts=parts, offset=9e3, scale=4e3, missing=missing, low="1999-01-01", high="2031-01-01"
+    )
+    schema = Schema((dates, CategoricalFeature("c", ("a", "b"), counts=(1, 1))))
+    network = mlp(Architecture(schema.width, (Layer(schema.width, "identity", bias=False),)))
+    network.parameters["layers.0.W"][...] = np.eye(schema.width)
+    golden = Golden(
+        (("2024-02-29T13:14:15", "a"),), network.infer(schema.encode_rows([["2024-02-29T13:14:15", "a"]]).X)
+    )
+    outputs = NumberOutputs(tuple(f"u{i}" for i in range(schema.width)), (0.0,) * schema.width, (1.0,) * schema.width)
+    path = to_onnx(Predictor(schema, network, outputs, golden, {}, {}, {}), tmp_path / "model.onnx")
+    rng = np.random.default_rng(0)
+    edges = [
+        f"{year}-{day}" for year in (1000, 1600, 1900, 2000, 2023, 2024, 9999) for day in ("01-01", "12-31", "03-01")
+    ]
+    edges += ["1600-02-29", "2024-02-29", "2024-02-29T23:59:59", "2023-02-28T23:59:59", "1969-12-31T23:59:59"]
+    seconds = np.array([*(moment(edge, "ymd") for edge in edges), *rng.uniform(*LIMITS, 2000).round()])
+    found = run(path, {"when": seconds[:, None], "c": np.array([["b"]] * len(seconds), object)})[0]
+    np.testing.assert_allclose(found[:, :-2], dates.encode(seconds), rtol=1e-5, atol=1e-5)
+    gone = run(path, {"when": np.array([[np.nan]]), "c": np.array([["b"]], object)})[0]
+    assert np.isnan(gone[0, 0]) == (missing is None)

@@ -33,7 +33,7 @@ def answers(predictor: Predictor, rows: Any = ROWS) -> Any:
     ("file", "activations"),
     [
         ("torch-classes", ["relu", "silu", "softmax"]),
-        ("torch-activations", ["gelu", "LeakyReLU", "elu", "mish", "tanh", "linear"]),
+        ("torch-activations", ["gelu_tanh", "LeakyReLU", "elu", "mish", "tanh", "linear"]),
         ("torch-half", ["sigmoid", "identity"]),
     ],
 )
@@ -53,7 +53,7 @@ def test_an_import_has_names_units_and_ranges_and_can_be_published(tmp_path: Pat
     raw = ROWS * [1, 10, 100, 1000] + 5
     scaler, target = StandardScaler().fit(raw), StandardScaler().fit(np.array([[1.0], [5.0], [9.0]]))
     predictor = from_safetensors(
-        FILES / "torch-activations.safetensors", ["gelu", "leaky_relu", "elu", "mish", "tanh", "identity"],
+        FILES / "torch-activations.safetensors", ["gelu_tanh", "leaky_relu", "elu", "mish", "tanh", "identity"],
         feature_names=["a", "b", "c", "d"], target="price", preprocess=scaler, target_scaler=target, X=raw,
     )  # fmt: skip
     assert publish(predictor, tmp_path, "prices") == 1
@@ -63,7 +63,7 @@ def test_an_import_has_names_units_and_ranges_and_can_be_published(tmp_path: Pat
     assert found.reference is not None
     values: Any = found.outputs.decode(answers(found, raw))
     plain = from_safetensors(
-        FILES / "torch-activations.safetensors", ["gelu", "leaky_relu", "elu", "mish", "tanh", "identity"]
+        FILES / "torch-activations.safetensors", ["gelu_tanh", "leaky_relu", "elu", "mish", "tanh", "identity"]
     )
     np.testing.assert_allclose(
         values, target.inverse_transform(answers(plain, scaler.transform(raw).astype(np.float32))), rtol=1e-4
@@ -121,6 +121,7 @@ def with_tensors(path: Path, tensors: dict[str, tuple[str, list[int]]]) -> Path:
          r"activations: expected a list of 1, one for each layer \(0\), found 2"),
         ({"0.weight": ("F32", [3, 4])}, {"activations": "relu"}, "expected a list of 1, .* found one name"),
         ({"0.weight": ("F32", [3, 4])}, {"activations": ["rely"]}, "found 'rely'; did you mean 'relu'"),
+        ({"0.weight": ("F32", [3, 4])}, {"activations": ["GELU"]}, r"by the error function .* is 'gelu_tanh'"),
         ({"0.weight": ("F32", [3, 4])}, {"feature_names": ["a"]}, "the first layer takes 4 columns, found 1"),
         ({"0.weight": ("F32", [3, 4])}, {"target": ["a"]}, "target: the last layer gives 3 values, found 1 names"),
         ({"0.weight": ("F32", [3, 4])}, {"classes": ["a", "b"]}, "outputs: do not fit the 3 units of the last layer"),
