@@ -34,10 +34,13 @@ YEARS = (1500, 2200)
 DAYS = (19000101, 21001231)
 FEWEST_CODES, MOST_CODES = 3, 50
 LARGE = 100  # codes that are told by their values have three digits or more
+ROWS_OF_A_CODE = 10  # what a code must stand in to be learned from
 REPEATS = 20  # and repeat so often on average
 CODE_NAMES = {"zip", "zipcode", "postcode", "postal", "plz", "code", "codes", "id", "ids", "type", "category", "kind"}
 CODE_NAMES |= {"region", "district", "department", "dept", "store", "shop", "branch", "cluster", "segment", "sector"}
-IDENTIFIER_NAMES = {"id", "ids", "key", "uuid", "guid", "index", "idx", "nr", "no", "num", "number", "rownum", "row"}
+KEY_NAMES = {"id", "ids", "key", "uuid", "guid"}
+IDENTIFIER_NAMES = KEY_NAMES | {"index", "idx", "nr", "no", "num", "number", "rownum", "row"}
+ROWS_OF_A_KEY = 20  # an identifier that repeats less often on average tells one from another and nothing of them
 
 
 def as_asked(column: Column, kind: str, place: Place) -> Column:
@@ -103,13 +106,16 @@ def identifies(column: Column) -> str | None:
     if len(values) < COUNTED_ROWS or not (values == np.floor(values)).all():
         return None
     low, high = float(values.min()), float(values.max())
-    is_named = bool(_words(column.name) & IDENTIFIER_NAMES)
+    word = _last_word(column.name)
+    is_named = word in IDENTIFIER_NAMES
     if YEARS[0] <= low <= high <= YEARS[1] and not is_named:
         return None
     if (np.diff(values) == 1).all():
         return "it numbers the rows"
-    if len(np.unique(values)) < len(values):
-        return None
+    levels = len(np.unique(values))
+    if levels < len(values):
+        is_key = word in KEY_NAMES and levels > len(values) / ROWS_OF_A_KEY
+        return f"an identifier: {levels:,} different whole numbers" if is_key else None
     if high - low < 1.1 * len(values):
         return "it numbers the rows in another order"
     return "an identifier: whole numbers that never repeat" if is_named else None
@@ -174,9 +180,9 @@ def _code(name: str, levels: NDArray[np.float64], counts: NDArray[Any], rows_of_
     if len(levels) < FEWEST_CODES or levels[0] < 0:
         return None
     rows = int(counts.sum())
-    is_frequent = counts[counts >= rows_of_a_level].sum() >= rows / 2
-    if is_frequent and rows >= FEW * FEWEST_CODES and (found := _words(name) & CODE_NAMES):
-        return f"{len(levels)} different whole numbers, and the name says {min(found)}"
+    is_frequent = counts[counts >= max(rows_of_a_level, ROWS_OF_A_CODE)].sum() >= rows / 2
+    if is_frequent and rows >= FEW * FEWEST_CODES and (word := _last_word(name)) in CODE_NAMES:
+        return f"{len(levels)} different whole numbers, and the name says {word}"
     steps = np.diff(levels)
     is_ragged = len(np.unique(steps)) > 1 and int(np.gcd.reduce(steps.astype(np.int64))) == 1
     is_sparse = len(levels) < (levels[-1] - levels[0] + 1) / 2
@@ -185,9 +191,10 @@ def _code(name: str, levels: NDArray[np.float64], counts: NDArray[Any], rows_of_
     return None
 
 
-def _words(name: str) -> frozenset[str]:
-    """Split a name such as zip_code, ZipCode or "zip code" into lower-case words."""
-    return frozenset(word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name))
+def _last_word(name: str) -> str:
+    """Return the last word of a name such as zip_code, storeId or "Postal code 2" in lower case: what a cell is."""
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
+    return words[-1].lower() if words else ""
 
 
 def _distinct(column: Column) -> list[str]:

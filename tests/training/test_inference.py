@@ -44,6 +44,7 @@ def only(column: Column, **data: Any) -> tuple[Any, str]:
         ("a", RNG.permutation(ROWS) + 70_000, "it numbers the rows in another order"),
         ("Customer ID", RNG.choice(10**6, ROWS, replace=False), "an identifier: whole numbers that never repeat"),
         ("orderId", RNG.choice(10**6, ROWS, replace=False), "an identifier: whole numbers that never repeat"),
+        ("user_id", RNG.choice(10**6, ROWS // 4)[RNG.integers(0, ROWS // 4, ROWS)], "an identifier: "),
         ("a", np.full(ROWS, 7.0), "the same in every training row"),
         ("a", np.r_[np.zeros(ROWS - 1), 1.0], "the same in all but fewer than 2 training rows"),
         ("a", np.full(ROWS, np.nan), "every cell of the training rows is missing"),
@@ -67,6 +68,8 @@ def test_what_cannot_help_is_left_out_unless_it_is_kept(name: str, cells: Any, s
     ("name", "cells"),
     [
         ("year", np.arange(1800, 1800 + ROWS)),
+        ("number of inhabitants", RNG.choice(10**6, ROWS, replace=False)),
+        ("store count", np.tile(np.arange(1.0, 6.0), ROWS // 5)),
         ("income", RNG.choice(10**6, ROWS, replace=False)),
         ("size", NOISE.values * 2),
         ("flag", np.r_[np.zeros(ROWS - 2), np.ones(2)]),
