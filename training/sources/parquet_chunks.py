@@ -13,7 +13,7 @@ from pyarrow import parquet
 from predictor.wording import shown
 from training.errors import DataError
 from training.sources.chunked import Size, Unchanged
-from training.sources.parquet_files import column_of, table_of
+from training.sources.parquet_files import column_of, is_date, is_number, is_text, table_of
 from training.table import Column, Table, checked_names
 
 __all__ = ["ParquetChunks"]
@@ -70,12 +70,16 @@ class ParquetChunks:
 
     def numbers(self, cells: pa.ChunkedArray) -> NDArray[np.float64] | None:
         """Return numbers, NaN for missing; None for other types."""
-        column = None if _holds_text(cells.type) else column_of("", cells, self.source)
-        return None if column is None or not column.is_numeric else column.values
+        if not is_number(cells.type):
+            return None
+        column = column_of("", cells, self.source)
+        return None if column is None else column.values
 
     def texts(self, cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
-        """Return trimmed text, null for missing; None for types that no column can have."""
-        if not _holds_text(cells.type):
+        """Return trimmed text, null for missing; of a date only that it is one; None for types that no column has."""
+        if is_date(cells.type):
+            return pc.if_else(pc.is_null(cells), pa.scalar(None, pa.string()), "a date")
+        if not is_text(cells.type):
             return None
         words = pc.utf8_trim_whitespace(cells.cast(pa.string()))
         return pc.if_else(pc.equal(words, ""), pa.scalar(None, pa.string()), words)
@@ -106,12 +110,6 @@ class ParquetChunks:
             return parquet.ParquetFile(path, buffer_size=READ_BYTES, pre_buffer=False, memory_map=False)
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(path, error) from error
-
-
-def _holds_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(pa.types.is_boolean(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:

@@ -14,7 +14,7 @@ from predictor.wording import shown
 from training.errors import DataError
 from training.table import Column, Table, checked_names
 
-__all__ = ["column_of", "read_parquet", "table_of"]
+__all__ = ["column_of", "is_date", "is_number", "is_text", "read_parquet", "table_of"]
 
 
 def read_parquet(source: str, paths: Sequence[Path]) -> Table:
@@ -59,20 +59,37 @@ def table_of(source: str, table: pa.Table, digest: str) -> Table:
 
 def column_of(name: str, cells: pa.ChunkedArray, source: str) -> Column | None:
     """Return cells as a column of numbers or text, None for types that are neither. Raises DataError."""
-    kind = cells.type
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-        cells = cells.cast(kind)
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+    if pa.types.is_dictionary(cells.type):
+        cells = cells.cast(cells.type.value_type)
+    if is_number(cells.type):
         values = pc.cast(cells, pa.float64(), safe=False).to_numpy()
         if np.isinf(values).any():
             raise DataError(f"{source}: column {shown(name)}: expected finite numbers, found an infinity")
         return Column(name, values.astype(np.float64))
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+    if is_date(cells.type):
         return Column(name, _moments(cells))
-    if pa.types.is_boolean(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return Column(name, _texts(cells))
-    return None
+    return Column(name, _texts(cells)) if is_text(cells.type) else None
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether cells of an Arrow type, or of a dictionary of it, are numbers."""
+    kind = _plain(kind)
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def is_date(kind: pa.DataType) -> bool:
+    """Whether they are dates or moments."""
+    return bool(pa.types.is_timestamp(_plain(kind)) or pa.types.is_date(_plain(kind)))
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether they are text, or true and false, which become text."""
+    kind = _plain(kind)
+    return bool(pa.types.is_boolean(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _texts(cells: pa.ChunkedArray) -> np.ndarray:

@@ -53,7 +53,7 @@ class Coder:
         self._others = [(i, spans[i]) for i in range(len(spans)) if i not in known]
         self._numeric = Schema(tuple(f for _, f in numbers)) if numbers else None
         self._plain = Schema(tuple(map(_plain, (f for _, f in numbers)))) if numbers else None
-        self._columns = np.array([column for i in self._numbers for column in range(starts[i], starts[i + 1])], int)
+        self._runs = _runs([spans[i] for i in self._numbers])
         self.width = len(known) + sum(span.stop - span.start for _, span in self._others)
 
     def pack(self, columns: Sequence[Column]) -> NDArray[np.float64]:
@@ -75,8 +75,8 @@ class Coder:
         if numbers is not None and numbers.shape[1] == self._schema.width:
             return numbers
         X = np.empty((len(packed), self._schema.width), np.float32)
-        if numbers is not None:
-            X[:, self._columns] = numbers
+        for there, here in self._runs:
+            X[:, there] = numbers[:, here]  # type: ignore[index]  # there are runs where there are numbers
         for place, lookup in enumerate(self._lookups, count):
             X[:, lookup.span] = lookup.table[packed[:, place].astype(np.intp)]
         start = count + len(self._lookups)
@@ -85,6 +85,21 @@ class Coder:
             X[:, span] = packed[:, start:end]
             start = end
         return X
+
+
+def _runs(spans: Sequence[slice]) -> list[tuple[slice, slice]]:
+    """Pair columns of X with those of the numbers alone, which follow upon one another; neighbours are one run."""
+    runs: list[tuple[slice, slice]] = []
+    start = 0
+    for span in spans:
+        end = start + span.stop - span.start
+        if runs and runs[-1][0].stop == span.start:
+            there, here = runs.pop()
+            runs.append((slice(there.start, span.stop), slice(here.start, end)))
+        else:
+            runs.append((span, slice(start, end)))
+        start = end
+    return runs
 
 
 def _plain(feature: NumericFeature) -> NumericFeature:

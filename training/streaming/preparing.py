@@ -45,12 +45,26 @@ def prepare_chunked(
     if recipe.split.train_rows is not None:
         raise RecipeError("split.train_rows: a table that is read in blocks has no first rows; leave it out")
     budget = Budget.of(recipe.data.memory)
-    split_seed = recipe.seed if recipe.split.seed is None else recipe.split.seed
+    seed = recipe.seed if recipe.split.seed is None else recipe.split.seed
+    sides = _Sides(recipe, seed)
     most = budget.part(SAMPLE) // (RAW_BYTES * len(chunked.names))
-    surveyed = survey(chunked, target=recipe.data.target, seed=split_seed, most=most, on_rows=on_rows)
-    found = _with_targets(surveyed, recipe)
-    table = replace(found.table, place=lambda row: chunked.place(int(found.positions[row - 1]) + 1))
-    sides = _Sides(recipe, split_seed)
+    found = _with_targets(
+        survey(chunked, target=recipe.data.target, seed=seed, most=most, on_rows=on_rows), recipe, chunked
+    )
+    decided = _decided(found, recipe, sides, budget)
+    reader = Reader(chunked, decided, found)
+    files = _files(models, found.rows, reader.coder.width + 1, stack)
+    most_watched = min(MOST_WATCHED, budget.part(WATCHED) // (4 * decided.schema.width))
+    _write(chunked, reader, sides.watching_at_most(most_watched, found.rows), files, on_rows)
+    chunked.check()
+    stream = Stream(files, reader.coder, decided, recipe)
+    notes = _notes(found, budget, sum(stream.rows.values()))
+    watching = stream.side("validation")
+    return found.table, replace(decided, stream=stream, validation=watching, notes=(*notes, *decided.notes))
+
+
+def _decided(found: Survey, recipe: Recipe, sides: "_Sides", budget: Budget) -> Prepared:
+    """Decide by the sample what columns mean, but for what all rows have shown: ranges, and columns that count them."""
 
     def draw(problem: Problem) -> Drawn:
         whole = (*problem.features, Column(problem.target.name, problem.target.values))
@@ -58,25 +72,18 @@ def prepare_chunked(
         return Drawn(np.flatnonzero(~is_test), np.flatnonzero(is_test), most_bytes=budget.part(SIDE))
 
     counted = _counted(found, recipe)
-    prepared = _with_ranges(prepare(table, _without(recipe, counted), draw), found)
-    reader = Reader(chunked, prepared, found)
-    width = reader.coder.width + 1
-    folder = stack.enter_context(scratch_folder(models, needs=found.rows * NUMBER_BYTES * width))
+    prepared = _with_ranges(prepare(found.table, _without(recipe, counted), draw), found)
+    left_out = (Decision(name, "left out", "it numbers the rows", "keep") for name in counted)
+    return replace(prepared, decisions=(*left_out, *prepared.decisions))
+
+
+def _files(models: Path, rows: int, width: int, stack: ExitStack) -> dict[Part, RowFile]:
+    """Open a file for the packed rows of each part. Raises TrainingError where the disk has no room for all."""
+    folder = stack.enter_context(scratch_folder(models, needs=rows * NUMBER_BYTES * width))
     files = {part: RowFile(folder / part, width) for part in PARTS}
     for file in files.values():
         stack.callback(file.close)
-    most_watched = min(MOST_WATCHED, budget.part(WATCHED) // (4 * prepared.schema.width))
-    _write(chunked, reader, sides.watching_at_most(most_watched, found.rows), files, on_rows)
-    chunked.check()
-    stream = Stream(files, reader.coder, prepared, recipe)
-    left_out = (Decision(name, "left out", "it numbers the rows", "keep") for name in counted)
-    return table, replace(
-        prepared,
-        stream=stream,
-        validation=stream.side("validation"),
-        notes=(*_notes(found, budget, sum(stream.rows.values())), *prepared.notes),
-        decisions=(*left_out, *prepared.decisions),
-    )
+    return files
 
 
 def needed(size: Size, recipe: Recipe) -> int:
@@ -138,18 +145,22 @@ def _write(chunked: ChunkedTable, reader: Reader, sides: _Sides, files: dict[Par
         raise DataError(f"{chunked.source}: no row is left to learn from")
 
 
-def _with_targets(found: Survey, recipe: Recipe) -> Survey:
-    """Return the sample without the rows that have no target; a target that is not there is refused later."""
+def _with_targets(found: Survey, recipe: Recipe, chunked: ChunkedTable) -> Survey:
+    """Return the sample without the rows that have no target, each of which knows where it stands in the whole.
+
+    A target that is not there is refused later.
+    """
     name = recipe.data.target or found.table.target
-    if name not in found.table.names:
-        return found
-    is_known = ~found.table.columns[found.table.names.index(name)].is_missing
-    if is_known.all():
-        return found
-    columns = tuple(column.take(is_known) for column in found.table.columns)
-    rows = np.flatnonzero(is_known)
-    table, cells = replace(found.table, columns=columns), found.cells.take(rows)
-    return replace(found, table=table, cells=cells, positions=found.positions[rows])
+    rows = np.arange(len(found.positions))
+    if name in found.table.names:
+        rows = np.flatnonzero(~found.table.columns[found.table.names.index(name)].is_missing)
+    positions = found.positions[rows]
+    table = replace(
+        found.table,
+        columns=tuple(column.take(rows) for column in found.table.columns),
+        place=lambda row: chunked.place(int(positions[row - 1]) + 1),
+    )
+    return replace(found, table=table, cells=found.cells.take(rows), positions=positions)
 
 
 def _counted(found: Survey, recipe: Recipe) -> tuple[str, ...]:

@@ -16,17 +16,17 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
 
-from predictor import CategoricalFeature, FolderRepository, NumericFeature, load_bytes, prove
+from predictor import CategoricalFeature, DateFeature, FolderRepository, NumericFeature, load_bytes, prove
 from tests.training.helpers import Command
 from training.cli import main
 
 ROWS = 50_000
-SMALL = ("--set", "network.hidden=[{ units = 8 }]", "--set", "fit.epochs=2", "--memory", "512MB")
+SMALL = ("--set", "network.hidden=[{ units = 16, activation = 'silu' }]", "--set", "fit.epochs=2", "--memory", "512MB")
 
 
 @pytest.fixture(scope="module")
 def table() -> pa.Table:
-    """Return 50,000 rows of 14 columns: numbers, one with gaps, categories with a rare one, a counter, a target."""
+    """Return 50,000 rows of 15 columns: numbers, gaps, a day, categories with a rare one, a counter, a target."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(ROWS, 10)).round(3)
     colour = np.array(["red", "green", "blue"])[rng.integers(3, size=ROWS)].astype(object)
@@ -34,6 +34,8 @@ def table() -> pa.Table:
     y = (X[:, 0] * 2 + X[:, 1] - X[:, 2] + (colour == "red") + rng.normal(size=ROWS) * 0.1).round(4)
     columns: dict[str, Any] = {f"x{i}": X[:, i] for i in range(10)}
     columns["gaps"] = pa.array(np.where(rng.random(ROWS) < 0.1, np.nan, X[:, 3]), from_pandas=True)
+    days = np.datetime64("2020-01-01") + rng.integers(1000, size=ROWS)
+    columns["day"] = pa.array(days.astype("datetime64[D]"), pa.date32(), mask=np.arange(ROWS) == 17_000)
     columns |= {"colour": pa.array(colour, pa.string()), "row": np.arange(1, ROWS + 1), "y": y}
     return pa.table(columns)
 
@@ -60,7 +62,7 @@ def weights(models: Path, version: int = 1) -> bytes:
     return FolderRepository(models).read("big", version)
 
 
-@pytest.mark.parametrize("source", ["big.csv", "packed/big.csv", "parquet/big"])
+@pytest.mark.parametrize("source", ["packed/big.csv", "parquet/big"])
 def test_a_table_larger_than_the_memory_allowed_is_fitted_in_blocks(
     command: Command, files: Path, models: Path, source: str
 ) -> None:
@@ -81,16 +83,18 @@ def test_a_table_larger_than_the_memory_allowed_is_fitted_in_blocks(
 def test_what_the_sample_decides_is_decided_as_by_the_whole(
     command: Command, files: Path, table: pa.Table, models: Path
 ) -> None:
-    command("fit", files / "big.csv", "--target", "y", *SMALL)
+    command("fit", files / "parquet" / "big", "--target", "y", *SMALL)
     predictor = load_bytes(weights(models), "big")
     prove(predictor)
     assert predictor.lineage["rows"] == ROWS
     by_name = {feature.name: feature for feature in predictor.schema.features}
-    colour, gaps, x0 = by_name["colour"], by_name["gaps"], by_name["x0"]
+    colour, gaps, x0, day = by_name["colour"], by_name["gaps"], by_name["x0"], by_name["day"]
     assert isinstance(colour, CategoricalFeature)
     assert isinstance(gaps, NumericFeature)
     assert isinstance(x0, NumericFeature)
+    assert isinstance(day, DateFeature)
     assert gaps.missing is not None
+    assert day.missing is not None
     values = table["x0"].to_numpy()
     assert (x0.low, x0.high) == (values.min(), values.max())
     assert {"red", "green", "blue"} <= set(colour.categories)
@@ -138,7 +142,7 @@ def spoilt(files: Path, folder: Path, line: int, old: str, new: str) -> Path:
 def test_a_bad_row_deep_inside_is_named_by_line_and_column(command: Command, files: Path, tmp_path: Path) -> None:
     for old, new, message in (
         (r"^[^,]*", "oops", ": column 'x0': expected a number, found 'oops' in line 31377 (1 such cells of 50000)"),
-        (r"^[^,]*,", "", ", line 31377: expected 14 cells as in the header, found 13"),
+        (r"^[^,]*,", "", ", line 31377: expected 15 cells as in the header, found 14"),
         (r"[^,]*$", "?!", ": target: column 'y': expected a number, found '?!' in line 31377 (1 such cells of 50000)"),
     ):
         ran = command("fit", spoilt(files, tmp_path, 31_377, old, new), "--target", "y", *SMALL)
