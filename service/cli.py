@@ -12,6 +12,7 @@ Serves the models of a repository over HTTP, and asks a running service.
 
   python -m service serve                              serve models/ at http://127.0.0.1:8000
   python -m service serve --bind 0.0.0.0:80 --workers 4
+  python -m service key alice >> keys                  draw an API key, and let it in
   python -m service predict flowers.csv                predict every row of a CSV file, CSV to standard output
 
 Models are published by `python -m training fit`, and are picked up while the service runs.
@@ -26,7 +27,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from service.predict_file import predict_file  # noqa: PLC0415 - the server needs none of the client
 
         return predict_file(options)
-    return run_server(options)
+    return draw_key(options) if options.command == "key" else run_server(options)
+
+
+def draw_key(options: argparse.Namespace) -> int:
+    """Print a new key for people, and the line for the file of keys on standard output."""
+    from service.keys import KeysError, new_key  # noqa: PLC0415 - the server is not needed
+
+    try:
+        key, line = new_key(options.name, options.scopes.split(","), options.limit)
+    except KeysError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stderr.write(f"The key, which is shown this once: {key}\nThe line for the file of keys:\n")
+    sys.stdout.write(f"{line}\n")
+    return 0
 
 
 def run_server(options: argparse.Namespace) -> int:
@@ -36,7 +51,7 @@ def run_server(options: argparse.Namespace) -> int:
     from service.server import BindError, serve  # noqa: PLC0415
     from service.settings import SettingsError, load_settings  # noqa: PLC0415
 
-    given = {name: getattr(options, name) for name in ("models", "bind", "workers")}
+    given = {name: getattr(options, name) for name in ("models", "bind", "workers", "tls_cert", "tls_key")}
     try:
         serve(load_settings(**{name: value for name, value in given.items() if value is not None}))
     except (SettingsError, BindError) as error:
@@ -66,12 +81,18 @@ def parser() -> argparse.ArgumentParser:
     """Build the parser."""
     top = WithSettings(prog="python -m service", description=DESCRIPTION, formatter_class=Teaching)
     commands = top.add_subparsers(
-        dest="command", required=True, metavar="serve|predict", parser_class=argparse.ArgumentParser
+        dest="command", required=True, metavar="serve|predict|key", parser_class=argparse.ArgumentParser
     )
     server = commands.add_parser("serve", help="serve the models of a repository over HTTP")
     server.add_argument("--models", metavar="DIR", help="folder of the model repository")
     server.add_argument("--bind", metavar="HOST:PORT", help="address and port to listen on")
     server.add_argument("--workers", metavar="N", type=int, help="worker processes")
+    server.add_argument("--tls-cert", metavar="FILE", help="certificate chain in PEM: serve HTTPS")
+    server.add_argument("--tls-key", metavar="FILE", help="private key of the certificate, in PEM")
+    key = commands.add_parser("key", help="draw an API key")
+    key.add_argument("name", metavar="NAME", help="what the log calls it")
+    key.add_argument("--scopes", default="predict", help="predict, observe, admin, by comma [%(default)s]")
+    key.add_argument("--limit", metavar="N/s", help="how many requests it may make: 100/s, 100/min, 100/h [any number]")
     client = commands.add_parser("predict", help="predict the rows of a CSV file with a running service")
     client.add_argument(
         "file", metavar="FILE.csv", help="rows to predict, the first line names the columns; - reads standard input"

@@ -98,11 +98,11 @@ def scope_of(
     peer: tuple[str, int],
     local: tuple[str, int] | None,
     trusted: frozenset[str],
+    scheme: str = "http",
 ) -> dict[str, Any]:
     """Return the ASGI scope of a request; RefusedError for a target that is malformed."""
     path, query = _split_target(url)
     client = peer
-    scheme = "http"
     if trusted and peer[0] in trusted:
         address, scheme = original_client(headers, peer[0], trusted)
         client = (address, 0)

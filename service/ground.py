@@ -38,9 +38,11 @@ class Ground:
         *,
         trusted: Iterable[str] = (),
         direct: Direct | None = None,
+        is_encrypted: bool = False,
     ) -> None:
         self.application = application
         self.direct = direct
+        self.is_encrypted = is_encrypted
         self.observer = observer
         self.limits = limits
         self.loop = loop

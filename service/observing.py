@@ -10,8 +10,8 @@ __all__ = ["EVENTS", "SHED_REASONS", "Comparison", "Event", "Observer", "QuietOb
 
 Event = Literal["out_of_range", "unknown_category", "not_finite", "reload_ok", "reload_failed"]
 EVENTS: tuple[Event, ...] = ("out_of_range", "unknown_category", "not_finite", "reload_ok", "reload_failed")
-ShedReason = Literal["full", "late"]
-SHED_REASONS: tuple[ShedReason, ...] = ("full", "late")
+ShedReason = Literal["full", "late", "limit"]
+SHED_REASONS: tuple[ShedReason, ...] = ("full", "late", "limit")
 Stages = tuple[float, float, float, float, float]
 """Seconds that a prediction was decoded, waited, was computed, was encoded; rows of the product, 0 for all but the
 first of the requests that share one."""

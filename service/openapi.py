@@ -59,7 +59,7 @@ def _operation(route: Route, *, needs_key: bool) -> Schema:
     operation["tags"] = [route.dialect.name]
     if route.access == "admin":
         operation["security"] = [{"admin": []}]
-    elif route.access == "predict" and needs_key:
+    elif route.access != "public" and needs_key:
         operation["security"] = [{"apiKey": []}]
     return operation
 

@@ -15,8 +15,10 @@ from service.answers import NotFiniteError
 from service.batching import Product, Work
 from service.catalog import NotReadyError, NotServedError, Served
 from service.choosing import shadow_for
+from service.keys import LimitError
 from service.messages import Request, Response
 from service.negotiation import check_accept, check_content_type, decoded
+from service.observing import ShedReason
 from service.problems import Problem
 from service.router import Match, Route
 
@@ -28,9 +30,14 @@ __all__ = ["Pipeline"]
 METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"})
 UNMATCHED = "unmatched"
 BUSY_S = "1"
+NEEDED = ("an API key", "the administrator's token")
 TIMEOUT = "x-request-timeout-ms"
 TIMEOUT_MS = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 ROW_BYTES = 64  # of a body, to tell about how many rows it holds before it is read
+
+SHED: dict[type[Exception], tuple[int, ShedReason]] = {
+    FullError: (429, "full"), LimitError: (429, "limit"), LateError: (504, "late"),
+}  # fmt: skip
 
 Infer = Callable[[Served, NDArray[Any], float], Product]
 
@@ -46,7 +53,7 @@ class Pipeline:
         self._admission = runtime.batcher.admission
         self._deadline_s = runtime.settings.deadline_s
         self._limit = runtime.settings.max_body_bytes
-        self._api_keys = runtime.settings.api_keys()
+        self._keys = runtime.keys
         self._admin_token = runtime.settings.admin_token()
 
     def respond(self, request: Request, infer: Infer | None = None) -> Response:
@@ -173,18 +180,26 @@ class Pipeline:
             check_accept(accept, route.produces)
 
     def _authorize(self, access: str, authorization: str, api_key: str) -> None:
-        """Compare in constant time; every key is compared, so that its position does not show."""
-        scheme, _, token = authorization.partition(" ")
-        bearer = token.strip() if scheme.lower() == "bearer" else ""
-        if access == "admin":
-            if not bearer:
-                raise _unauthorized("This route needs the administrator's token.")
-            if self._admin_token is None or not hmac.compare_digest(bearer.encode("latin-1"), self._admin_token):
-                raise Problem(403, "The token is not the administrator's.")
-        elif self._api_keys:
-            given = (bearer or api_key).encode("latin-1")
-            if not sum([hmac.compare_digest(given, key) for key in self._api_keys]):
-                raise _unauthorized("Predictions need an API key.")
+        """Find out who asks; Problem 401 without a known key or token, 403 with one that may not, 429 too often."""
+        scheme, _, text = authorization.partition(" ")
+        bearer = text.strip() if scheme.lower() == "bearer" else ""
+        is_admin = access == "admin"
+        if is_admin and self._is_administrator(bearer):
+            return
+        if not is_admin and self._keys is None:
+            return
+        given = bearer or api_key
+        if not given:
+            raise _unauthorized(f"This route needs {NEEDED[is_admin]}.")
+        key = self._keys.find(given) if self._keys is not None else None
+        if key is None and not is_admin:
+            raise _unauthorized("The API key is not known.")
+        if key is None or access not in key.scopes:
+            raise Problem(403, f"What was sent does not allow this: it needs the scope '{access}'.")
+
+    def _is_administrator(self, bearer: str) -> bool:
+        token = self._admin_token
+        return token is not None and hmac.compare_digest(bearer.encode("latin-1"), token)
 
     def _failed(self, request: Request, error: Exception) -> Response:
         problem = self._problem(request, error)
@@ -197,12 +212,10 @@ class Pipeline:
             return Problem(404, str(error))
         if isinstance(error, NotReadyError):
             return Problem(503, str(error), headers=[("retry-after", BUSY_S)])
-        if isinstance(error, FullError):
-            self._observer.shed("full")
-            return Problem(429, str(error), headers=[("retry-after", str(error.retry_after_s))])
-        if isinstance(error, LateError):
-            self._observer.shed("late")
-            return Problem(504, str(error), headers=[("retry-after", str(error.retry_after_s))])
+        if isinstance(error, (FullError, LateError, LimitError)):
+            status, reason = SHED[type(error)]
+            self._observer.shed(reason)
+            return Problem(status, str(error), headers=[("retry-after", str(error.retry_after_s))])
         if isinstance(error, NotFiniteError):
             self._observer.noted("not_finite", model=error.model)
         self._observer.reported("error", "a request failed", error=error, request_id=request.id)

@@ -22,6 +22,7 @@ __all__ = ["Connection", "Phase"]
 NEVER = float("inf")
 SLICE = 8192  # bytes parsed at once: bounds how many pipelined requests are held ready
 LINGER_S = 2.0
+HSTS = (b"strict-transport-security", b"max-age=31536000")
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 METHOD = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
 HEADERS_OF_AN_UPGRADE = (b"connection", b"upgrade", b"http2-settings")
@@ -155,7 +156,14 @@ class Connection(asyncio.Protocol):
         self.phase = Phase.BODY
         self.seen = self.size = 0
         scope = scope_of(
-            version, method, self.url, self.headers, peer=self.peer, local=self.local, trusted=self.ground.trusted
+            version,
+            method,
+            self.url,
+            self.headers,
+            peer=self.peer,
+            local=self.local,
+            trusted=self.ground.trusted,
+            scheme="https" if self.ground.is_encrypted else "http",
         )
         exchange = Exchange(
             self,
@@ -293,6 +301,8 @@ class Connection(asyncio.Protocol):
 
     def answer(self, exchange: Exchange, status: int, headers: HeaderList, body: bytes) -> None:
         """Write the answer of the request in work, then go on or end."""
+        if self.ground.is_encrypted:
+            headers = [*headers, HSTS]
         is_last = not self.ready and not self.held
         ends = not (exchange.is_kept and exchange.is_whole) or (self.ground.is_draining and is_last)
         for name, value in headers:

@@ -43,7 +43,8 @@ NATIVE = Dialect("native", problem_response, negotiates=True, fault_types=(PROBL
 class Route:
     """One route: a method, a path template, the function that answers, and what surrounds it.
 
-    `access` is "public", "predict" (an API key where the service needs one) or "admin" (the administrator's token).
+    `access` is "public", or the scope that an API key needs where the service has keys: "predict", "observe", and
+    "admin", which the administrator's token has, too.
     `consumes` are the media types that a body may have, None for any.
     """
 

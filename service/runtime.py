@@ -7,6 +7,7 @@ from pathlib import Path
 from predictor import FileRepository, FolderRepository, Repository
 from service.batching import Batcher
 from service.drift import DriftWatch
+from service.keys import KeyRing
 from service.messages import generated_ids
 from service.observing import Observer, QuietObserver
 from service.pipeline import Pipeline
@@ -39,10 +40,11 @@ class Runtime:
         self.drift = DriftWatch() if settings.drift else None
         self.canaries = {rule.model: rule for rule in settings.canary}
         self.shadow = Shadow(settings.shadow, self.observer)
+        self.keys = KeyRing(settings.api_key_file) if settings.api_key_file else None
         self.router = Router(routes_of(settings))
         self.pipeline = Pipeline(self)
         self.ids: Iterator[str] = generated_ids()
-        self._watcher = Watcher(self.registry, self.observer, settings.reload_interval_s)
+        self._watcher = Watcher(self.registry, self.observer, settings.reload_interval_s, keys=self.keys)
         self._started_in: int | None = None
 
     def start(self) -> None:

@@ -85,7 +85,7 @@ class Service(BaseApplication):  # type: ignore[misc]
     def __init__(self, settings: Settings, observer: SharedObserver, listener: socket.socket) -> None:
         self.settings = settings
         self.observer = observer
-        self.url = url_of(listener)
+        self.url = url_of(listener, "http" if settings.tls_cert is None else "https")
         # gunicorn closes this descriptor once it has a copy, and knows the address by its number.
         self.descriptor = listener.detach()
         self.runtime: Runtime
@@ -206,11 +206,11 @@ def raise_file_limit(files: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, scheme: str) -> str:
     """Return the URL that reaches the listener from this machine."""
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def welcome(url: str, catalog: Catalog) -> str:

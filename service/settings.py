@@ -1,12 +1,14 @@
 """What can be configured, from the environment with the prefix GANGLION_, read once and typed."""
 
 import os
+import ssl
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.keys import KeyRing, KeysError
 from service.platforms import platform_settings
 from service.splitting import Rule, read_rules
 
@@ -88,8 +90,10 @@ class Settings(BaseSettings):
         default=None, description=f"File that holds the administrator's token, at least {TOKEN_BYTES} bytes"
     )
     api_key_file: Path | None = Field(
-        default=None, description="File with one API key a line that predictions then need; unset: none needed"
+        default=None, description="File of the API keys that predictions and metrics then need; read again when changed"
     )
+    tls_cert: Path | None = Field(default=None, description="Certificate chain in PEM: serve HTTPS, and nothing else")
+    tls_key: Path | None = Field(default=None, description="Private key of the certificate, in PEM")
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod
@@ -102,7 +106,7 @@ class Settings(BaseSettings):
         return read_rules(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _admin_has_a_token(self) -> Self:
+    def _files_can_be_used(self) -> Self:
         if self.admin and self.admin_token_file is None:
             raise ValueError(
                 f"{PREFIX}ADMIN is on but {PREFIX}ADMIN_TOKEN_FILE names no file: "
@@ -110,8 +114,29 @@ class Settings(BaseSettings):
             )
         if self.admin:
             self.admin_token()
-        self.api_keys()
+        if self.api_key_file is not None:
+            try:
+                KeyRing(self.api_key_file)
+            except KeysError as error:
+                raise ValueError(f"{PREFIX}API_KEY_FILE: {error}") from error
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError(f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY go together: a certificate needs its key")
+        if self.tls_cert is not None:
+            self.tls()
         return self
+
+    def tls(self) -> ssl.SSLContext | None:
+        """Read the certificate, None without one; ValueError when it cannot be used."""
+        if self.tls_cert is None or self.tls_key is None:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(["http/1.1"])
+        try:
+            context.load_cert_chain(self.tls_cert, self.tls_key)
+        except OSError as error:
+            raise ValueError(f"{PREFIX}TLS_CERT, {PREFIX}TLS_KEY: {error.strerror or error}") from error
+        return context
 
     def admin_token(self) -> bytes | None:
         """Read the administrator's token, None while the administrative routes are off; ValueError when too short."""
@@ -124,15 +149,6 @@ class Settings(BaseSettings):
                 "for example from `openssl rand -hex 32`"
             )
         return token
-
-    def api_keys(self) -> tuple[bytes, ...]:
-        """Read the API keys, one a line; empty when predictions need none. ValueError when the file holds none."""
-        if self.api_key_file is None:
-            return ()
-        keys = tuple(filter(None, map(bytes.strip, _secret(self.api_key_file, "API_KEY_FILE").splitlines())))
-        if not keys:
-            raise ValueError(f"{PREFIX}API_KEY_FILE holds no key: write one a line, or unset it to need none")
-        return keys
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -3,6 +3,7 @@
 import threading
 import time
 
+from service.keys import KeyRing, KeysError
 from service.observing import Observer
 from service.registry import Registry
 
@@ -13,16 +14,26 @@ FOLLOW_S = 0.02
 
 
 class Watcher:
-    """Refreshes a registry when its repository changes; what failed to load is tried again every 30 seconds.
+    """Refreshes a registry when its repository changes, and the keys when their file does.
+
+    What failed to load is tried again every 30 seconds.
 
     Start it after the process has forked: threads do not survive a fork.
     """
 
-    def __init__(self, registry: Registry, observer: Observer, interval_s: float, retry_s: float = RETRY_S) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        observer: Observer,
+        interval_s: float,
+        retry_s: float = RETRY_S,
+        keys: KeyRing | None = None,
+    ) -> None:
         self._registry = registry
         self._observer = observer
         self._interval_s = interval_s
         self._retry_s = retry_s
+        self._keys = keys
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -46,7 +57,15 @@ class Watcher:
                 self._registry.follow()
                 if time.monotonic() - looked >= self._interval_s:
                     self._registry.catch_up(self._retry_s)
+                    self._read_keys()
                     looked = time.monotonic()
             except Exception as error:  # noqa: BLE001 - the thread outlives any fault; the old models keep serving
                 self._observer.reported("error", "the repository watcher failed", error=error)
                 looked = time.monotonic()
+
+    def _read_keys(self) -> None:
+        try:
+            if self._keys is not None and self._keys.refresh():
+                self._observer.reported("info", "the API keys were read again")
+        except KeysError as error:
+            self._observer.reported("error", "the API keys cannot be read: the old ones go on", reason=str(error))

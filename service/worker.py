@@ -65,6 +65,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
             self.drift.is_ticked = True
         # What is served may have changed between the master's start and this fork.
         self.app.runtime.registry.join(self.slot)
+        self.tls = self.app.settings.tls()
         self.ground = Ground(
             self.wsgi,
             self.app.observer,
@@ -72,6 +73,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
             self.loop,
             trusted=self.app.settings.trusted_proxies,
             direct=self.wsgi.direct,
+            is_encrypted=self.tls is not None,
         )
         self.ground.on_left = self._left
         lifespan = Lifespan(self.wsgi)
@@ -179,7 +181,12 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
     async def _connect(self, accepted: socket.socket) -> None:
         accepted.setblocking(False)
         try:
-            await self.loop.connect_accepted_socket(lambda: Connection(self.ground), accepted)
+            await self.loop.connect_accepted_socket(
+                lambda: Connection(self.ground),
+                accepted,
+                ssl=self.tls,
+                ssl_handshake_timeout=self.app.settings.header_timeout_s if self.tls else None,
+            )
         except OSError:
             accepted.close()
             self.ground.count -= 1

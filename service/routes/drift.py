@@ -56,4 +56,12 @@ def _said(shift: Shift, *, with_bins: bool) -> dict[str, Any]:
     return {key: round(value, DIGITS) if isinstance(value, float) else value for key, value in said.items()}
 
 
-ROUTES = (Route("GET", "/models/<name>/drift", show_drift, "How far live rows have moved from those of training"),)
+ROUTES = (
+    Route(
+        "GET",
+        "/models/<name>/drift",
+        show_drift,
+        "How far live rows have moved from those of training",
+        access="observe",
+    ),
+)

@@ -90,7 +90,7 @@ def _serving(runtime: "Runtime") -> list[Served]:
 
 
 ROUTES = tuple(
-    Route("GET", path, metrics, summary, produces=("text/plain", "application/openmetrics-text"))
+    Route("GET", path, metrics, summary, access="observe", produces=("text/plain", "application/openmetrics-text"))
     for path, summary in (
         ("/metrics", "Prometheus metrics, summed over the workers"),
         ("/monitoring/prometheus/metrics", "The same, where TensorFlow Serving has them"),
