@@ -179,7 +179,8 @@ def _sections(predictor: Predictor) -> Iterator[tuple[str, list[tuple[str, ...]]
 
 def _feature(feature: Feature) -> tuple[str, ...]:
     if isinstance(feature, CategoricalFeature):
-        known = ", ".join(feature.categories[:8]) + (", ..." if len(feature.categories) > 8 else "")  # noqa: PLR2004
+        names = [*filter(None, feature.categories), *(["all others"] if feature.others else [])]
+        known = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")  # noqa: PLR2004
         return feature.name, "category", known, _missing(feature.missing)
     if isinstance(feature, DateFeature):
         return feature.name, "date", f"{feature.low} to {feature.high}", _missing(feature.missing)
@@ -187,7 +188,11 @@ def _feature(feature: Feature) -> tuple[str, ...]:
 
 
 def _missing(value: object) -> str:
-    return "refused" if value is None else f"taken as {value:g}" if isinstance(value, float) else f"taken as {value}"
+    if value is None:
+        return "refused"
+    if value == "":
+        return "a category of its own"
+    return f"taken as {value:g}" if isinstance(value, float) else f"taken as {value}"
 
 
 def _write_table(rows: Iterable[tuple[Any, ...]], indent: str = "") -> None:

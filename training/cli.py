@@ -24,6 +24,7 @@ EPILOG = """\
 examples:
   python -m training fit iris
   python -m training fit churn.csv --target Churn
+  python -m training fit churn.csv --target Churn --set data.kinds.region=category --set data.drop=customerID
   python -m training fit churn.csv --target Churn --set fit.epochs=50 --set network.hidden.0.units=128
   python -m training fit sales.parquet --target revenue --recipe my-recipe.toml --split hash
   python -m training fit big.parquet --target y --checkpoint-minutes 5    # and after a crash: the same with --resume

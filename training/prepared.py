@@ -103,6 +103,7 @@ def prepare(table: Table, recipe: Recipe, draw: Callable[[Problem], Drawn] | Non
         target=data.target,
         task=data.task,
         drop=data.drop,
+        keep=data.keep,
         kinds=data.kinds,
         rows_of_a_level=fewest_rows(table.rows, data),
     )

@@ -55,16 +55,20 @@ def pose(
     target: str | None,
     task: Task | None,
     drop: Iterable[str] = (),
+    keep: Iterable[str] = (),
     kinds: Mapping[str, str] = MappingProxyType({}),
     rows_of_a_level: int = 1,
 ) -> Problem:
     """Choose the target and the features of a table, and tell what each feature is.
 
     `target` and `task` are inferred where None; the columns in `drop` are left out, and those in `kinds` taken as
-    these: see `training.kinds`. Raises DataError when nothing could be learned.
+    these: see `training.kinds`. `keep` must only be there. Raises DataError when nothing could be learned.
     """
     chosen = _chosen(table, target or table.target)
     dropped = {_known(table, name, "data.drop") for name in drop}
+    for name in keep:
+        if _known(table, name, "data.keep") in dropped:
+            raise DataError(f"{table.source}: {shown(name)} is in both data.keep and data.drop")
     asked = {_known(table, name, "data.kinds"): kind for name, kind in kinds.items()}
     if chosen.name in asked:
         raise DataError(f"{table.source}: data.kinds: {shown(chosen.name)} is the target: say what it is with --task")

@@ -75,6 +75,8 @@ def test_columns_can_be_dropped_or_taken_as_categories() -> None:
             {"target": "kind", "drop": ["y"]},
             "t.csv: data.drop: there is no column 'y'; the columns are 'x' and 'kind'",
         ),
+        ({"target": "kind", "keep": ["y"]}, "t.csv: data.keep: there is no column 'y'; the columns are 'x' and 'kind'"),
+        ({"target": "kind", "keep": ["x"], "drop": ["x"]}, "t.csv: 'x' is in both data.keep and data.drop"),
         ({"target": "kind", "drop": ["x"]}, "t.csv: expected at least one column beside the target 'kind'"),
         (
             {"target": "kind", "task": "number"},

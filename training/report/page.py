@@ -258,6 +258,8 @@ def _stand_in(feature: Mapping[str, Any] | None) -> str:
     if feature is None:
         return ""
     missing = feature.get("missing")
+    if missing == "":
+        return "a category of its own"
     return "refused" if missing is None else f"taken as {missing if isinstance(missing, str) else figure(missing)}"
 
 
