@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from predictor import CategoricalFeature, DateFeature
 from predictor.features import Feature
@@ -11,7 +12,7 @@ from training.problem import Problem
 from training.report.moments import moments, spelled_moment
 from training.table import Column
 
-__all__ = ["MOST_COLUMNS", "column_facts", "target_facts"]
+__all__ = ["MOST_COLUMNS", "column_facts", "histogram", "target_facts"]
 
 MOST_COLUMNS = 100  # more than this nobody reads, and images have them by the hundred
 MOST_LEVELS = 8
@@ -54,9 +55,18 @@ def _numbers(values: Any) -> dict[str, Any]:
     """Summarise finite numbers, (rows,), of at least one row."""
     numbers = np.asarray(values, dtype=np.float64)
     spread = dict(zip(NAMES, np.quantile(numbers, QUARTERS).tolist(), strict=True))
-    low, high = spread["lowest"], spread["highest"]
-    bins = np.histogram(numbers, BINS, (low, high))[0].tolist() if np.isfinite(high - low) and low < high else []
-    return {"distinct": len(np.unique(numbers)), "mean": float(numbers.mean()), **spread, "histogram": bins}
+    counts = histogram(numbers, BINS)[0].tolist()
+    return {"distinct": len(np.unique(numbers)), "mean": float(numbers.mean()), **spread, "histogram": counts}
+
+
+def histogram(numbers: NDArray[np.float64], bins: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return counts and edges of equal bins over finite numbers; one bin where they are too near for more."""
+    low, high = float(numbers.min()), float(numbers.max())
+    edges = np.linspace(low, high, bins + 1)
+    if (edges[1:] > edges[:-1]).all():
+        return np.histogram(numbers, edges)[0], edges
+    reach = max(abs(low), abs(high), 1.0) / 2
+    return np.array([len(numbers)]), np.array([low - reach, high + reach])
 
 
 def _dates(column: Column) -> dict[str, Any]:

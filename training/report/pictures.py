@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from network import EpochRecord
+from training.report.columns import histogram
 from training.report.drawing import FIRST, INK, canvas, themed
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ __all__ = ["calibration_svg", "confusion_svg", "curves_svg", "loss_svg", "metric
 POINTS = 1000  # more than this are thinned: nobody sees more on a screen
 WIDTH, HEIGHT = 4.6, 3.4
 FAR, VERY_FAR = 10, 1000
+BARS = 40
 STROKES = ("-", "--", ":", "-.")  # with the two colours, eight curves are told apart
 LABELLED_CLASSES = 30
 LABEL_LETTERS = 20
@@ -122,7 +124,8 @@ def residual_svg(values: NDArray[np.float64], guesses: NDArray[np.float64], *, p
     figure = canvas(WIDTH, WIDTH)
     above, below = figure.subplots(2, 1, height_ratios=(1, 1.4))
     residuals = guesses - values
-    above.hist(residuals, bins=40, color=FIRST)
+    counts, edges = histogram(residuals, BARS)
+    above.stairs(counts, edges, fill=True, color=FIRST)
     above.set(title=f"Residuals, {part} part", xlabel="predicted - true", ylabel="rows")
     chosen = _chosen(len(values))
     below.scatter(guesses[chosen], residuals[chosen], s=9, color=FIRST, alpha=0.45, linewidths=0)
