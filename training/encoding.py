@@ -133,7 +133,8 @@ def _knots(values: NDArray[np.float64], offset: float, scale: float, bins: int) 
 def histogram_of(values: NDArray[np.float64]) -> Histogram | None:
     """Return ten equal bins over finite values, or None where they are too near or too far apart for bins."""
     low, high = float(values.min()), float(values.max())
-    edges = np.linspace(low, high, BINS + 1) if low < high else np.array([low - 0.5, high + 0.5])
+    with np.errstate(over="ignore", invalid="ignore"):
+        edges = np.linspace(low, high, BINS + 1) if low < high else np.array([low - 0.5, high + 0.5])
     edges = np.unique(edges)
     if len(edges) < 2 or not np.isfinite(edges).all():  # noqa: PLR2004 - the range is too narrow or too wide for bins
         return None

@@ -124,7 +124,7 @@ def _resolved(source: str, column: Column, task: Task | None, notes: list[str]) 
     distinct, codes = np.unique(column.values if column.is_numeric else column.values.astype(str), return_inverse=True)
     where = f"{source}: target {shown(column.name)}"
     if len(distinct) == 1:
-        found = shown(str(_label(distinct[0])))
+        found = shown(str(_label(distinct.tolist()[0])))
         raise DataError(f"{where}: expected at least two different values, found only {found}")
     if column.reading:
         notes.append(f"the target: {column.reading}")

@@ -81,4 +81,5 @@ class _Lines:
         how = last.state if last.value is None else f"{self._bench.metric} {last.value:.4g}"
         how += f" ({last.reason})" if last.state == "failed" else ""
         so_far = "" if best is None else f", best {best:.4g}"
-        return f"trial {last.number + 1} of {self._trials}: {how}{so_far}; {said(last.chosen)}"
+        done = sum(one.counts for one in tried)
+        return f"trial {last.number + 1} ({done} of {self._trials}): {how}{so_far}; {said(last.chosen)}"

@@ -77,7 +77,9 @@ def run_sweep(order: SweepOrder, err: TextIO) -> Found:
         )
         held, study = stack.enter_context(held_back(err, FINISHING)), stack.enter_context(opened(settings))
         search = _Search(bench, recipe, axes, study, held, is_pruned=settings.pruner != "none")
-        if search.base() is not None:
+        base = search.base()
+        if base is not None:
+            err.write(f"the recipe as it is: {bench.metric} {base:.4g}\n")
             with told(order.trials, bench, err) as tell:
                 search.run(order, tell)
         return search.found(name, folder)
