@@ -45,12 +45,14 @@ def from_keras(
     """
     where = Path(path).name
     data, config = _opened(read_file(path), where)
+    if activations is None and config is not None:
+        activations = sequential_activations(config, where)
     weights = read_weights(data, where)
     found = _dense(weights.arrays, layers, where)
     order = [name for name in weights.layer_names if name in found]
     chosen = in_order(found, layers or order or None, where)
     if activations is None:
-        activations = sequential_activations(config or weights.model_config or None, where)
+        activations = sequential_activations(weights.model_config or None, where)
     meaning = Meaning(feature_names, classes, target, preprocess, target_scaler, X)
     return modelled(chosen, activations, meaning, where)
 
