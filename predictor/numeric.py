@@ -50,7 +50,21 @@ class Numeric:
     def scaled(self, values: NDArray[Any]) -> Matrix:
         """Scale (rows, numeric features) values to float32; what float32 cannot hold becomes an infinity."""
         with np.errstate(over="ignore", invalid="ignore"):
-            return ((values - self.offset) * self.inverse).astype(np.float32)
+            if values.size <= BLOCK:
+                return ((values - self.offset) * self.inverse).astype(np.float32)
+            return self._scaled_in_blocks(values)
+
+    def _scaled_in_blocks(self, values: NDArray[Any]) -> Matrix:
+        """Do the same arithmetic in blocks of rows, so that what stands between stays in the cache."""
+        rows = max(1, BLOCK // values.shape[1])
+        S = np.empty(values.shape, dtype=np.float32)
+        between = np.empty((rows, values.shape[1]))
+        for start in range(0, len(values), rows):
+            block = between[: len(values) - start]
+            np.subtract(values[start : start + rows], self.offset, out=block)
+            np.multiply(block, self.inverse, out=block)
+            S[start : start + rows] = block
+        return S
 
     def encode(self, values: NDArray[np.float64], issues: Issues, width: int) -> Matrix:
         """Impute NaN where the feature says with what, scale and spread into X, (rows, width), zero elsewhere.

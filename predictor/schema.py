@@ -25,6 +25,7 @@ __all__ = ["WIDTH_LIMIT", "Encoded", "Schema"]
 
 WIDTH_LIMIT = 2**17
 
+NOTHING = Findings()
 Matrix = NDArray[np.float32]
 
 
@@ -126,7 +127,7 @@ class Schema:
         values = X if X.shape[1] == len(known.columns) else X[:, known.columns]
         outside = (known.low > values) | (known.high < values)
         if not outside.any():
-            return Findings()
+            return NOTHING
         return ranged(outside, known.owners, self.features, layout)
 
     def _encode(self, columns: Sequence[Cells], layout: Layout) -> Encoded:

@@ -108,11 +108,12 @@ def _outputs(served: Served, A: Matrix, given: int | None = None) -> Outputs:
     # One product tells whether all are finite; it can only err towards the closer look.
     if not math.isfinite(np.vdot(A, A)) and not np.isfinite(A).all():
         raise NotFiniteError(served.name, served.version)
+    wanted = A if given is None else A[:given]
     outputs = served.predictor.outputs
     if isinstance(outputs, ClassOutputs):
-        labels, probabilities = outputs.decode(A[:given])
+        labels, probabilities = outputs.decode(wanted)
         return Outputs(labels, probabilities, outputs.labels)
-    values = np.ascontiguousarray(outputs.decode(A[:given]), dtype=np.float32)
+    values = np.ascontiguousarray(outputs.decode(wanted), dtype=np.float32)
     if not np.isfinite(values).all():
         raise NotFiniteError(served.name, served.version)
     return Outputs(values.ravel() if values.ndim == 1 or values.shape[1] == 1 else values)
@@ -150,6 +151,8 @@ def _bounds(outputs: Outputs, margin: float) -> dict[str, Any]:
 def _warnings(served: Served, instances: Instances, runtime: "Runtime") -> tuple[tuple[Fault, ...], int]:
     """Count what is unusual about the rows; return the first of it with how much there is."""
     outside = served.predictor.schema.out_of_range(instances.X, instances.layout)
+    if not outside.total and not instances.warning_count:
+        return (), 0
     if outside.total:
         runtime.observer.noted("out_of_range", outside.total, model=served.name)
     if instances.warning_count:

@@ -17,12 +17,13 @@ from service.catalog import Served
 from service.instances import Instances, encoded, plain_instances
 from service.problems import Problem, one_fault
 
-__all__ = ["column_names", "read", "read_table", "write", "write_predictions"]
+__all__ = ["column_names", "numbers_as_text", "read", "read_table", "write", "write_predictions"]
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 MISSING = frozenset({"", "na", "nan", "null", "none"})
 OF_NUMBERS = b"0123456789.,eE+-\r\n"
 MARK = "\ufeff"
+LINE_END = "\r\n"
 
 
 def read(body: bytes, schema: Schema, max_rows: int, parameters: Mapping[str, str]) -> Instances:
@@ -56,9 +57,8 @@ def read_table(
 
 def write(served: Served, outputs: Outputs) -> bytes:
     """Write a line of names, then the prediction of each row and the probabilities of the classes, if there are any."""
-    file = StringIO()
-    csv.writer(file, lineterminator="\n").writerow(column_names(served, outputs))
-    return file.getvalue().encode() + b"".join(line + b"\n" for line in _written(outputs))
+    names = _line(column_names(served, outputs))
+    return b"".join(line + b"\n" for line in (names, *_written(outputs)))
 
 
 def write_predictions(outputs: Outputs) -> bytes:
@@ -79,25 +79,26 @@ def column_names(served: Served, outputs: Outputs) -> list[str]:
 
 def _written(outputs: Outputs) -> list[bytes]:
     if outputs.classes is None:
-        return _numbers(np.asarray(outputs.predictions))
-    quoted = {label: _quoted(str(label)) for label in outputs.classes}
+        return numbers_as_text(np.asarray(outputs.predictions))
+    quoted = {label: _line([str(label)]) for label in outputs.classes}
     labels = [quoted[label] for label in outputs.predictions]
     if outputs.probabilities is None:
         return labels
-    numbers = _numbers(outputs.probabilities)
+    numbers = numbers_as_text(outputs.probabilities)
     return [label + b"," + row for label, row in zip(labels, numbers, strict=True)]
 
 
-def _numbers(values: Any) -> list[bytes]:
-    """Return each row of numbers as text; what JSON writes between two brackets is what CSV wants."""
+def numbers_as_text(values: Any) -> list[bytes]:
+    """Return each row of numbers as text with commas between: what JSON writes between two brackets."""
     matrix = np.ascontiguousarray(values).reshape(len(values), -1)
     return orjson.dumps(matrix, option=orjson.OPT_SERIALIZE_NUMPY)[2:-2].split(b"],[")
 
 
-def _quoted(text: str) -> bytes:
+def _line(cells: Sequence[str]) -> bytes:
+    """Return cells as a line without its end; what would end a line is quoted."""
     file = StringIO()
-    csv.writer(file, lineterminator="").writerow([text])
-    return file.getvalue().encode()
+    csv.writer(file, lineterminator=LINE_END).writerow(cells)
+    return file.getvalue().removesuffix(LINE_END).encode()
 
 
 def _plain(body: bytes, schema: Schema, max_rows: int) -> Instances | None:

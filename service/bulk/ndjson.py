@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import orjson
 
 from predictor import Schema
 from service.answers import Outputs
+from service.bulk.csv_text import numbers_as_text
 from service.catalog import Served
 from service.documents import read_document
 from service.instances import Instances, encoded, layout_of, plain_instances
@@ -39,12 +39,18 @@ def read(body: bytes, schema: Schema, max_rows: int, _parameters: Mapping[str, s
 
 def write(_served: Served, outputs: Outputs) -> bytes:
     """Write one object a row: `prediction`, and `probabilities` by class where there are any."""
-    rows: list[dict[str, Any]] = [{"prediction": value} for value in outputs.predictions]
-    if outputs.probabilities is not None and outputs.classes is not None:
-        names = list(map(str, outputs.classes))
-        for row, values in zip(rows, np.ascontiguousarray(outputs.probabilities), strict=True):
-            row["probabilities"] = dict(zip(names, values, strict=True))
-    return b"".join(orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE) for row in rows)
+    if outputs.probabilities is None or outputs.classes is None:
+        lines = (orjson.dumps({"prediction": v}, option=orjson.OPT_SERIALIZE_NUMPY) for v in outputs.predictions)
+        return b"".join(line + b"\n" for line in lines)
+    cells = b",".join(_escaped(label) + b":%b" for label in map(str, outputs.classes))
+    template = b'{"prediction":%b,"probabilities":{' + cells + b"}}\n"
+    texts = {label: orjson.dumps(label) for label in outputs.classes}
+    rows = zip(outputs.predictions, numbers_as_text(outputs.probabilities), strict=True)
+    return b"".join(template % (texts[label], *numbers.split(b",")) for label, numbers in rows)
+
+
+def _escaped(text: str) -> bytes:
+    return orjson.dumps(text).replace(b"%", b"%%")
 
 
 def _rows(whole: bytes, lines: list[bytes]) -> list[Any]:

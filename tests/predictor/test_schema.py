@@ -473,3 +473,13 @@ def test_columns_of_the_wrong_number_or_length_are_refused() -> None:
 def test_features_that_cannot_be_are_refused(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_many_rows_give_the_same_bits_as_each_alone(dtype: Any) -> None:
+    rng = np.random.default_rng(5)
+    features = tuple(NumericFeature(f"x{i}", offset=0.1 * i, scale=0.3 + i, low=0.0, high=1.0) for i in range(37))
+    values = rng.uniform(-1000, 1000, (2003, 37)).astype(dtype)  # more than are scaled at once, and a rest
+    schema = Schema(features)
+    whole = schema.encode_numbers(values)
+    assert all((schema.encode_numbers(row[np.newaxis]) == X).all() for row, X in zip(values, whole, strict=True))

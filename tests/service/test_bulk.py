@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from predictor import ClassOutputs, FolderRepository
 from service.application import Application, create_application
 from service.settings import load_settings
 from tests.service import models
@@ -89,6 +92,23 @@ def test_answers_of_every_form_hold_the_same_bits(client: Any) -> None:
     assert [line["prediction"] for line in lines] == plain["predictions"]
     found = [[line["probabilities"][name] for name in plain["classes"]] for line in lines]
     assert (np.array(found, np.float32) == expected).all()
+
+
+def test_labels_of_any_text_survive_every_form(tmp_path: Path) -> None:
+    labels = ('a "quoted", 100 % label', "{brackets}],[", "\u00e9\u4e16\n")
+    flowers = models.flowers()
+    repository = FolderRepository(tmp_path)
+    models.publish(repository, "odd", replace(flowers, outputs=ClassOutputs(labels, "species")))
+    odd = create_application(load_settings(models=tmp_path)).flask.test_client()
+    expected = ask(odd, BODIES[NPY], NPY).get_json()["predictions"]
+    assert len(set(expected)) > 1
+    lines = [json.loads(line) for line in ask(odd, BODIES[NPY], NPY, "application/x-ndjson").data.splitlines()]
+    assert [line["prediction"] for line in lines] == expected
+    assert all(list(line["probabilities"]) == list(labels) for line in lines)
+    text = ask(odd, BODIES[NPY], NPY, "text/csv").get_data(as_text=True)
+    assert [row[0] for row in csv.reader(io.StringIO(text, newline=""))][1:] == expected
+    table = pa.ipc.open_stream(ask(odd, BODIES[NPY], NPY, ARROW).data).read_all()
+    assert table["prediction"].to_pylist() == expected
 
 
 def test_without_pyarrow_arrow_is_refused_in_words(client: Any, monkeypatch: Any) -> None:

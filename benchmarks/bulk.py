@@ -1,0 +1,156 @@
+"""1,024 rows a request in every form that the service reads, in one interleaved run: rows a second by form.
+
+    python -m benchmarks.bulk [--seconds 3] [--rounds 3]
+
+One service on two workers serves an 8-64-64-3 and a 784-512-512-10 network and is asked by `wrk` over 4 connections.
+A form answers in kind: JSON for JSON, bytes for bytes. Ratios are to JSON in the same round.
+"""
+
+import argparse
+import io
+import itertools
+import json
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from benchmarks.serve import ROOT, environment, free_port
+from network import MLP, Architecture, Layer, Parameters
+from predictor import ClassOutputs, FolderRepository, Golden, NumericFeature, Predictor, Schema, save_bytes
+
+ROWS = 1024
+CONNECTIONS = 4
+SHAPES = ((8, 64, 64, 3), (784, 512, 512, 10))
+NPY = "application/x-npy"
+ARROW = "application/vnd.apache.arrow.stream"
+
+
+class Form(NamedTuple):
+    """One way to send the rows: its name, path, headers and body."""
+
+    name: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+def main() -> int:
+    """Measure and print a Markdown table; return 0."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=int, default=3, help="length of one measurement [%(default)s]")
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each form, in turn [%(default)s]")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as text, serving(Path(text)) as port:
+        print("| features | form | bytes | rows a second | ratio to JSON |\n|---:|---|---:|---:|---:|")
+        for sizes in SHAPES:
+            for line in measured(port, list(forms(sizes)), options.rounds, options.seconds):
+                print(f"| {sizes[0]} | {line}")
+    return 0
+
+
+def measured(port: int, chosen: list[Form], rounds: int, seconds: int) -> Iterator[str]:
+    """Yield a line of the table for each form."""
+    rates: dict[str, list[float]] = {form.name: [] for form in chosen}
+    for form in chosen:
+        drive(port, form, 1)
+    for _ in range(rounds):
+        for form in chosen:
+            rates[form.name].append(drive(port, form, seconds) * ROWS)
+    base = rates[chosen[0].name]
+    for form in chosen:
+        found = rates[form.name]
+        ratio = statistics.median(a / b for a, b in zip(found, base, strict=True))
+        yield f"{form.name} | {len(form.body):,} | {statistics.median(found):,.0f} | {ratio:.2f} |"
+
+
+def forms(sizes: tuple[int, ...]) -> Iterator[Form]:
+    """Yield the same rows in every form."""
+    X = np.random.default_rng(1).uniform(0, 1, (ROWS, sizes[0])).astype(np.float32)
+    rows = [[round(float(value), 6) for value in row] for row in X]
+    name = f"m{sizes[0]}"
+    native = f"/models/{name}/predict"
+    yield Form("JSON", native, {"Content-Type": "application/json"}, json.dumps({"instances": rows}).encode())
+    file = io.BytesIO()
+    np.save(file, X)
+    yield Form("npy", native, {"Content-Type": NPY, "Accept": NPY}, file.getvalue())
+    tensor = {"name": "input", "shape": X.shape, "datatype": "FP32", "parameters": {"binary_data_size": X.nbytes}}
+    head = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
+    length = {"Inference-Header-Content-Length": str(len(head))}
+    yield Form("v2, binary", f"/v2/models/{name}/infer", length, head + X.tobytes())
+    table = pa.table({f"x{i}": X[:, i] for i in range(sizes[0])})
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    yield Form("Arrow stream", native, {"Content-Type": ARROW, "Accept": ARROW}, sink.getvalue())
+    text = "\n".join(",".join(map(str, row)) for row in rows).encode()
+    yield Form("CSV", native, {"Content-Type": "text/csv", "Accept": "text/csv"}, text)
+
+
+def drive(port: int, form: Form, seconds: int) -> float:
+    """Ask over and over; return the requests answered a second."""
+    with tempfile.NamedTemporaryFile(suffix=".body") as body, tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        body.write(form.body)
+        body.flush()
+        lines = [f"wrk.headers['{key}']='{value}'" for key, value in form.headers.items()]
+        script.write("\n".join(["wrk.method='POST'", f"wrk.body=io.open('{body.name}', 'rb'):read('*a')", *lines]))
+        script.flush()
+        url = f"http://127.0.0.1:{port}{form.path}"
+        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "20s", "-s", script.name, url]
+        text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found = re.search(r"(\d+) requests in ([\d.]+)s", text)
+    if found is None or "Non-2xx" in text:
+        raise RuntimeError(f"not every answer to {form.name} was right:\n{text}")
+    return int(found[1]) / float(found[2])
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[int]:
+    """Serve both networks; yield the port."""
+    repository = FolderRepository(folder)
+    for sizes in SHAPES:
+        name = f"m{sizes[0]}"
+        repository.promote(name, repository.publish(name, {"model.npz": save_bytes(predictor_of(sizes))}))
+    port = free_port()
+    command = [sys.executable, "-m", "service", "serve", "--models", str(folder), "--bind", f"127.0.0.1:{port}"]
+    given = environment() | {"GANGLION_MAX_BODY_BYTES": str(2**25), "GANGLION_LOG_LEVEL": "warning"}
+    process = subprocess.Popen(command, cwd=ROOT, env=given, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        if process.stderr is None or b"Serving" not in process.stderr.readline():
+            raise RuntimeError("the service did not start")
+        time.sleep(1)
+        yield port
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def predictor_of(sizes: tuple[int, ...]) -> Predictor:
+    """Return a classifier of these layers with random weights."""
+    rng = np.random.default_rng(7)
+    layers = tuple(Layer(units, "relu" if i < len(sizes) - 2 else "softmax") for i, units in enumerate(sizes[1:]))
+    architecture = Architecture(sizes[0], layers)
+    arrays: dict[str, Any] = {}
+    for i, shape in enumerate(itertools.pairwise(sizes)):
+        arrays |= {f"layers.{i}.W": rng.normal(0, 0.05, shape).astype(np.float32)}
+        arrays |= {f"layers.{i}.b": np.zeros(shape[1], np.float32)}
+    network = MLP(architecture, Parameters.from_arrays(architecture, arrays))
+    schema = Schema(tuple(NumericFeature(f"x{i}", offset=0.5, scale=0.3, low=0.0, high=1.0) for i in range(sizes[0])))
+    row = (0.5,) * sizes[0]
+    golden = Golden((row,), network.infer(schema.encode_rows([list(row)]).X))
+    labels = tuple(f"c{i}" for i in range(sizes[-1]))
+    lineage = {"data": "0" * 64, "revision": None, "seed": 7}
+    return Predictor(schema, network, ClassOutputs(labels, "y"), golden, {}, {}, lineage)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
