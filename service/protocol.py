@@ -65,6 +65,7 @@ class Connection(asyncio.Protocol):
         self.headers: HeaderList = []
         self.seen = 0  # bytes of a message that became neither head nor body yet
         self.size = 0  # bytes of the body so far
+        self.length = 0  # bytes that it was said to have, 0 for a chunked one
 
     @property
     def is_idle(self) -> bool:
@@ -105,7 +106,7 @@ class Connection(asyncio.Protocol):
         if self.current is not None or not self.is_writable:
             self.held += data
             self.transport.pause_reading()
-        elif len(data) <= SLICE:
+        elif len(data) <= SLICE or self._is_within_body(len(data)):
             self._feed(data)
         else:
             self._feed_slices(data)
@@ -155,6 +156,7 @@ class Connection(asyncio.Protocol):
             return  # what follows is read again, see _ignore_upgrade
         self.phase = Phase.BODY
         self.seen = self.size = 0
+        self.length = framing.length
         scope = scope_of(
             version,
             method,
@@ -213,6 +215,10 @@ class Connection(asyncio.Protocol):
             self.seen += len(data)
             if not self._is_excessive() and self.current is None:
                 self._wait()
+
+    def _is_within_body(self, more: int) -> bool:
+        """Tell whether what arrived is all of the body being read, and nothing of a request behind it."""
+        return self.phase is Phase.BODY and self.size + more <= self.length
 
     def _feed_slices(self, data: bytes) -> None:
         for start in range(0, len(data), SLICE):
