@@ -120,7 +120,9 @@ class Pipeline:
         """Answer a large body from a thread, so that small requests do not queue behind its reading."""
         batcher = self._runtime.batcher
         size = len(request.body)
-        load = self._admission.of_bytes(size, max(1, size // ROW_BYTES))
+        # Rows may be wide: no body has more of them than a request may have.
+        rows = min(self._runtime.settings.max_rows, max(1, size // ROW_BYTES))
+        load = self._admission.of_bytes(size, rows)
 
         def work() -> Response:
             started = time.monotonic()
