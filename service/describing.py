@@ -40,4 +40,5 @@ def _feature(feature: Feature) -> dict[str, Any]:
         return common | {"type": "number", "low": feature.low, "high": feature.high}
     if isinstance(feature, DateFeature):
         return common | {"type": "date", "form": feature.form, "low": feature.low, "high": feature.high}
-    return common | {"type": "category", "categories": feature.categories, "unknown": feature.unknown}
+    known = {"categories": feature.categories, "unknown": feature.unknown, "others": feature.others}
+    return common | {"type": "category"} | known

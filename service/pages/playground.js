@@ -12,13 +12,22 @@ async function read(path) {
   return answer.json();
 }
 
+let lists = 0;
+
 function field(feature, usual) {
   const label = element("label");
   label.append(element("span", feature.name));
   let control;
-  if (feature.type === "category") {
+  if (feature.type === "category" && feature.others) {
+    const known = element("datalist", null, { id: `known-${++lists}` });
+    for (const category of feature.categories) known.append(element("option", null, { value: category }));
+    control = element("input", null, { type: "text", value: usual });
+    control.setAttribute("list", known.id);
+    label.append(known);
+  } else if (feature.type === "category") {
     control = element("select");
-    for (const category of feature.categories) control.append(element("option", category, { value: category }));
+    const named = (category) => category || "(missing)";
+    for (const category of feature.categories) control.append(element("option", named(category), { value: category }));
     control.value = usual;
   } else if (feature.type === "date") {
     control = element("input", null, { type: "text", value: usual });
