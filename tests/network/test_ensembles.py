@@ -18,8 +18,10 @@ from network import (
     Layer,
     Parameters,
     ShapeError,
+    Trainer,
     fit,
     loss_and_gradients,
+    training_rows,
 )
 from tests.network.networks import LINKED, data, last_activation, made_loss, mlp
 
@@ -164,6 +166,22 @@ def test_the_same_seed_gives_the_same_bits() -> None:
         fit(network, X, y, options, rng=np.random.default_rng(1)).mlp.parameters.flat.tobytes() for _ in range(2)
     )
     assert first == second
+
+
+def test_an_ensemble_goes_on_from_a_checkpoint_to_the_same_bits() -> None:
+    X, y = data("mean_squared", rows=50)
+    network = mlp(Layer(8, dropout=0.3), Layer(3, "identity"), members=MEMBERS, dtype=np.float32)
+    options = FitOptions(LOSSES["mean_squared"](), OPTIMIZERS["adamw"](), epochs=6, batch_size=16)
+    whole, first, second = (Trainer(network, options, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    rows = training_rows(network, options.loss, X, y)
+    for _ in range(6):
+        whole.epoch(rows)
+    for _ in range(3):
+        first.epoch(rows)
+    second.resume(first.checkpoint())
+    for _ in range(3):
+        second.epoch(rows)
+    assert second.mlp.parameters.flat.tobytes() == whole.mlp.parameters.flat.tobytes()
 
 
 def test_dead_units_of_every_member_are_counted() -> None:
