@@ -49,7 +49,7 @@ def _compare(options: argparse.Namespace) -> int:
     blocks = recorded(versions, advice="" if options.data else ADVICE)
     if options.data is not None:
         table = read_source(options.data, SourceOptions(options.data_home))
-        blocks.insert(1, scored(versions, table, options.target))
+        blocks[1:1] = scored(versions, table, options.target)
     sys.stdout.write(as_text(blocks))
     if options.html is not None:
         _write(options.html, as_page(versions, blocks))

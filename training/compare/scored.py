@@ -1,6 +1,7 @@
 """Versions scored on the same rows, with how sure their differences are."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ from training.encoding import encode
 from training.errors import DataError, RecipeError
 from training.kinds import as_asked
 from training.prepared import prepare
+from training.report.slices import find_changes
 from training.report.wording import bounded, many
 from training.scoring import Answers, answers_of, intervals, measures, paired_intervals
 from training.sources.cells import number
-from training.table import Column, Table
+from training.table import Column, Meaning, Table
 
 __all__ = ["scored"]
 
@@ -27,8 +29,8 @@ Rows = NDArray[np.int64]
 LABELS_SHOWN = 5
 
 
-def scored(versions: Sequence[Version], table: Table, target: str | None) -> Block:
-    """Return the metrics of each version on rows of the table that none of them was fitted to.
+def scored(versions: Sequence[Version], table: Table, target: str | None) -> list[Block]:
+    """Return the metrics of each version on rows of the table that none of them was fitted to, and where they differ.
 
     ``target`` is the column of the truth, the versions' own by default. Where the table is what a version was fitted
     to, only its test rows count. Raises DataError where a version and the table do not fit, or nothing is left.
@@ -42,7 +44,38 @@ def scored(versions: Sequence[Version], table: Table, target: str | None) -> Blo
     said = (
         f"{many(len(rows), 'row')} of {table.source}. In brackets: 95 % bootstrap intervals; of a difference, of pairs."
     )
-    return Block("On the same rows", ("", *labels, *differences), tuple(_metrics(answers)), (said, *notes))
+    whole = Block("On the same rows", ("", *labels, *differences), tuple(_metrics(answers)), (said, *notes))
+    columns = [truth.take(rows), *(column.take(rows) for column in _shared(versions, table))]
+    return [whole, *(_changes(columns, answers[0], answers[i], labels[0], labels[i]) for i in range(1, len(labels)))]
+
+
+def _changes(columns: Sequence[Column], first: Answers, second: Answers, before: str, after: str) -> Block:
+    """Return the parts of the rows in which one version errs more, or less, than another."""
+    measure = "share of wrong answers" if first.classes else "mean absolute error"
+    found, tried = find_changes(columns, second.errors - first.errors)
+    rows = tuple(
+        (
+            one.column,
+            one.part,
+            f"{one.rows:,}",
+            f"{one.error:+.4g} [{one.low:+.4g}, {one.high:+.4g}] {'worse' if one.is_weak else 'better'}",
+        )
+        for one in found
+    )
+    said = f"{many(tried, 'part')} looked at; the bounds of all hold together 19 times in 20."
+    none = () if rows else ("In none of them is one surely better than the other.",)
+    title = f"Where {after} differs from {before}"
+    return Block(title, ("column", "is", "rows", f"change of the {measure}"), rows, (said, *none))
+
+
+def _shared(versions: Sequence[Version], table: Table) -> list[Column]:
+    """Return the columns of the table that any version takes, each once."""
+    fitting = {
+        feature.name: _fitting(version, table, feature)
+        for version in versions
+        for feature in version.predictor.schema.features
+    }
+    return list(fitting.values())
 
 
 def _metrics(answers: Sequence[Answers]) -> list[tuple[str, ...]]:
@@ -151,7 +184,8 @@ def _fitting(version: Version, table: Table, feature: Feature) -> Column:
     column = _column(table, feature.name, version.label)
     kind = "category" if isinstance(feature, CategoricalFeature | DateFeature) else "number"  # a date is sent as text
     try:
-        return as_asked(column, kind, table.place)
+        taken = as_asked(column, kind, table.place)
+        return replace(taken, meaning=Meaning("date", form=feature.form)) if isinstance(feature, DateFeature) else taken
     except DataError as error:
         some = next((cell for cell in column.values.tolist() if cell is not None and number(cell) is None), "")
         raise DataError(

@@ -13,7 +13,7 @@ from training.report.moments import moments, spelled_moment
 from training.scoring import Answers
 from training.table import Column
 
-__all__ = ["Slice", "find_slices", "target_column", "wilson"]
+__all__ = ["Slice", "find_changes", "find_slices", "target_column", "wilson"]
 
 Mask = NDArray[np.bool_]
 Vector = NDArray[np.float64]
@@ -49,15 +49,8 @@ def find_slices(columns: Sequence[Column], answers: Answers) -> list[Slice]:
     for means, at a level divided by the number of slices (Bonferroni), so that a model without weak places is accused
     of one at most once in twenty reports.
     """
-    found = [
-        (column.name, part, mask)
-        for column in columns
-        for part, mask in _parts(column)
-        if FEWEST_ROWS <= mask.sum() < len(mask)
-    ]
-    if not found:
-        return []
-    tail = (1 - LEVEL) / 2 / len(found)
+    found = _large_parts(columns)
+    tail = (1 - LEVEL) / 2 / max(1, len(found))
     overall = float(answers.errors.mean())
     slices = []
     for name, part, mask in found:
@@ -66,6 +59,22 @@ def find_slices(columns: Sequence[Column], answers: Answers) -> list[Slice]:
         low, high = wilson(error, len(errors), tail) if answers.classes else _student(errors, tail)
         slices.append(Slice(name, part, len(errors), error, low, high, is_weak=low > overall))
     return sorted(slices, key=lambda one: (-one.low, one.column, one.part))
+
+
+def find_changes(columns: Sequence[Column], change: Vector) -> tuple[list[Slice], int]:
+    """Return the slices in which errors changed for sure, the most for the worse first, and how many were looked at.
+
+    ``change`` (rows,) is how much larger the error of each row became; a slice's ``error`` is its mean, with Student's
+    bounds at a level divided by the number of slices.
+    """
+    found = _large_parts(columns)
+    tail = (1 - LEVEL) / 2 / max(1, len(found))
+    sure = []
+    for name, part, mask in found:
+        low, high = _student(change[mask], tail, least=-np.inf)
+        if low > 0 or high < 0:
+            sure.append(Slice(name, part, int(mask.sum()), float(change[mask].mean()), low, high, is_weak=low > 0))
+    return sorted(sure, key=lambda one: (-one.error, one.column, one.part)), len(found)
 
 
 def target_column(name: str, labels: Sequence[str | int], truth: NDArray[Any]) -> Column:
@@ -84,12 +93,22 @@ def wilson(share: float, rows: int, tail: float) -> tuple[float, float]:
     return max(0.0, (middle - reach) / below), min(1.0, (middle + reach) / below)
 
 
-def _student(errors: Vector, tail: float) -> tuple[float, float]:
+def _student(errors: Vector, tail: float, least: float = 0.0) -> tuple[float, float]:
     from scipy.special import stdtrit  # noqa: PLC0415 - as above
 
     rows = len(errors)
     reach = -float(stdtrit(rows - 1, tail)) * float(errors.std(ddof=1)) / float(np.sqrt(rows))
-    return max(0.0, float(errors.mean()) - reach), float(errors.mean()) + reach
+    return max(least, float(errors.mean()) - reach), float(errors.mean()) + reach
+
+
+def _large_parts(columns: Sequence[Column]) -> list[tuple[str, str, Mask]]:
+    """Return column, name and rows of every part that is large enough to say anything, and is not all there is."""
+    return [
+        (column.name, part, mask)
+        for column in columns
+        for part, mask in _parts(column)
+        if FEWEST_ROWS <= mask.sum() < len(mask)
+    ]
 
 
 def _parts(column: Column) -> Iterator[tuple[str, Mask]]:

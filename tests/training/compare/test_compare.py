@@ -108,6 +108,29 @@ def test_numbers_are_compared_in_their_own_units(command: Command, tmp_path: Pat
     assert row(ran.out, "On the same rows", "r2")[-1].endswith("better")
 
 
+def test_where_one_version_is_worse_than_another_is_told(command: Command, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+
+    def rows(flipped: str) -> str:
+        lines = ["x,side,y"]
+        for i in range(600):
+            x, side = rng.normal(), ("left", "right")[i % 2]
+            lines.append(f"{x:.3f},{side},{'yes' if (x > 0) != (side == flipped) else 'no'}")
+        return "\n".join(lines) + "\n"
+
+    for name, flipped in (("straight", "none"), ("bent", "right"), ("new", "none")):
+        (tmp_path / f"{name}.csv").write_text(rows(flipped))
+    for name in ("straight", "bent"):
+        assert command("fit", tmp_path / f"{name}.csv", "--target", "y", "--name", "m").code == 0
+    ran = command("compare", "m@1", "m@2", "--data", tmp_path / "new.csv")
+    told = ran.out.split("Where m@2 differs from m@1\n")[1].split("\n\n")[0].splitlines()
+    assert [line.split()[1:3] + line.split()[-1:] for line in told if line.split()[0] == "side"] == [
+        ["right", "300", "worse"]
+    ]
+    again = command("compare", "m@1", "m@1", "--data", tmp_path / "new.csv").out
+    assert "In none of them is one surely better than the other." in again
+
+
 def test_the_page_holds_the_tables_and_the_curves(command: Command, two: Path, tmp_path: Path) -> None:
     out = tmp_path / "side by side.html"
     ran = command("compare", "m@1", "m@2", "--data", two, "--html", out)
