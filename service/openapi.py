@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from predictor import ClassOutputs, DateFeature, Feature, NumericFeature
-from service.catalog import Catalog, Served
+from service.catalog import VERSION, Catalog, Served
 from service.describing import example_row
 from service.messages import JSON
 from service.router import NATIVE, Dialect, Route
@@ -17,6 +17,7 @@ OBJECT: Schema = {"schema": {"type": "object"}}
 PROBLEMS = {"400": "Not HTTP or not JSON", "404": "No such thing", "413": "Too large", "415": "Another type of body",
             "422": "JSON that does not fit the model", "429": "Busy", "503": "No proven model",
             "504": "Not in time"}  # fmt: skip
+KEY_PROBLEMS = {"401": "No known key or token", "403": "The key lacks the scope"}
 
 
 def describe(routes: Iterable[Route], catalog: Catalog, *, needs_key: bool) -> Schema:
@@ -24,7 +25,7 @@ def describe(routes: Iterable[Route], catalog: Catalog, *, needs_key: bool) -> S
     paths: dict[str, Any] = {}
     for route in routes:
         place = paths.setdefault(re.sub(r"<(\w+)>", r"{\1}", route.template), {})
-        place[route.method.lower()] = _operation(route, needs_key=needs_key)
+        place[route.method.lower()] = _operation(route, catalog, needs_key=needs_key)
     schemas: dict[str, Any] = {"Problem": _problem()}
     for entry in catalog.models.values():
         served = entry.serving.get("champion")
@@ -44,12 +45,12 @@ def describe(routes: Iterable[Route], catalog: Catalog, *, needs_key: bool) -> S
     }
 
 
-def _operation(route: Route, *, needs_key: bool) -> Schema:
+def _operation(route: Route, catalog: Catalog, *, needs_key: bool) -> Schema:
     operation: Schema = {"summary": route.summary, "operationId": _identifier(route.method, route.template)}
     names = re.findall(r"<(\w+)>", route.template)
     if names:
         operation["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
+            {"name": name, "in": "path", "required": True, "schema": _part(name, catalog)} for name in names
         ]
     if route.method == "POST":
         kinds = route.consumes or (JSON,)
@@ -57,11 +58,21 @@ def _operation(route: Route, *, needs_key: bool) -> Schema:
     answer = {"description": "The answer", "content": {kind.partition(";")[0]: {} for kind in route.produces}}
     operation["responses"] = {"200": answer} | _problems(route.dialect)
     operation["tags"] = [route.dialect.name]
-    if route.access == "admin":
-        operation["security"] = [{"admin": []}]
-    elif route.access != "public" and needs_key:
-        operation["security"] = [{"apiKey": []}]
+    if route.access == "admin" or (route.access != "public" and needs_key):
+        operation["security"] = [{"admin" if route.access == "admin" else "apiKey": []}]
+        content = operation["responses"]["404"]["content"]
+        for status, text in KEY_PROBLEMS.items():
+            operation["responses"][status] = {"description": text, "content": content}
     return operation
+
+
+def _part(name: str, catalog: Catalog) -> Schema:
+    """Return the schema of a part of a path: the names that there are, where these are models or aliases."""
+    entries = catalog.models.values()
+    known = {"name": sorted(catalog.models), "alias": sorted({alias for entry in entries for alias in entry.serving})}
+    if name == "version":
+        return {"type": "string", "pattern": f"^{VERSION.pattern}$"}
+    return {"type": "string"} | ({"enum": known[name]} if known.get(name) else {})
 
 
 def _model_operation(name: str, *, needs_key: bool) -> Schema:
@@ -72,6 +83,8 @@ def _model_operation(name: str, *, needs_key: bool) -> Schema:
     }
     if needs_key:
         operation["security"] = [{"apiKey": []}]
+        content = operation["responses"]["404"]["content"]
+        operation["responses"] |= {s: {"description": text, "content": content} for s, text in KEY_PROBLEMS.items()}
     _attach(operation, name)
     return operation
 
