@@ -17,7 +17,7 @@ __all__ = ["encode", "feature_of", "flags_missing", "histogram_of", "raw_cells",
 BINS = 10
 NORMAL_QUARTILES = 1.349  # how far apart the quartiles of a normal distribution are, in its deviations
 FEWEST_FLAGGED = 20  # rows on either side of a flag, or it says which row it was rather than that a cell was missing
-ROWS_A_BIN = 200  # fewer in a bin teach its own weights little but noise
+ROWS_A_BIN = 125  # fewer in a bin teach its own weights little but noise
 NEAREST_KNOTS = 1e-5  # of the scaled values' size: float32 still tells them apart
 CHUNK_ROWS = 4096  # bounds the float64 that encoding makes on the way
 

@@ -8,7 +8,8 @@ from training.errors import RecipeError
 from training.recipe import Recipe
 
 LITERATURE = {
-    "california-housing", "curve", "iris", "iris-he", "mnist", "mnist-dropout", "tanh", "xor-online", "xor-sigmoid",
+    "california-best", "california-housing", "curve", "iris", "iris-he", "mnist", "mnist-dropout", "tanh",
+    "xor-online", "xor-sigmoid",
 }  # fmt: skip
 
 

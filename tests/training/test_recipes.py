@@ -1,6 +1,7 @@
 """The recipes of the literature reach the figures that the README shows."""
 
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,6 +115,42 @@ def test_california_housing_reaches_the_published_errors(data_folder: Path) -> N
     assert fit.metrics["train.mse_standardised"] == pytest.approx(0.2992, abs=0.01)
     assert fit.metrics["test.mse_standardised"] == pytest.approx(0.3071, abs=0.01)
     assert_documented("california-housing", fit)
+
+
+@pytest.mark.slow
+def test_the_best_of_california_housing_stays_under_its_figure(data_folder: Path) -> None:
+    fit = fitted("california-best", data_folder / "california_housing" / "scikit_learn_data")
+    assert fit.metrics["test.mse_standardised"] <= 0.16
+    assert_documented("california-best", fit)
+
+
+def test_the_default_recipe_comes_under_its_figure_on_california_housing_within_seconds(data_folder: Path) -> None:
+    order = Order(
+        "california_housing", Path("unused"), data_home=data_folder / "california_housing" / "scikit_learn_data"
+    )
+    recipe = load_recipe("table", ["split.seed=42"])
+    prepared = prepare(read_table(order, recipe), recipe)
+    start = time.process_time()
+    found = fit_recipe(prepared, recipe, _silent)
+    assert time.process_time() - start < 10
+    metrics = evaluate_parts(prepared, found)
+    assert metrics["test.mse_standardised"] <= 0.175
+    assert metrics["test.coverage_90"] == pytest.approx(0.9, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("file", "target", "figure"),
+    [("titanic/train.csv", "Survived", 0.75), ("penguins/penguins.csv", "species", 0.97)],
+)
+def test_the_default_recipe_takes_a_table_that_nobody_prepared(
+    data_folder: Path, file: str, target: str, figure: float
+) -> None:
+    order = Order(str(data_folder / file), Path("unused"))
+    recipe = load_recipe("table", [f"data.target={target}", "split.seed=42"])
+    prepared = prepare(read_table(order, recipe), recipe)
+    metrics = evaluate_parts(prepared, fit_recipe(prepared, recipe, _silent))
+    assert metrics["test.accuracy"] >= figure
+    assert metrics["test.log_loss"] <= 1.02 * metrics["test.log_loss_before"]
 
 
 def test_the_published_learning_rate_kills_every_unit_of_california_housing(data_folder: Path) -> None:
