@@ -106,7 +106,7 @@ def _integer(digits: str) -> float:
 
 def _repeats(value: object) -> Iterator[Fault]:
     """Find objects with repeated keys at any depth."""
-    waiting: list[tuple[tuple[int | str, ...], Any]] = [((), value)]
+    waiting: list[tuple[tuple[int | str, ...], Any]] = [((), value)] if isinstance(value, (dict, list)) else []
     while waiting:
         place, container = waiting.pop()
         if isinstance(container, _Repeated):
