@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from predictor import ClassOutputs, DateFeature, Feature, NumericFeature
+from service.bulk import KINDS
 from service.catalog import VERSION, Catalog, Served
 from service.describing import example_row
 from service.messages import JSON
@@ -91,7 +92,7 @@ def _model_operation(name: str, *, needs_key: bool) -> Schema:
 
 def _attach(operation: Schema, name: str) -> None:
     def content(part: str) -> Schema:
-        return {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}.{part}"}}}
+        return {JSON: {"schema": {"$ref": f"#/components/schemas/{name}.{part}"}}} | {kind: {} for kind in KINDS}
 
     operation["requestBody"] = {"required": True, "content": content("request")}
     operation["responses"]["200"]["content"] = content("answer")

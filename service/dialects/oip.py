@@ -23,6 +23,8 @@ def infer(request: Request, runtime: "Runtime") -> Work:
     """Answer the outputs that are asked for, by default all of them."""
     served = served_for(request, runtime)
     asked = read_infer(request, served, runtime.settings.max_rows)
+    if asked.timeout_s is not None:
+        request.deadline = min(request.deadline, (request.ready or request.received) + asked.timeout_s)
     return plain_work(served, asked.instances, runtime, asked.render)
 
 

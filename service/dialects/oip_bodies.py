@@ -25,16 +25,18 @@ HEADER_LENGTH = "inference-header-content-length"
 BINARY = "application/octet-stream"
 LONGEST_ID = 256
 FLOAT32_BYTES = 4
+LONGEST_TIMEOUT_US = 2**63
 NUMBERS = frozenset({int, float, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an infer request wants: its rows, the id to repeat, and which outputs, each as JSON or as bytes."""
+    """What an infer request wants: its rows, the id to repeat, which outputs, each as JSON or as bytes, and when."""
 
     instances: Instances
     id: str | None
     wanted: tuple[tuple[Tensor, bool], ...]
+    timeout_s: float | None = None
 
     def render(self, served: Served, outputs: Outputs) -> Response:
         """Answer the outputs in the order in which they were asked for."""
@@ -76,7 +78,7 @@ def read_infer(request: Request, served: Served, max_rows: int) -> Asked:
     head, blob = (body, memoryview(b"")) if length is None else (body[:length], memoryview(body)[length:])
     document = read_object(head, served, max_rows)
     given = _inputs(document.get("inputs"), blob, served, max_rows)
-    return Asked(_instances(given, served, max_rows), _id(document), _wanted(document, served))
+    return Asked(_instances(given, served, max_rows), _id(document), _wanted(document, served), _timeout_s(document))
 
 
 def _header_length(request: Request) -> int | None:
@@ -183,6 +185,17 @@ def _wanted(document: Mapping[str, Any], served: Served) -> tuple[tuple[Tensor, 
             raise one_fault(400, f"/outputs/{index}/name", "outputs", detail)
         wanted.append((known[name], _flag(item, "binary_data", f"/outputs/{index}", is_usual=is_binary)))
     return tuple(wanted)
+
+
+def _timeout_s(document: Mapping[str, Any]) -> float | None:
+    """Return the time that the parameter `timeout` gives in microseconds; 0 leaves it to the service."""
+    parameters = document.get("parameters")
+    timeout_us = parameters.get("timeout") if isinstance(parameters, dict) else None
+    if timeout_us is None or timeout_us == 0:
+        return None
+    if type(timeout_us) is not int or not 0 < timeout_us < LONGEST_TIMEOUT_US:
+        raise one_fault(400, "/parameters/timeout", "type", "expected a whole number of microseconds")
+    return timeout_us / 1e6
 
 
 def _flag(value: Mapping[str, Any], name: str, place: str, *, is_usual: bool) -> bool:

@@ -53,6 +53,25 @@ def test_an_unknown_model_cannot_be_promoted(admin: Any) -> None:
     assert answer.status_code == 404
 
 
+def test_the_administrator_lets_the_repository_be_looked_at_now(admin: Any, repository: Any) -> None:
+    version = models.publish(repository, "new", models.houses())
+    assert admin.get("/v2/models/new/ready").status_code == 404
+    path = "/v2/repository/models/new"
+    assert admin.post(f"{path}/load", json={}).status_code == 401
+    loaded = admin.post(f"{path}/load", json={}, headers=bearer(TOKEN))
+    assert (loaded.status_code, loaded.data) == (200, b"")
+    assert admin.get("/v2/models/new").get_json()["versions"] == [str(version)]
+    refused = admin.post(f"{path}/unload", json={}, headers=bearer(TOKEN))
+    assert refused.status_code == 501
+    assert "alias" in refused.get_json()["error"]
+    repository.publish("broken", {"model.npz": b"no model"})
+    unknown = admin.post("/v2/repository/models/nothing/load", json={}, headers=bearer(TOKEN))
+    assert (unknown.status_code, unknown.get_json().keys()) == (400, {"error"})
+    failed = admin.post("/v2/repository/models/broken/load", json={}, headers=bearer(TOKEN))
+    assert failed.status_code == 400
+    assert "failed to load" in failed.get_json()["error"]
+
+
 def test_administration_without_a_token_refuses_to_start(tmp_path: Any) -> None:
     with pytest.raises(SettingsError, match="GANGLION_ADMIN_TOKEN_FILE names no file"):
         load_settings(admin=True)
