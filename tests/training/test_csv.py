@@ -195,6 +195,28 @@ def test_gzip_is_read_and_a_workbook_is_not(write: Writer) -> None:
         read(write("a.xlsx", b"PK\x03\x04"))
 
 
+@pytest.mark.parametrize(
+    ("before", "lines"),
+    [("\n\n", 2), ("# made by a tool\n# in 2024\n", 2), ("Sales of 2024\n\n", 2), ("sep=;\n", 1), ("\n\nsep=;\n", 3)],
+)
+def test_lines_before_the_table_are_left_out_and_said(write: Writer, before: str, lines: int) -> None:
+    separator = ";" if "sep" in before else ","
+    table = read(write("a.csv", before + "x,y\n1,a\n2,b\n3,a".replace(",", separator)))
+    assert (table.names, table.rows, table.place(2)) == (("x", "y"), 3, f"line {lines + 3}")
+    said = f"the first {f'{lines} lines are' if lines > 1 else 'line is'} no part of the table and left out"
+    assert table.notes == ((said,) if before.strip() else ())
+    with pytest.raises(DataError, match=f"line {lines + 3}: expected 2 cells as in the header, found 1"):
+        read(write("a.csv", before + "x,y\n1,a\n2\n3,a\n4,b".replace(",", separator)))
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"), [('[{"a": 1}]', "JSON"), ('\n{"a": 1}', "JSON"), ("<!DOCTYPE html><p>404", "a page or XML")]
+)
+def test_what_is_another_format_is_refused_by_its_name(write: Writer, content: str, kind: str) -> None:
+    with pytest.raises(DataError, match=f"a.csv: expected CSV, found {kind}; save the table as CSV"):
+        read(write("a.csv", content))
+
+
 def test_text_with_the_other_separators_in_it_is_divided_by_the_one_that_fits(write: Writer) -> None:
     table = read(write("a.csv", "name, first;age;note\nA, b;1;x, y, z\nC, d;2;u\n"))
     assert table.names == ("name, first", "age", "note")

@@ -1,8 +1,9 @@
 """CSV files, read by Arrow as text so that this project alone decides what a cell means."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from pyarrow import csv as arrow_csv
 from predictor.wording import shown
 from training.errors import DataError
 from training.sources.cells import typed_column
-from training.sources.csv_layout import decoded, delimiter_of, has_header, header_of, line_of, rows_of
+from training.sources.csv_layout import Layout, header_of, laid_out, line_of, ragged_row
 from training.table import Table, checked_names
 
 __all__ = ["read_csv", "table_of"]
@@ -35,16 +36,14 @@ def read_csv(
     with the line where there is one, for what is no such table.
     """
     source = path.name
-    text, note = decoded(data, source, encoding)
-    delimiter = delimiter_of(text)
-    first = header_of(text, delimiter, source)
-    headed = has_header(text, delimiter) if header is None else header
-    names = checked_names(first if headed else [""] * len(first), source)
-    cells = _parsed(text, first, delimiter, source, headed=headed).rename_columns(list(names))
-    place = line_of(text, delimiter, headed=headed)
+    layout = laid_out(data, source, encoding=encoding, header=header)
+    first = header_of(layout.text, layout.delimiter, source)
+    names = checked_names(first if layout.headed else [""] * len(first), source)
+    cells = _parsed(layout, len(first), source).rename_columns(list(names))
     digest = hashlib.sha256(data).hexdigest()
-    table = table_of(source, cells, digest, missing=missing, prefers_comma=delimiter == ";", place=place)
-    return replace(table, notes=tuple(filter(None, (note, _about_names(first, names, headed=headed)))))
+    comma, place = layout.delimiter == ";", partial(line_of, layout)
+    table = table_of(source, cells, digest, missing=missing, prefers_comma=comma, place=place)
+    return replace(table, notes=(*layout.notes, *_about(layout, first, names)))
 
 
 def table_of(
@@ -68,22 +67,22 @@ def table_of(
     return Table(source, tuple(columns), digest, place=place)
 
 
-def _about_names(first: Sequence[str], names: Sequence[str], *, headed: bool) -> str:
-    """Say which names were made up, or nothing."""
-    if not headed:
-        return (
-            f"no header: the first line looks like data, so the columns are called {shown(names[0])} to"
-            f" {shown(names[-1])}; otherwise --set data.header=true"
-        )
+def _about(layout: Layout, first: Sequence[str], names: Sequence[str]) -> Iterator[str]:
+    """Say which names were made up."""
+    if not layout.headed:
+        called = f"the columns are called {shown(names[0])} to {shown(names[-1])}"
+        yield f"no header: the first line looks like data, so {called}; otherwise --set data.header=true"
+        return
     made = [shown(name) for cell, name in zip(first, names, strict=True) if not cell.strip()]
     more = f" and {len(made) - NAMES_SHOWN} more" if len(made) > NAMES_SHOWN else ""
-    return f"columns without a name are called {', '.join(made[:NAMES_SHOWN])}{more}" if made else ""
+    if made:
+        yield f"columns without a name are called {', '.join(made[:NAMES_SHOWN])}{more}"
 
 
-def _parsed(text: str, first: Sequence[str], delimiter: str, source: str, *, headed: bool) -> pa.Table:
-    data = text.encode()
+def _parsed(layout: Layout, width: int, source: str) -> pa.Table:
+    data = layout.text.encode()
     # Arrow takes the names by their place, so that two columns without a name do not meet.
-    places = [str(place) for place in range(len(first))]
+    places = [str(place) for place in range(width)]
     try:
         return arrow_csv.read_csv(
             pa.BufferReader(data),
@@ -92,26 +91,13 @@ def _parsed(text: str, first: Sequence[str], delimiter: str, source: str, *, hea
                 use_threads=False,
                 block_size=max(BLOCK_BYTES, len(data) // 64),
                 column_names=places,
-                skip_rows_after_names=int(headed),
+                skip_rows_after_names=int(layout.headed),
             ),
-            parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            parse_options=arrow_csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(places, pa.string()), strings_can_be_null=False
             ),
         )
     except pa.ArrowInvalid as error:
-        raise DataError(
-            _ragged_row(text, delimiter, source, headed=headed) or f"{source}: cannot be read: {error}"
-        ) from error
-
-
-def _ragged_row(text: str, delimiter: str, source: str, *, headed: bool) -> str | None:
-    """Name the first row whose number of cells differs from the first's; Arrow counts rows, people count lines."""
-    expected = 0
-    for row, cells in enumerate(rows_of(text, delimiter)):
-        expected = expected or len(cells)
-        if len(cells) != expected:
-            where = line_of(text, delimiter, headed=True)(row)
-            first = "header" if headed else "first line"
-            return f"{source}, {where}: expected {expected} cells as in the {first}, found {len(cells)}"
-    return None
+        ragged = ragged_row(layout)
+        raise DataError(f"{source}, {ragged}" if ragged else f"{source}: cannot be read: {error}") from error

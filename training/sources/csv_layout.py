@@ -2,21 +2,59 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice, pairwise
 
 from predictor.wording import shown
 from training.errors import DataError
 from training.sources.cells import MISSING, number
 
-__all__ = ["decoded", "delimiter_of", "has_header", "header_of", "line_of", "rows_of"]
+__all__ = [
+    "Layout",
+    "delimiter_of",
+    "has_header",
+    "header_of",
+    "laid_out",
+    "line_of",
+    "ragged_row",
+]
 
 DELIMITERS = (",", ";", "\t", "|")
 FIELD_LIMIT = 2**31 - 1  # a cell may be longer than the csv module's default
 HEAD_LETTERS = 2**16
 HEAD_ROWS = 50
+MOST_LINES, FEWEST_ROWS = 20, 3  # of a preamble, and of the table after it
+OTHERS = {"JSON": ('{"', "[{", "[["), "a page or XML": ("<!doctype", "<html", "<?xml")}
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 WINDOWS = "windows-1252"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The text of a table, what separates its cells, whether the first row is a header, and the lines `before` it.
+
+    `notes` are worth telling.
+    """
+
+    text: str
+    delimiter: str
+    headed: bool
+    before: int
+    notes: tuple[str, ...]
+
+
+def laid_out(data: bytes, source: str, *, encoding: str | None, header: bool | None) -> Layout:
+    """Find out how a file is laid out; encoding and header are inferred where None. Raises DataError."""
+    text, note = decoded(data, source, encoding)
+    delimiter = delimiter_of(text)
+    body, before = without_preamble(text, delimiter)
+    if text[: len(text) - len(body)].strip():
+        preamble = f"the first {before} lines are" if before > 1 else "the first line is"
+        note = "; ".join(filter(None, (note, f"{preamble} no part of the table and left out")))
+    headed = has_header(body, delimiter) if header is None else header
+    return Layout(body, delimiter, headed, before, (note,) if note else ())
 
 
 def decoded(data: bytes, source: str, encoding: str | None) -> tuple[str, str]:
@@ -38,6 +76,9 @@ def decoded(data: bytes, source: str, encoding: str | None) -> tuple[str, str]:
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise DataError(f"{source}, line {line}: expected text, found a NUL byte")
+    for kind, beginnings in OTHERS.items():
+        if text[:HEAD_LETTERS].lstrip().lower().startswith(beginnings):
+            raise DataError(f"{source}: expected CSV, found {kind}; save the table as CSV")
     return text, note
 
 
@@ -66,15 +107,32 @@ def rows_of(text: str, delimiter: str) -> Iterator[list[str]]:
 
 
 def delimiter_of(text: str) -> str:
-    """Return what separates the cells: what divides the first rows into the same number of them, and into most."""
-    head = text.lstrip("\r\n")[:HEAD_LETTERS]
+    """Return what separates the cells: what divides most of the first rows into the same number of them."""
     best, most = ",", (0.0, 1)
     for delimiter in DELIMITERS:
-        widths = [len(row) for row in islice(rows_of(head, delimiter), HEAD_ROWS)]
-        score = (sum(width == widths[0] for width in widths) / len(widths), widths[0]) if widths else (0.0, 1)
-        if score[1] > 1 and score > most:
+        widths = [len(row) for row in islice(rows_of(text.lstrip("\r\n")[:HEAD_LETTERS], delimiter), HEAD_ROWS)]
+        width, count = Counter(widths).most_common(1)[0] if widths else (1, 0)
+        if width > 1 and (score := (count / len(widths), width)) > most:
             best, most = delimiter, score
     return best
+
+
+def without_preamble(text: str, delimiter: str) -> tuple[str, int]:
+    """Return the text from the first row of the table on, and how many lines stand before it.
+
+    Lines of one cell, or those that spreadsheets write for themselves (sep=;), are no rows where all others have more.
+    """
+    body = text.lstrip("\r\n")
+    blank = len(text[: len(text) - len(body)].splitlines())
+    reader = csv.reader(io.StringIO(body[:HEAD_LETTERS], newline=""), delimiter=delimiter)
+    rows = [(row, reader.line_num) for row in islice(reader, HEAD_ROWS)]
+    others = [place for place, (row, _) in enumerate(rows) if len(row) > 1 and not row[0].lower().startswith("sep=")]
+    if not others or not 0 < others[0] <= MOST_LINES or len(others) < FEWEST_ROWS:
+        return body, blank
+    stream, lines = io.StringIO(body, newline=""), rows[others[0] - 1][1]
+    for _ in range(lines):
+        stream.readline()
+    return stream.read(), blank + lines
 
 
 def header_of(text: str, delimiter: str, source: str) -> list[str]:
@@ -109,18 +167,25 @@ def _is_numeric(cells: Sequence[str]) -> bool:
     return bool(known) and all(number(cell) is not None for cell in known)
 
 
-def line_of(text: str, delimiter: str, *, headed: bool) -> Callable[[int], str]:
-    """Return a function that names the line at which a row of data, counted from 1, begins."""
+def line_of(layout: Layout, row: int) -> str:
+    """Name the line at which a row of data, counted from 1, begins; row 0 is the header."""
+    csv.field_size_limit(FIELD_LIMIT)
+    reader = csv.reader(io.StringIO(layout.text, newline=""), delimiter=layout.delimiter)
+    seen, line = -1 if layout.headed else 0, layout.before + 1
+    for cells in reader:
+        seen += bool(cells)
+        if seen == row:
+            return f"line {line}"
+        line = layout.before + reader.line_num + 1
+    return f"data row {row}"
 
-    def place(row: int) -> str:
-        csv.field_size_limit(FIELD_LIMIT)
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        seen, line = -1 if headed else 0, 1
-        for cells in reader:
-            seen += bool(cells)
-            if seen == row:
-                return f"line {line}"
-            line = reader.line_num + 1
-        return f"data row {row}"
 
-    return place
+def ragged_row(layout: Layout) -> str | None:
+    """Name the first row whose number of cells differs from the first's, or return None."""
+    expected, begins = 0, 0 if layout.headed else 1
+    for row, cells in enumerate(rows_of(layout.text, layout.delimiter), start=begins):
+        expected = expected or len(cells)
+        if len(cells) != expected:
+            first = "header" if layout.headed else "first line"
+            return f"{line_of(layout, row)}: expected {expected} cells as in the {first}, found {len(cells)}"
+    return None
