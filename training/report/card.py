@@ -46,7 +46,10 @@ def _task(facts: Mapping[str, Any]) -> str:
     target, used = facts["target"], [column["name"] for column in facts["columns"] if column["used"]]
     labels = target.get("labels")
     what = f"tells which of {len(labels)} classes" if labels else "estimates the number that"
-    return f"From {named(used, NAMES_SHOWN)} it {what} {target['name']!r} is, by {network_named(facts['network'])}."
+    return (
+        f"From {named(used, NAMES_SHOWN, facts['features']['used'])} it {what} {target['name']!r} is, "
+        f"by {network_named(facts['network'])}."
+    )
 
 
 def _data(facts: Mapping[str, Any]) -> list[str]:
@@ -55,7 +58,7 @@ def _data(facts: Mapping[str, Any]) -> list[str]:
     digest = str(lineage["data_sha256"])
     left = [column["name"] for column in facts["columns"] if not column["used"]]
     found = [f"{lineage['source']}, SHA-256 {digest[:16]}...: {parts} rows, {_split(facts)}."]
-    return [*found, f"Left out: {named(left, NAMES_SHOWN)}."] if left else found
+    return [*found, f"Left out: {named(left, NAMES_SHOWN, facts['features']['left_out'])}."] if left else found
 
 
 def _split(facts: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from network import EpochRecord
+from network import EpochRecord, FitResult
 from predictor import NumberOutputs, Predictor
 from training.decisions import as_json
 from training.evaluation import calibration_error, class_codes
@@ -42,7 +42,6 @@ def find_facts(
     predictor: Predictor, prepared: Prepared, fitted: Fitted, recipe: Recipe, answers: Answers
 ) -> dict[str, Any]:
     """Return the facts of one version in the order in which a reader wants them; only ``seconds`` ever differ."""
-    result = fitted.result
     facts: dict[str, Any] = {
         "target": target_facts(prepared.problem),
         "judged": judged(prepared)[0],
@@ -50,16 +49,12 @@ def find_facts(
         "intervals": _intervals(predictor, prepared, answers),
         "rows": {part: prepared.count(part) for part in PARTS},
         "seen": {"rows": prepared.problem.rows, "judged": len(answers.truth)},
+        "features": _features(prepared),
         "network": _network(predictor),
-        "epochs": len(result.history),
-        "best_epoch": result.best_epoch,
-        "stopped": result.stopped,
-        "seconds": round(result.history[-1].seconds, 3),
-        "loss": result.history[-1].loss,
-        "history": _history(result.history),
+        **_fit(fitted.result),
         "notes": list(prepared.notes),
         "decisions": as_json(prepared.decisions),
-        "warnings": list(result.warnings),
+        "warnings": list(fitted.result.warnings),
     }
     facts |= _of_answers(prepared, answers)
     importance = _importance(predictor, prepared)
@@ -71,6 +66,23 @@ def find_facts(
     facts["lineage"] = dict(predictor.lineage)
     facts["recipe"] = recipe.record()
     return facts
+
+
+def _features(prepared: Prepared) -> dict[str, int]:
+    used = len(prepared.schema.features)
+    return {"used": used, "left_out": len(prepared.problem.features) - used}
+
+
+def _fit(result: FitResult) -> dict[str, Any]:
+    """Return how the fit went."""
+    return {
+        "epochs": len(result.history),
+        "best_epoch": result.best_epoch,
+        "stopped": result.stopped,
+        "seconds": round(result.history[-1].seconds, 3),
+        "loss": result.history[-1].loss,
+        "history": _history(result.history),
+    }
 
 
 def _intervals(predictor: Predictor, prepared: Prepared, answers: Answers) -> dict[str, list[float]]:

@@ -29,6 +29,8 @@ __all__ = ["report_html"]
 SLICES_SHOWN = 12
 LEVELS_SHOWN = 4
 PAIRS_SHOWN = 10
+NAMES_SHOWN = 8
+DECISIONS_SHOWN = 40
 TWO = 2
 WIDE = 400.0  # points: what gets unreadable in half the page
 CLASSES_SHOWN = 12
@@ -64,11 +66,10 @@ def report_html(facts: Mapping[str, Any], pictures: Mapping[str, bytes]) -> byte
 def _summary(facts: Mapping[str, Any]) -> str:
     labels, rows = facts["target"].get("labels"), facts["rows"]
     what = f"one of {len(labels)} classes" if labels else "a number"
-    used = sum(column["used"] for column in facts["columns"])
     network = network_named(facts["network"])
     tested = f"tested on {many(rows['test'], 'row')} that the fit did not see" if rows["test"] else "tested on none"
     return (
-        f"Predicts {what} from {many(used, 'column')} by {network}. "
+        f"Predicts {what} from {many(facts['features']['used'], 'column')} by {network}. "
         f"Fitted to {many(rows['train'], 'row')} in {many(facts['epochs'], 'epoch')}, {tested}. "
         f"It ended because: {facts['stopped']}."
     )
@@ -207,9 +208,20 @@ def _decided(facts: Mapping[str, Any]) -> list[str]:
     told = [one for one in facts["decisions"] if one["why"]]
     if not told and not facts["notes"]:
         return []
-    rows = [(one["column"], one["what"], one["why"], one["otherwise"]) for one in told]
-    listed = table(("column", "", "why", "otherwise"), rows)
-    return ["<h3>What was decided</h3>", items(facts["notes"]), listed]
+    alike: dict[tuple[str, str], list[Mapping[str, str]]] = {}
+    for one in told:
+        alike.setdefault((one["what"], one["why"]), []).append(one)
+    rows = [
+        (named([one["column"] for one in ones], NAMES_SHOWN), what, why, ones[0]["otherwise"])
+        for (what, why), ones in list(alike.items())[:DECISIONS_SHOWN]
+    ]
+    more = len(alike) - len(rows)
+    return [
+        "<h3>What was decided</h3>",
+        items(facts["notes"]),
+        table(("column", "", "why", "otherwise"), rows),
+        paragraph(f"and {more} more in report.json") if more > 0 else "",
+    ]
 
 
 def _described(facts: Mapping[str, Any]) -> str:

@@ -18,9 +18,9 @@ def bounded(value: float, ends: Sequence[float] | None) -> str:
     return figure(value) + ("" if ends is None else f" [{figure(ends[0])}, {figure(ends[1])}]")
 
 
-def named(names: Sequence[str], most: int) -> str:
-    """List at most so many names."""
-    more = len(names) - most
+def named(names: Sequence[str], most: int, total: int | None = None) -> str:
+    """List at most so many names, and say how many more there are of all or of a `total`."""
+    more = (len(names) if total is None else total) - min(most, len(names))
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 

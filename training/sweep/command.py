@@ -46,16 +46,8 @@ def _sweep(options: argparse.Namespace) -> int:
     from training.sweep.run import SweepOrder, run_sweep  # noqa: PLC0415 - as above
 
     job = order_of(options, promote=not options.no_promote)
-    order = SweepOrder(
-        job,
-        trials=options.trials,
-        timeout_s=options.timeout,
-        storage=options.storage,
-        study=options.study,
-        pruner=options.pruner,
-        metric=options.metric,
-        folder=options.out,
-    )
+    search = {"pruner": options.pruner, "metric": options.metric, "folder": options.out, "trials": options.trials}
+    order = SweepOrder(job, timeout_s=options.timeout, storage=options.storage, study=options.study, **search)
     found = run_sweep(order, sys.stderr)
     sys.stdout.write(outcome(found))
     paths = write_result(found)
@@ -74,9 +66,10 @@ def _sweep(options: argparse.Namespace) -> int:
 
 def _fit_words(options: argparse.Namespace, best: Path) -> list[str]:
     """Return the words that fit the best recipe to the same source under the same name."""
-    named = [] if options.name is None else ["--name", options.name]
-    where = [] if str(options.models) == "models" else ["--models", str(options.models)]
-    return ["fit", options.source, "--recipe", str(best), *named, *where]
+    said = {"--name": options.name, "--data-home": options.data_home, "--labels": options.labels}
+    said["--models"] = None if str(options.models) == "models" else options.models
+    more = [word for flag, value in said.items() if value is not None for word in (flag, str(value))]
+    return ["fit", options.source, "--recipe", str(best), *more]
 
 
 def _count(text: str) -> int:

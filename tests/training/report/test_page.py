@@ -180,6 +180,15 @@ def test_labels_in_any_script_are_drawn(command: Command, models: Path, tmp_path
     outline(page)
 
 
+def test_decisions_that_are_alike_share_a_line(command: Command, models: Path, tmp_path: Path) -> None:
+    head = ",".join([*(f"same{i}" for i in range(20)), "x", "y"])
+    lines = "\n".join(",".join([*["7"] * 20, str(i % 11), "ab"[i % 2]]) for i in range(120))
+    page, facts = fitted(command, models, tmp_path, f"{head}\n{lines}\n")
+    assert sum(one["what"] == "left out" for one in facts["decisions"]) == 20
+    assert page.count("the same in every training row") == 1
+    assert "same7 and 12 more" in page
+
+
 def test_many_columns_are_listed_up_to_a_hundred(command: Command, models: Path, tmp_path: Path) -> None:
     names = [f"c{i}" for i in range(130)]
     lines = "\n".join(",".join([*(str((i * j) % 11) for j in range(1, 131)), "ab"[i % 2]]) for i in range(120))
@@ -187,3 +196,5 @@ def test_many_columns_are_listed_up_to_a_hundred(command: Command, models: Path,
     assert len(facts["columns"]) == 100
     assert facts["more_columns"] == 30
     assert "and 30 more columns" in page
+    assert sum(facts["features"].values()) == 130
+    assert f"from {facts['features']['used']} columns by" in page
