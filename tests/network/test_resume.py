@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from network import (
+    INITIALIZERS,
     LOSSES,
+    MLP,
     OPTIMIZERS,
     SCHEDULES,
     Adam,
+    Architecture,
     EarlyStopping,
     EpochRecord,
     FitOptions,
@@ -85,3 +88,21 @@ def test_a_state_is_a_copy() -> None:
     fitted(options, dropout=0.0, states=states)
     assert not np.array_equal(states[1]["trainer"]["parameters"], states[2]["trainer"]["parameters"])
     assert len(states[1]["history"]["epochs"]) == 1
+
+
+def test_an_ensemble_goes_on_to_the_same_bits() -> None:
+    X, y = data("mean_squared", rows=50)
+    options = FitOptions(loss=LOSSES["mean_squared"](), optimizer=Adam(), epochs=4, batch_size=7)
+    architecture = Architecture(4, (Layer(8, dropout=0.3), Layer(3, "identity")), members=2)
+    states: dict[int, State] = {}
+
+    def result(seed: int, resume: State | None = None) -> bytes:
+        def keep(record: EpochRecord, state: Any, *, is_last: bool) -> None:
+            states.setdefault(record.epoch, state())
+
+        network = MLP.initialized(architecture, INITIALIZERS["he_normal"](), rng=np.random.default_rng(0))
+        rng = np.random.default_rng(seed)
+        return fit(network, X, y, options, rng=rng, keep=keep, resume=resume).mlp.parameters.flat.tobytes()
+
+    whole = result(seed=1)
+    assert [result(seed=2, resume=states[epoch]) for epoch in (1, 2, 3, 4)] == [whole] * 4

@@ -26,7 +26,7 @@ from training.table import Column, Table, checked_names
 __all__ = ["CsvChunks"]
 
 HEAD_BYTES = 2**20
-BLOCK_BYTES = 2**22
+BLOCK_BYTES = 2**20
 READ_BYTES = 2**20
 USUAL_RATIO = 5  # of text to gzipped text
 WITNESSES = 200

@@ -20,6 +20,7 @@ __all__ = ["ParquetChunks"]
 
 CHUNK_ROWS = 2**16
 CHUNK_CELLS = 2**21
+CHUNK_BYTES = 2**22
 FEWEST_ROWS = 256
 READ_BYTES = 2**20
 
@@ -39,7 +40,7 @@ class ParquetChunks:
 
     def chunks(self) -> Iterator[pa.Table]:
         """Return the rows of all files, file by file."""
-        rows = max(FEWEST_ROWS, min(CHUNK_ROWS, CHUNK_CELLS // len(self.names)))
+        rows = self._rows_of_a_chunk()
         for path in self._paths:
             file = self._open(path)
             if file.schema_arrow.names != self._raw_names:
@@ -104,6 +105,14 @@ class ParquetChunks:
                 return f"row {row} of {path.name}"
             row -= rows
         return "a row beyond the last"
+
+    def _rows_of_a_chunk(self) -> int:
+        """Return so many rows that neither their cells nor their texts are too much at once."""
+        metadata = [self._open(path).metadata for path in self._paths]
+        groups = [one.row_group(place) for one in metadata for place in range(one.num_row_groups)]
+        rows = sum(group.num_rows for group in groups)
+        row_bytes = int(sum(group.total_byte_size for group in groups) / max(1, rows)) + 1
+        return max(FEWEST_ROWS, min(CHUNK_ROWS, CHUNK_CELLS // len(self.names), CHUNK_BYTES // row_bytes))
 
     def _open(self, path: Path) -> parquet.ParquetFile:
         try:

@@ -29,7 +29,7 @@ __all__ = ["needed", "prepare_chunked"]
 
 SAMPLE, SIDE, WATCHED = 0.1, 0.08, 0.15
 """Shares of the memory: the raw sample, the encoded sample of a side, the rows that watch."""
-RAW_BYTES = 24  # of a cell of the sample: as it was read, and as a column
+COLUMN_BYTES = 24  # of a cell of a table in memory: as it was read, and as a column
 TEXT_COPIES = 4  # as read, as words, as what they spell
 MOST_WATCHED = 2**17
 
@@ -47,12 +47,11 @@ def prepare_chunked(
     budget = Budget.of(recipe.data.memory)
     seed = recipe.seed if recipe.split.seed is None else recipe.split.seed
     sides = _Sides(recipe, seed)
-    most = budget.part(SAMPLE) // (RAW_BYTES * len(chunked.names))
-    found = _with_targets(
-        survey(chunked, target=recipe.data.target, seed=seed, most=most, on_rows=on_rows), recipe, chunked
-    )
+    most_bytes = budget.part(SAMPLE)
+    surveyed = survey(chunked, target=recipe.data.target, seed=seed, most_bytes=most_bytes, on_rows=on_rows)
+    found = _with_targets(surveyed, recipe, chunked)
     decided = _decided(found, recipe, sides, budget)
-    reader = Reader(chunked, decided, found)
+    reader = Reader(chunked, decided, found, all_columns=recipe.split.method == "hash")
     files = _files(models, found.rows, reader.coder.width + 1, stack)
     most_watched = min(MOST_WATCHED, budget.part(WATCHED) // (4 * decided.schema.width))
     _write(chunked, reader, sides.watching_at_most(most_watched, found.rows), files, on_rows)
@@ -89,7 +88,7 @@ def _files(models: Path, rows: int, width: int, stack: ExitStack) -> dict[Part, 
 def needed(size: Size, recipe: Recipe) -> int:
     """Return about how many bytes a job takes that holds the whole table in memory."""
     encoded = 4 * (1 + recipe.encoding.bins)
-    return LIBRARIES + TEXT_COPIES * size.text + size.rows * size.columns * (RAW_BYTES + encoded)
+    return LIBRARIES + TEXT_COPIES * size.text + size.rows * size.columns * (COLUMN_BYTES + encoded)
 
 
 class _Sides:

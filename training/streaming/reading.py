@@ -35,22 +35,25 @@ class Chunk:
 class Reader:
     """Reads chunks by what was decided on a sample, `prepared`, of the rows `found`.
 
-    Raises DataError when reading the sample this way does not give the very columns that were decided on.
+    Columns that are left out are read with ``all_columns`` only. Raises DataError when reading the sample this way does
+    not give the very columns that were decided on.
     """
 
-    def __init__(self, chunked: ChunkedTable, prepared: Prepared, found: Survey) -> None:
+    def __init__(self, chunked: ChunkedTable, prepared: Prepared, found: Survey, *, all_columns: bool) -> None:
         self._chunked = chunked
         self._prepared = prepared
         self._numeric = {column.name: column.is_numeric for column in found.table.columns}
         self.target = prepared.problem.target.name
         self._kept = {column.name for column in prepared.columns}
+        features = prepared.problem.features
+        self._read = [column for column in features if all_columns or column.name in self._kept]
         self._codes = _codes(found, prepared)
         self.coder = Coder(prepared.schema)
         self._check(found)
 
     def read(self, cells: pa.Table, first: int) -> Chunk:
         """Return the rows of a chunk, which begins at the row `first`, without those that have no target."""
-        features = tuple(self._feature(column, cells, first) for column in self._prepared.problem.features)
+        features = tuple(self._feature(column, cells, first) for column in self._read)
         values, is_known = self._target(cells, first)
         positions = first + np.flatnonzero(is_known)
         if is_known.all():
@@ -96,7 +99,7 @@ class Reader:
         rows = np.arange(min(CHECKED_ROWS, len(found.positions)))
         chunk = self.read(found.cells.take(rows), 0)
         problem = self._prepared.problem
-        for column, decided in zip(chunk.features, problem.features, strict=True):
+        for column, decided in zip(chunk.features, self._read, strict=True):
             if not _same(column.values, decided.values[rows]):
                 raise DataError(
                     f"{self._chunked.source}: column {shown(column.name)} is of a kind that is only read as a whole;"

@@ -18,6 +18,8 @@ from training.table import Column, Mistake, Table
 __all__ = ["Survey", "survey"]
 
 SAMPLE_ROWS = 100_000
+RAW_BYTES = 24  # of a cell: as it was read, and as a column
+TEXT_COPIES = 3  # a text: as it was read, as Python's own, and while columns are judged
 WITNESSES = 1_000
 """Different texts of a column, or values of the target, that are sure to be in the sample."""
 SURELY_TEXT = 1_000
@@ -40,8 +42,8 @@ class Survey:
     counted: frozenset[str]
 
 
-def survey(chunked: ChunkedTable, *, target: str | None, seed: int, most: int, on_rows: Reading) -> Survey:
-    """Read a table once, and draw a sample of at most about `most` rows.
+def survey(chunked: ChunkedTable, *, target: str | None, seed: int, most_bytes: int, on_rows: Reading) -> Survey:
+    """Read a table once, and draw a sample of at most about so many bytes.
 
     Raises DataError for what is no table, in words that name the place.
 
@@ -50,7 +52,7 @@ def survey(chunked: ChunkedTable, *, target: str | None, seed: int, most: int, o
     has some: so that what is decided by the sample is decided as by the whole.
     """
     columns = [_Column(name, is_target=name == target) for name in chunked.names]
-    drawn = _Drawn(seed, min(most, SAMPLE_ROWS))
+    drawn = _Drawn(seed, most_bytes // (RAW_BYTES * len(chunked.names)), most_bytes // TEXT_COPIES)
     for chunk in chunked.chunks():
         witnesses: set[int] = set()
         for column in columns:
@@ -92,9 +94,10 @@ def _with_doubt(column: Column, seen: "_Column", chunked: ChunkedTable) -> Colum
 class _Drawn:
     """Rows drawn by position: those of the smallest chance, and witnesses."""
 
-    def __init__(self, seed: int, size: int) -> None:
+    def __init__(self, seed: int, rows: int, most_bytes: int) -> None:
         self.seen = 0
-        self._size = size
+        self._size = min(rows, SAMPLE_ROWS)
+        self._most_bytes = most_bytes
         self._seed = seed
         self._limit = 1.0
         self._parts: list[pa.Table] = []
@@ -114,6 +117,9 @@ class _Drawn:
         self._positions = np.concatenate([self._positions, positions[rows]])
         self._chances = np.concatenate([self._chances, chances[rows]])
         self._is_witness = np.concatenate([self._is_witness, is_witness[rows]])
+        held = sum(part.nbytes for part in self._parts)
+        if held > 2 * self._most_bytes:  # long texts
+            self._size = min(self._size, len(self._positions) * self._most_bytes // held)
         if np.count_nonzero(self._chances < self._limit) > 2 * self._size:
             self._thin()
 

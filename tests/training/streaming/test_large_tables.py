@@ -206,3 +206,12 @@ def test_a_disk_that_fills_up_while_rows_are_packed_is_said(files: Path, tmp_pat
     assert ran.returncode == 2
     assert ran.stderr == "error: packed rows cannot be written beside the models: File too large\n"
     assert not (tmp_path / "models").exists()
+
+
+def test_the_whole_process_stays_within_the_memory_allowed(files: Path, tmp_path: Path) -> None:
+    words = ["fit", str(files / "big.csv"), "--target", "y", *SMALL, "--models", str(tmp_path / "models")]
+    code = "import sys; from training.cli import main; main(sys.argv[1:]); print(open('/proc/self/status').read())"
+    ran = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    found = re.search(r"VmHWM:\s+(\d+) kB", ran.stdout)
+    assert found is not None
+    assert int(found[1]) * 1024 < 512_000_000

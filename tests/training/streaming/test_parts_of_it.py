@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyarrow import csv
+from pyarrow import csv, parquet
 
 from network import MLP, Architecture, Layer, Rows
 from predictor import CategoricalFeature, ClassOutputs, DateFeature, NumberOutputs, NumericFeature, Schema
@@ -14,6 +14,7 @@ from training.errors import DataError, TrainingError
 from training.evaluation import evaluator
 from training.sources.csv_chunks import CsvChunks
 from training.sources.csv_files import read_csv
+from training.sources.parquet_chunks import ParquetChunks
 from training.streaming.chance import uniform
 from training.streaming.coding import Coder
 from training.streaming.measuring import evaluate_pieces
@@ -47,9 +48,8 @@ def test_a_survey_draws_evenly_and_holds_a_witness_of_what_is_rare(tmp_path: Pat
     table = pa.table({"n": np.arange(rows) + 1, "kind": kinds.tolist(), "gaps": cells, "y": np.arange(rows) // 59_999})
     csv.write_csv(table, tmp_path / "t.csv", csv.WriteOptions(quoting_style="none"))
     told: list[int] = []
-    found = survey(
-        CsvChunks(tmp_path / "t.csv"), target="y", seed=0, most=500, on_rows=lambda rows, what: told.append(rows)
-    )
+    chunked = CsvChunks(tmp_path / "t.csv")
+    found = survey(chunked, target="y", seed=0, most_bytes=48_000, on_rows=lambda rows, what: told.append(rows))
     assert found.rows == rows == told[-1]
     assert 500 <= len(found.positions) < 520
     assert {41_000, 52_000, 59_999} <= set(found.positions.tolist())
@@ -59,6 +59,14 @@ def test_a_survey_draws_evenly_and_holds_a_witness_of_what_is_rare(tmp_path: Pat
     assert set(found.table.columns[1].values.tolist()) == {"usual", "rare"}
     assert np.isnan(found.table.columns[2].values).sum() == 1
     assert found.table.columns[0].values.tolist() == (found.positions + 1).tolist()
+
+
+def test_long_texts_make_the_sample_smaller(tmp_path: Path) -> None:
+    parquet.write_table(pa.table({"text": ["many words " * 1000] * 2000, "y": range(2000)}), tmp_path / "t.parquet")
+    chunked = ParquetChunks("t", [tmp_path / "t.parquet"])
+    found = survey(chunked, target=None, seed=0, most_bytes=1_200_000, on_rows=lambda *_: None)
+    assert found.rows == 2000
+    assert 10 <= len(found.positions) <= 100
 
 
 def test_chunks_are_read_as_the_whole_spells_its_numbers(tmp_path: Path) -> None:
