@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from network.activations import ACTIVATIONS
 from network.architecture import Architecture, Layer
+from network.dropout import drawn_mask
 from network.losses import Loss, name_of, record, targets
 from network.mlp import MLP
 from network.parameters import Parameters
@@ -157,7 +158,7 @@ class _Dense:
         self.dA = np.empty_like(self.out)
         self._A = self.out if self._rng is None else np.empty_like(self.out)
         self._Z = np.empty_like(self.out) if self._activation.keeps_input else self._A
-        self._mask = np.empty_like(self.out if self._rng is not None else self.out[:0])
+        self._mask: Matrix | None = None
 
     def read(self, room: Matrix, dX: Matrix | None) -> None:
         """Take the inputs from ``room``, above a row of ones for the bias, and give their gradient to ``dX``."""
@@ -171,12 +172,13 @@ class _Dense:
         for Z, A in zip(parts, parts if self._A is self._Z else self._parts(self._A), strict=True):
             self._activation.forward(Z, A, tape)
         if self._rng is not None:
-            self._drop(self._rng, tape)
+            self._mask = drawn_mask(self.out, self._dropout, rng=self._rng, tape=tape)
+            tape(np.multiply, self._A, self._mask, out=self.out)
 
     def backward(self, tape: Tape) -> None:
         """Write down what turns dA into the gradients by W, b and, unless this is the first layer, the inputs."""
         dZ = self.dA
-        if self._rng is not None:
+        if self._mask is not None:
             tape(np.multiply, dZ, self._mask, out=dZ)
         for dA, Z, A in zip(*map(self._parts, (dZ, self._Z, self._A)), strict=True):
             self._activation.backward(dA, Z, A, tape)
@@ -194,15 +196,6 @@ class _Dense:
         if self._members == 1 or array.shape[1] == self._rows:
             return array
         return array.reshape(len(array), self._members, self._rows).swapaxes(0, 1)
-
-    def _drop(self, rng: np.random.Generator, tape: Tape) -> None:
-        """Drop outputs and scale those kept by 1 / (1 - dropout), "inverted" (Srivastava et al., 2014, section 10)."""
-        mask, kept = self._mask, 1 - self._dropout
-        tape(rng.random, out=mask, dtype=mask.dtype.type)
-        tape(np.add, mask, kept, out=mask)
-        tape(np.floor, mask, out=mask)
-        tape(np.multiply, mask, 1 / kept, out=mask)
-        tape(np.multiply, self._A, mask, out=self.out)
 
 
 def loss_and_gradients(
