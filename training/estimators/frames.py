@@ -185,6 +185,8 @@ def _without_views(cells: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _array(cells: Any, name: str) -> pa.Array:
+    if hasattr(cells, "sparse"):  # of a pandas column, where most cells are one value
+        cells = cells.sparse.to_dense()
     try:
         return pa.array(cells, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:

@@ -109,6 +109,8 @@ def test_numbers_without_holes_are_left_alone_unless_asked() -> None:
     assert not hasattr(raw, "schema_")
     with pytest.raises(ValueError, match="contains NaN"):
         raw.predict(pd.DataFrame({"row": [1.0, np.nan], "is_new": [True, False]}))
+    thin = plain.astype(float).astype(pd.SparseDtype("float", 0.0))
+    np.testing.assert_array_equal(MLPRegressor(**FAST).fit(thin, PRICE).predict(thin), raw.predict(plain))
     holes = np.where(rng.random((ROWS, 2)) < 0.1, np.nan, rng.normal(size=(ROWS, 2)))
     with pytest.raises(ValueError, match="contains NaN"):
         MLPRegressor(**FAST).fit(holes, PRICE)
