@@ -45,14 +45,10 @@ class Admission:
         self._most_rows = most_rows
         self._longest_wait_s = longest_wait_s
         self._lock = threading.Lock()
-        self._unit_s = FIRST_UNIT_S
+        self.unit_s = FIRST_UNIT_S  # seconds for a row times a parameter
         self._byte_s = FIRST_BYTE_S
         self.rows = 0
         self.seconds = 0.0
-
-    def of_units(self, rows: int, parameters: int) -> Load:
-        """Estimate the product of rows with a network of so many parameters."""
-        return rows, rows * parameters * self._unit_s
 
     def of_bytes(self, size: int, rows: int) -> Load:
         """Estimate a body that is read, computed and answered as one piece of work."""
@@ -61,7 +57,7 @@ class Admission:
     def learn_units(self, units: int, seconds: float) -> None:
         """Note how long rows times parameters took."""
         if units >= TELLING_UNITS:
-            self._unit_s = _learnt(self._unit_s, seconds / units)
+            self.unit_s = _learnt(self.unit_s, seconds / units)
 
     def learn_bytes(self, size: int, seconds: float) -> None:
         """Note how long a body took."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,26 +40,16 @@ class Work:
     cells: Any = None
 
 
-class Product(NamedTuple):
-    """The outputs for a request, (rows, outputs), when they were computed, and how many rows shared the product.
+Product = tuple[Matrix, float, float, int]
+"""The outputs for a request, (rows, outputs), when their computation began and ended, and how many rows shared it.
 
-    `shared` is 0 for all but the first of the requests that share a product, so that its sum counts rows once.
-    """
-
-    A: Matrix
-    started: float
-    ended: float
-    shared: int
-
+The last is 0 for all but the first of the requests that share a product, so that the sum counts rows once. A plain
+tuple, as it is made for every request.
+"""
 
 Then = Callable[[Product | Exception], None]
-
-
-class _Waiting(NamedTuple):
-    X: Matrix
-    deadline: float
-    then: Then
-    load: Load
+_Waiting = tuple[Matrix, float, Then, Load]
+"""X, the deadline, what is called back with the outcome, and what was admitted."""
 
 
 class Batcher:
@@ -73,7 +63,7 @@ class Batcher:
 
     def compute(self, served: Served, X: Matrix, deadline: float) -> Product:
         """Return the outputs (rows, outputs) on the calling thread; FullError or LateError when it is too much."""
-        load = self.admission.of_units(len(X), served.parameters)
+        load = len(X), len(X) * served.parameters * self.admission.unit_s
         self.admission.admit(load, deadline)
         try:
             return self.infer(served, X, deadline)
@@ -88,7 +78,7 @@ class Batcher:
         A: Matrix = served.predictor.network.infer(X)
         ended = time.monotonic()
         self.admission.learn_units(len(X) * served.parameters, ended - started)
-        return Product(A, started, ended, len(X))
+        return A, started, ended, len(X)
 
     def enqueue(self, served: Served, X: Matrix, deadline: float, then: Then) -> None:
         """Compute with whatever else this turn of the loop brings for the same model; FullError at once.
@@ -96,11 +86,12 @@ class Batcher:
         `then` gets the outputs, or the error that took their place: on the loop, later, never before this returns. It
         must not raise: others wait behind it.
         """
-        load = self.admission.of_units(len(X), served.parameters)
+        rows = len(X)
+        load = rows, rows * served.parameters * self.admission.unit_s
         self.admission.admit(load, deadline)
         if not self._turn:
             asyncio.get_running_loop().call_soon(self._flush)
-        self._turn.setdefault(served, []).append(_Waiting(X, deadline, then, load))
+        self._turn.setdefault(served, []).append((X, deadline, then, load))
 
     async def offload(self, work: Callable[[], T], load: Load, deadline: float) -> T:
         """Run `work` in a thread of the batcher, admitted until it is done; LateError when it is not in time."""
@@ -135,7 +126,10 @@ class Batcher:
         """Compute what the turn has brought: at once what is short, the rest in threads."""
         turn, self._turn = self._turn, {}
         for served, waiting in turn.items():
-            seconds, rows = sum(item.load[1] for item in waiting), sum(len(item.X) for item in waiting)
+            rows, seconds = 0, 0.0
+            for _, _, _, load in waiting:
+                rows += load[0]
+                seconds += load[1]
             if seconds <= INLINE_S and rows <= self._thread_rows:
                 self._answer(waiting, self._computed(served, waiting))
                 continue
@@ -149,21 +143,23 @@ class Batcher:
         group: list[_Waiting] = []
         rows, seconds = 0, 0.0
         for item in waiting:
-            if group and (rows + len(item.X) > self._thread_rows or seconds + item.load[1] > GROUP_S):
+            more_rows, more_seconds = item[3]
+            if group and (rows + more_rows > self._thread_rows or seconds + more_seconds > GROUP_S):
                 yield group
                 group, rows, seconds = [], 0, 0.0
             group.append(item)
-            rows += len(item.X)
-            seconds += item.load[1]
+            rows += more_rows
+            seconds += more_seconds
         yield group
 
     def _computed(self, served: Served, group: list[_Waiting]) -> Product | Exception:
         """Compute one group with one product."""
         try:
             if len(group) == 1:
-                return self.infer(served, group[0].X, group[0].deadline)
-            X = np.concatenate([item.X for item in group])
-            return self.infer(served, X, max(item.deadline for item in group))
+                X, deadline, _, _ = group[0]
+                return self.infer(served, X, deadline)
+            X = np.concatenate([X for X, _, _, _ in group])
+            return self.infer(served, X, max(deadline for _, deadline, _, _ in group))
         except Exception as error:  # noqa: BLE001 - handed to every request that waits, which answers with it
             return error
 
@@ -181,5 +177,5 @@ class Batcher:
             if deadline < started:
                 then(LateError(self.admission.retry_after_s))
             else:
-                then(Product(A[start : start + len(X)], started, ended, shared if start == 0 else 0))
+                then((A[start : start + len(X)], started, ended, 0 if start else shared))
             start += len(X)

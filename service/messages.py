@@ -100,7 +100,8 @@ def response_headers(request: Request, response: Response) -> list[tuple[bytes, 
     headers.append((b"content-length", b"%d" % len(response.body)))
     if response.content_type:
         headers.append((b"content-type", response.content_type.encode("latin-1")))
-    headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+    if response.headers:
+        headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
     return headers
 
 

@@ -138,11 +138,13 @@ class Pipeline:
     def _deadline(self, request: Request) -> float:
         """Return when the answer to a request must be ready; Problem 400 when it asks for something that is no time."""
         asked = request.headers.get(TIMEOUT)
-        if asked is None:
-            return (request.ready or request.received) + self._deadline_s
-        if not TIMEOUT_MS.fullmatch(asked):
+        patience_s = self._deadline_s if asked is None else self._asked(asked)
+        return (request.ready or request.received) + patience_s
+
+    def _asked(self, text: str) -> float:
+        if not TIMEOUT_MS.fullmatch(text):
             raise Problem(400, "X-Request-Timeout-Ms is not a whole number of milliseconds from 1 to 999999999.")
-        return (request.ready or request.received) + min(self._deadline_s, int(asked) / 1000)
+        return min(self._deadline_s, int(text) / 1000)
 
     def refuse(self, request: Request, problem: Problem) -> Response:
         """Answer a request that went wrong before its body was read."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from predictor import FolderRepository
 from service.admission import FullError, LateError
-from service.batching import Batcher, Product
+from service.batching import Batcher
 from service.catalog import Served
 from tests.contract.harness import ask_front, through_front
 from tests.service import models
@@ -25,7 +25,7 @@ SOON = 60.0
 async def outputs_of(batcher: Any, X: Any) -> Any:
     """Wait for what the batcher calls back with."""
     found = await product_of(batcher, X)
-    return found.A if isinstance(found, Product) else found
+    return found[0] if isinstance(found, tuple) else found
 
 
 async def product_of(batcher: Any, X: Any) -> Any:
@@ -59,7 +59,7 @@ def test_requests_of_one_turn_share_one_product(monkeypatch: Any) -> None:
 
     def infer(_served: Any, X: Any, _deadline: float) -> Any:
         calls.append(len(X))
-        return Product(X, 1.0, 2.0, len(X))
+        return X, 1.0, 2.0, len(X)
 
     monkeypatch.setattr(shared, "infer", infer)
 
@@ -69,8 +69,8 @@ def test_requests_of_one_turn_share_one_product(monkeypatch: Any) -> None:
 
     products = asyncio.run(together())
     assert calls == [15]
-    assert [product.shared for product in products] == [15, 0, 0, 0, 0]
-    assert {(product.started, product.ended, len(product.A)) for product in products} == {(1.0, 2.0, 3)}
+    assert [shared for _, _, _, shared in products] == [15, 0, 0, 0, 0]
+    assert {(started, ended, len(A)) for A, started, ended, _ in products} == {(1.0, 2.0, 3)}
     assert shared.admission.rows == 0
 
 
