@@ -80,9 +80,16 @@ def _table(pa: Any, body: bytes, max_rows: int) -> Any:
             _check_types(pa, reader.schema)
             table = reader.read_all()
         table.validate(full=True)
+        return _with_dates_as_text(pa, table)
     except (pa.ArrowException, OSError, ValueError, struct.error) as error:
         raise Problem(400, "The body is not a valid Arrow stream.") from error
-    return table
+
+
+def _with_dates_as_text(pa: Any, table: Any) -> Any:
+    if not any(pa.types.is_temporal(field.type) for field in table.schema):
+        return table
+    kinds = [pa.string() if pa.types.is_temporal(field.type) else field.type for field in table.schema]
+    return table.cast(pa.schema(list(zip(table.column_names, kinds, strict=True))))
 
 
 def _check_messages(pa: Any, body: bytes, max_rows: int) -> None:
@@ -134,9 +141,11 @@ def _check_types(pa: Any, schema: Any) -> None:
         value = kind.value_type if pa.types.is_dictionary(kind) else kind
         is_text = pa.types.is_string(value) or pa.types.is_large_string(value)
         is_number = pa.types.is_integer(value) or pa.types.is_floating(value)
-        if not (is_text or is_number or pa.types.is_null(value) or pa.types.is_boolean(value)):
+        is_date = pa.types.is_date(kind) or pa.types.is_timestamp(kind)
+        if not (is_text or is_number or is_date or pa.types.is_null(value) or pa.types.is_boolean(value)):
             found = str(kind)[:32]
-            raise one_fault(422, "", "type", f"expected columns of numbers or text, {shown(field.name)} is {found}")
+            detail = f"expected columns of numbers, text or dates, {shown(field.name)} is {found}"
+            raise one_fault(422, "", "type", detail)
 
 
 def _cells(pa: Any, column: Any) -> list[Any]:

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from predictor import CategoricalFeature, Schema
-from predictor.features import Feature
+from predictor import CategoricalFeature, Feature, NumericFeature, Schema
 from service.answers import Outputs
 from service.catalog import Served
 from service.instances import Instances, encoded, plain_instances
@@ -153,11 +152,11 @@ def _named(lines: list[list[str]], schema: Schema, max_rows: int, *, ignores_oth
 
 
 def _cell_of(feature: Feature) -> Callable[[str], float | str | None]:
-    """Return what turns the text of a cell into a number, a category, or None where it is missing."""
-    if isinstance(feature, CategoricalFeature):
-        known = feature.codes
-        return lambda text: None if text not in known and text.strip().lower() in MISSING else text
-    return _number
+    """Return what turns the text of a cell into a number, a text, or None where it is missing."""
+    if isinstance(feature, NumericFeature):
+        return _number
+    known = feature.codes if isinstance(feature, CategoricalFeature) else {}
+    return lambda text: None if text not in known and text.strip().lower() in MISSING else text
 
 
 def _number(text: str) -> float | str | None:

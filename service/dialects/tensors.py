@@ -1,7 +1,7 @@
 """A model as the tensor protocols see it: named inputs and outputs with types and shapes.
 
-A model of numbers takes one matrix, `input`, or one tensor for each feature; a model with categories takes one tensor
-for each feature. A classification gives `label` and, where there are any, `probabilities`; a regression gives
+A model of numbers takes one matrix, `input`, or one tensor for each feature; a model with categories or dates takes one
+tensor for each feature. A classification gives `label` and, where there are any, `probabilities`; a regression gives
 `predictions`.
 """
 

@@ -5,6 +5,7 @@ import io
 import json
 import sys
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from predictor import ClassOutputs, FolderRepository
+from predictor import ClassOutputs, DateFeature, FolderRepository, NumberOutputs, NumericFeature, Schema
 from service.application import Application, create_application
 from service.settings import load_settings
 from tests.service import models
@@ -109,6 +110,39 @@ def test_labels_of_any_text_survive_every_form(tmp_path: Path) -> None:
     assert [row[0] for row in csv.reader(io.StringIO(text, newline=""))][1:] == expected
     table = pa.ipc.open_stream(ask(odd, BODIES[NPY], NPY, ARROW).data).read_all()
     assert table["prediction"].to_pylist() == expected
+
+
+def test_dates_come_in_every_form_and_dialect(tmp_path: Path) -> None:
+    features = (
+        NumericFeature("area", low=0.0, high=100.0),
+        DateFeature(
+            "sold", parts=("trend", "week"), low="2020-01-01", high="2024-12-31", scale=1000.0, missing="zeros"
+        ),
+    )
+    schema = Schema(features)
+    network = models.network_of(schema.width, (4, 1), "identity", 1)
+    outputs = NumberOutputs(("price",), (0.0,), (1.0,))
+    repository = FolderRepository(tmp_path)
+    models.publish(repository, "sales", models.predictor_of(schema, network, outputs, [[50.0, "2024-05-01"]]))
+    sales = create_application(load_settings(models=tmp_path)).flask.test_client()
+    days = [date(2024, 5, 1), None, date(2021, 12, 31)]
+    rows = [[50.0, day and day.isoformat()] for day in days]
+    expected = ask(sales, json.dumps({"instances": rows}).encode(), "application/json").get_json()["predictions"]
+
+    text = b"sold,area\n2024-05-01,50\n,50\n2021-12-31,50\n"
+    assert ask(sales, text, "text/csv").get_json()["predictions"] == expected
+    for kind in (pa.date32(), pa.timestamp("ns"), pa.timestamp("s", "UTC")):
+        body = arrow({"area": [50.0] * 3, "sold": pa.array(days, pa.date32()).cast(pa.timestamp("s")).cast(kind)})
+        assert ask(sales, body, ARROW).get_json()["predictions"] == expected, kind
+    beyond = arrow({"area": [50.0], "sold": pa.array([2**62], pa.int64()).cast(pa.timestamp("s"))})
+    assert ask(sales, beyond, ARROW).status_code in {400, 422}
+    assert sales.get("/v2/models/sales").get_json()["inputs"][1] == {"name": "sold", "datatype": "BYTES", "shape": [-1]}
+    inputs = [
+        {"name": "area", "shape": [2], "datatype": "FP64", "data": [50, 50]},
+        {"name": "sold", "shape": [2], "datatype": "BYTES", "data": ["2024-05-01", "2021-12-31"]},
+    ]
+    answer = sales.post("/v2/models/sales/infer", json={"inputs": inputs}).get_json()
+    assert answer["outputs"][0]["data"] == [expected[0], expected[2]]
 
 
 def test_without_pyarrow_arrow_is_refused_in_words(client: Any, monkeypatch: Any) -> None:
