@@ -20,6 +20,7 @@ DEFAULT = "table"
 QUOTED = r"""\"(?:[^"\\]|\\.)*\"|'[^']*'"""
 OVERRIDE = re.compile(rf"""(?P<path>(?:{QUOTED}|[^="'])+)=(?P<value>.*)""", re.DOTALL)
 KEY = re.compile(rf"""(?:^|(?<=\.))(?:{QUOTED}|[^.]*)""")
+ADDED = frozenset({"data.drop", "data.keep", "data.missing"})
 FOLDER = Path(__file__).parent / "recipes"
 
 
@@ -48,8 +49,8 @@ def parse_recipe(text: str, name: str, overrides: Sequence[str] = ()) -> Recipe:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"recipe {name}: not TOML: {error}") from error
-    for override in overrides:
-        _apply(values, override)
+    for path, value in _overrides(overrides).items():
+        set_key(values, path, value)
     return typed_recipe(values, name)
 
 
@@ -62,16 +63,31 @@ def typed_recipe(values: Mapping[str, Any], name: str) -> Recipe:
         raise RecipeError(f"recipe {name}: {_explained(error)}") from error
 
 
-def _apply(values: dict[str, Any], override: str) -> None:
-    """Set one key by its dotted path; a number in the path is a position in a list, and quotes hold a name together."""
-    found = OVERRIDE.fullmatch(override)
-    if not found or not found["path"].strip():
-        raise RecipeError(f"--set: expected key=value such as fit.epochs=10, found {shown(override)}")
-    set_key(values, found["path"].strip(), _value(found["value"].strip()))
+def _overrides(overrides: Sequence[str]) -> dict[str, Any]:
+    """Return the value of each path; the last one given holds, and names of columns add up."""
+    found: dict[str, Any] = {}
+    for override in overrides:
+        parts = OVERRIDE.fullmatch(override)
+        if not parts or not parts["path"].strip():
+            raise RecipeError(f"--set: expected key=value such as fit.epochs=10, found {shown(override)}")
+        path, value = parts["path"].strip(), _value(parts["value"].strip())
+        if path in ADDED and path in found:
+            before, value = (_as_list(one) for one in (found[path], value))
+            value = [*before, *value]
+        found.pop(path, None)
+        found[path] = value
+    return found
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def set_key(values: dict[str, Any], path: str, value: Any) -> None:
-    """Set the value at a dotted path in a recipe's values. Raises RecipeError when there is no such place."""
+    """Set the value at a dotted path in a recipe's values. Raises RecipeError when there is no such place.
+
+    A number in the path is a position in a list, and quotes hold a name together.
+    """
     keys = [_value(key) if key.startswith(('"', "'")) else key for key in KEY.findall(path)]
     place: Any = values
     for position, key in enumerate(keys[:-1]):

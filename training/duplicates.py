@@ -20,8 +20,11 @@ def duplicates(columns: Sequence[Column]) -> dict[str, str]:
     """
     first: dict[bytes, Column] = {}
     found: dict[str, str] = {}
+    has_text = any(not column.is_numeric for column in columns)
     for column in columns:
-        signatures = [signature for signature in (_equal(column), _renamed(column)) if signature]
+        # Numbers alone are never renamed, and by the hundred they would be sorted for nothing.
+        known = (_equal(column), _renamed(column) if has_text else None)
+        signatures = [signature for signature in known if signature]
         others = [first[signature] for signature in signatures if signature in first]
         alike = [other for other in others if _may_stand(column, other)]
         if alike:

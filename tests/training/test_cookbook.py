@@ -36,6 +36,8 @@ def test_overrides_reach_every_kind_of_key() -> None:
             "network.hidden.0={units=3, activation='tanh'}",
             "data.drop=['a','b']",
             "data.keep=c",
+            "data.keep=['d']",
+            "fit.epochs=10",
             "data.kinds.zip=category",
             'data.kinds."a.b = c"=number',
             "data.kinds.petal length (cm)=number",
@@ -46,7 +48,7 @@ def test_overrides_reach_every_kind_of_key() -> None:
     assert recipe.fit.epochs == 10
     assert recipe.fit.optimizer.make().learning_rate == 0.5
     assert [layer.units for layer in recipe.network.hidden] == [3, 7]
-    assert (recipe.data.drop, recipe.data.keep) == (("a", "b"), ("c",))
+    assert (recipe.data.drop, recipe.data.keep) == (("a", "b"), ("c", "d"))
     assert recipe.data.kinds == {"zip": "category", "a.b = c": "number", "petal length (cm)": "number"}
     assert recipe.data.target == "two words"
 

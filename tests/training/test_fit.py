@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -230,3 +232,36 @@ def test_the_titanic_loses_its_names_and_numbers(command: Command, data_folder: 
         "Name",
         "Ticket",
     ]
+
+
+def test_every_decision_can_be_overruled_by_the_option_that_is_printed(
+    command: Command, write: Writer, models: Path
+) -> None:
+    head = "no,on,zip,store_id,name,kind,leak,good,y"
+    rows = [
+        f"{i},{1 + i % 12}/{1 + i % 11}/2023,0{i % 3},{11 + 7 * (i % 5)},a{i},{f'rare {i}' if i < 3 else 'oft'},{i % 2}"
+        f",{i * i % 7},{'yes' if i % 2 else 'no'}"
+        for i in range(200)
+    ]
+    path = write("visits.csv", "\n".join([head, *rows]))
+    arguments = ("fit", path, "--target", "y", "--set=fit.epochs=1")
+    ran = command(*arguments)
+    assert ran.code == 0, ran.err
+    options = re.findall(r"; otherwise (--set .*)$", ran.out, re.MULTILINE)
+    assert [shlex.split(option)[1] for option in options] == [
+        'data.keep=["no"]',
+        "data.kinds.on=date-day-first",
+        "data.kinds.zip=number",
+        "data.kinds.store_id=number",
+        'data.keep=["name"]',
+        "data.rare=1",
+        'data.drop=["leak"]',
+    ]
+    again = command(*arguments, *shlex.split(" ".join(options)))
+    assert again.code == 0, again.err
+    predictor = load_bytes(FolderRepository(models).read("visits", 2), "visits")
+    kinds = {feature.name: type(feature).__name__.removesuffix("Feature") for feature in predictor.schema.features}
+    assert kinds == {
+        "no": "Numeric", "on": "Date", "zip": "Numeric", "store_id": "Numeric", "name": "Categorical",
+        "kind": "Categorical", "good": "Numeric",
+    }  # fmt: skip
