@@ -27,7 +27,7 @@ from training.estimators.columns import Tracked
 from training.lineage import lineage
 from training.reference import reference_of
 
-__all__ = ["Cell", "Seen", "assembled", "cells_of", "made_up", "schema_of", "spacing"]
+__all__ = ["Cell", "Seen", "SeenCells", "assembled", "cells_of", "made_up", "schema_of", "spacing"]
 
 GOLDEN_ROWS = 8
 REFERENCE_ROWS = 10_000
@@ -39,10 +39,11 @@ Matrix = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """Some of the rows that a network was fitted to, (rows, features), and the ranges of all, (features,) each."""
+    """Some of the rows of the last fit, (rows, features), how many there were, and the ranges of all rows up to now."""
 
     rows: Matrix
-    low: Matrix
+    count: int
+    low: Matrix  # (features,), as is the next
     high: Matrix
 
     @classmethod
@@ -51,7 +52,15 @@ class Seen:
         low, high = X.min(axis=0), X.max(axis=0)
         if before is not None:
             low, high = np.minimum(low, before.low), np.maximum(high, before.high)
-        return cls(X[:: spacing(*X.shape)].copy(), low, high)
+        return cls(X[:: spacing(*X.shape)].copy(), len(X), low, high)
+
+
+@dataclass(frozen=True)
+class SeenCells:
+    """The same of a table: raw rows in the order of the schema, which knows the ranges."""
+
+    cells: list[tuple[Cell, ...]]
+    count: int
 
 
 def spacing(rows: int, columns: int) -> int:

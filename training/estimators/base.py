@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, chec
 
 from network import MLP, Architecture, Loss, Parameters, Rows, Trainer, training_rows
 from predictor import Predictor
-from training.estimators.assembling import Cell, Seen
+from training.estimators.assembling import Seen, SeenCells
 from training.estimators.choices import Pace, architecture_of, check_parameters, options_of
 from training.estimators.conformal import FEWEST_ROWS, calibrated
 from training.estimators.frames import Encoder, columns_in, is_frame, wants_encoding
@@ -53,7 +53,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
     _encoder: Encoder | None = None  # where inputs are a table
     _trainer_state: tuple[str, dict[str, Any] | None] = ("", None)  # the solver, and where it was when the trainer went
     _solver: str
-    _seen: Seen | list[tuple[Cell, ...]]  # rows that what is published is described and proven by
+    _seen: Seen | SeenCells  # rows that what is published is described and proven by
 
     @abstractmethod
     def _encoded(self, X: Any, y: Any, *, is_first: bool, incremental: bool) -> tuple[Matrix, Matrix]:
@@ -91,10 +91,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         trainer = self._trainer_for(X, weight, random, incremental=incremental)
         data = training_rows(trainer.mlp, trainer.options.loss, X, Y, sample_weight=weight)
         context = self._init_callback_context(max_subtasks=1 if incremental else self.max_iter)
-        context.call_on_fit_task_begin(estimator=self, X=given_X, y=y)
-        run = Run(trainer, data, held, context, given_X, y, incremental)
-        (self._minimise if self.solver == "lbfgs" else self._descend)(run)
-        context.call_on_fit_task_end(estimator=self, X=given_X, y=y)
+        self._run(Run(trainer, data, held, context, given_X, y, incremental))
         mlp = self._settled(trainer.mlp, held)
         self._take(mlp.parameters)
         if not all(np.isfinite(array).all() for array in (*self.coefs_, *self.intercepts_)):
@@ -103,6 +100,11 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
             self._trainer_state = (self.solver, self.__dict__.pop("_trainer").checkpoint())
         self.calibration_ = None if held is None else calibrated(self._misses(mlp.infer(held.X), held.Y))
         return self
+
+    def _run(self, run: Run) -> None:
+        run.context.call_on_fit_task_begin(estimator=self, X=run.X, y=run.y)
+        (self._minimise if self.solver == "lbfgs" else self._descend)(run)
+        run.context.call_on_fit_task_end(estimator=self, X=run.X, y=run.y)
 
     def _initialize(self, X: Matrix, Y: Matrix, random: np.random.RandomState) -> None:
         """Draw the first weights as scikit-learn does (Glorot and Bengio, 2010, eq. 16), biases included."""
@@ -186,7 +188,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         self.has_stopped_ = run.trainer.has_converged or wants_end
         if not self.has_stopped_:
             reason = run.trainer.finished or f"{self.max_iter} iterations are done"
-            warnings.warn(f"lbfgs failed to converge: {reason}.", ConvergenceWarning, stacklevel=4)
+            warnings.warn(f"lbfgs failed to converge: {reason}.", ConvergenceWarning, stacklevel=6)
 
     def _descend(self, run: Run) -> None:
         """Run epochs until neither loss nor score gets better, or all are done; restore the best where rows watch."""
@@ -203,10 +205,10 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
                 self._set_pace()
                 self.has_stopped_ = wants_end or (self._no_improvement_count > self.n_iter_no_change and self._ends())
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+            warnings.warn("Training interrupted by user.", stacklevel=6)
             self.has_stopped_ = True
         if not self.has_stopped_ and not run.is_incremental:
-            warnings.warn(UNFINISHED.format(self.max_iter), ConvergenceWarning, stacklevel=4)
+            warnings.warn(UNFINISHED.format(self.max_iter), ConvergenceWarning, stacklevel=6)
         if self._best is not None and (self.has_stopped_ or not run.is_incremental):
             np.copyto(theta, self._best)
             self._best = None
@@ -327,7 +329,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         if is_first or self._encoder is None:
             self._encoder = Encoder.fitted(columns, self.encode)
             self.schema_, self.decisions_ = self._encoder.schema, self._encoder.decisions
-            self._seen = self._encoder.cells(columns)
+            self._seen = self._encoder.seen(columns)
         X, y = check_X_y(self._encoder.encode(columns), y, dtype=np.float32, estimator=self, **kinds)
         return X, y
 

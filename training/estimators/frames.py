@@ -16,7 +16,7 @@ from training.cookbook import DEFAULT, load_recipe, typed_recipe
 from training.decisions import lines
 from training.encoding import encode, raw_cells
 from training.errors import DataError, RecipeError
-from training.estimators.assembling import Cell, spacing
+from training.estimators.assembling import SeenCells, spacing
 from training.inference import describe
 from training.kinds import as_asked
 from training.recipe import Data, Encoding
@@ -78,11 +78,11 @@ class Encoder:
                 raise ValueError(f"X: {error}") from error
         return tuple(found)
 
-    def cells(self, columns: Sequence[Column]) -> list[tuple[Cell, ...]]:
+    def seen(self, columns: Sequence[Column]) -> SeenCells:
         """Return evenly spaced rows as a client would send them."""
         chosen = self.chosen(columns)
         rows = len(chosen[0].values)
-        return [raw_cells(chosen, row) for row in range(0, rows, spacing(rows, len(chosen)))]
+        return SeenCells([raw_cells(chosen, row) for row in range(0, rows, spacing(rows, len(chosen)))], rows)
 
 
 def _tolerant(feature: Feature, column: Column) -> Feature:

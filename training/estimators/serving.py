@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from network import MLP, Architecture, Layer, Parameters
 from predictor import Calibration, ClassOutputs, FolderRepository, NumberOutputs, Predictor, save_bytes
-from training.estimators.assembling import Seen, assembled, cells_of, made_up, schema_of
+from training.estimators.assembling import Seen, SeenCells, assembled, cells_of, made_up, schema_of
 from training.estimators.choices import OTHER_NAMES
 from training.estimators.columns import Tracked, raw_cells, transformed, unscaled
 from training.estimators.frames import Encoder, columns_in
@@ -51,14 +51,15 @@ def from_sklearn(model: Any, X: Any = None, *, names: Iterable[str] | None = Non
     if encoder is not None:
         if steps:
             raise ValueError("an estimator that encodes its own columns cannot be converted behind other steps")
-        cells = X if isinstance(X, list) else encoder.cells(columns_in(X))
-        return assembled(encoder.schema, cells, network, outputs, rows=len(cells), **about)
+        seen = X if isinstance(X, SeenCells) else encoder.seen(columns_in(X))
+        return assembled(encoder.schema, seen.cells, network, outputs, rows=seen.count, **about)
     raw, columns = _columns(X, names, steps[0] if steps else mlp)
     for step in steps:
         columns = transformed(step, columns)
     schema = schema_of(columns, raw, X if isinstance(X, Seen) else None)
     cells = made_up(columns) if raw is None else cells_of(columns, raw)
-    return assembled(schema, cells, network, outputs, rows=0 if raw is None else len(raw), **about)
+    count = X.count if isinstance(X, Seen) else 0 if raw is None else len(raw)
+    return assembled(schema, cells, network, outputs, rows=count, **about)
 
 
 def _columns(X: Any, names: Iterable[str] | None, first: Any) -> tuple[NDArray[Any] | None, Sequence[Tracked]]:

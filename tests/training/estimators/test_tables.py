@@ -199,6 +199,7 @@ def test_what_is_published_takes_the_raw_columns(tmp_path: Path, members: int) -
         np.testing.assert_allclose(probabilities, model.predict_proba(TABLE), atol=1e-6)
         assert found.calibration == model.calibration_
         assert found.reference is not None
+        assert found.lineage["rows"] == ROWS
     with pytest.raises(ValueError, match="cannot be converted behind other steps"):
         from_sklearn(make_pipeline("passthrough", model), TABLE)
 
