@@ -208,7 +208,9 @@ def _found(checkpoints: Checkpoints, err: TextIO, *, resume: bool) -> Found | No
 def _outcome(fitted: Fitted, metrics: Mapping[str, float]) -> str:
     result = fitted.result
     seconds = result.history[-1].seconds
-    lines = [f"{result.stopped} ({len(result.history)} epochs in {seconds:.1f} s)"]
+    epochs = len(result.history)
+    kept = "" if result.best_epoch == epochs else f"; the weights are those of epoch {result.best_epoch}, the best"
+    lines = [f"{result.stopped} ({epochs} epochs in {seconds:.1f} s){kept}"]
     lines += [f"  warning: {warning}" for warning in result.warnings]
     return "\n".join([*lines, "", metrics_table(metrics), ""])
 

@@ -58,6 +58,14 @@ def test_a_csv_file_becomes_a_published_model(command: Command, flowers: Path, m
     ]
 
 
+def test_the_terminal_says_which_epoch_the_weights_are_from(command: Command, flowers: Path, models: Path) -> None:
+    ran = command("fit", flowers, "--target", "kind", "--set", "fit.epochs=40", "--set", "fit.schedule=constant")
+    best = report(models / "flowers" / "1")["best_epoch"]
+    assert best < 40
+    assert "all 40 epochs are done (40 epochs in " in ran.out
+    assert f" s); the weights are those of epoch {best}, the best\n" in ran.out
+
+
 def test_the_report_says_what_the_terminal_says(command: Command, flowers: Path, models: Path) -> None:
     command("fit", flowers, "--target", "kind", *QUICK)
     found = report(models / "flowers" / "1")
