@@ -4,6 +4,7 @@ HDF5 is a large library in C, and a damaged file can make it loop or crash: here
 groups and plain arrays of floats is read; what is refused is said on standard error, with exit code 3.
 """
 
+import contextlib
 import io
 import json
 import resource
@@ -70,9 +71,9 @@ class Walk:
 
 def main() -> int:
     """Read standard input, write standard output, return the exit code."""
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for what, most in ((resource.RLIMIT_CPU, SECONDS), (resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CORE, 0)):
+        with contextlib.suppress(ValueError, OSError):  # not every system lets every bound be set
+            resource.setrlimit(what, (most, most))
     with h5py.File(io.BytesIO(sys.stdin.buffer.read()), "r") as file:
         walk = Walk()
         try:
