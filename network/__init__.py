@@ -14,7 +14,7 @@ from network.parameters import Parameters
 from network.passes import Rows, loss_and_gradients
 from network.schedules import SCHEDULES, Schedule
 from network.stopping import EarlyStopping
-from network.trainer import Trainer, training_rows
+from network.trainer import Trainer, check_options, training_rows
 
 __all__ = [
     "ACTIVATIONS",
@@ -49,6 +49,7 @@ __all__ = [
     "ShapeError",
     "State",
     "Trainer",
+    "check_options",
     "fit",
     "fit_parts",
     "loss_and_gradients",

@@ -17,7 +17,7 @@ from network.options import FitOptions
 from network.passes import Batch, Rows, check_link
 from network.penalty import penalised
 
-__all__ = ["Trainer", "training_rows"]
+__all__ = ["Trainer", "check_options", "training_rows"]
 
 Matrix = NDArray[np.floating]
 Vector = NDArray[np.floating]
@@ -33,9 +33,7 @@ class Trainer:
     """
 
     def __init__(self, mlp: MLP, options: FitOptions, rng: np.random.Generator) -> None:
-        check_link(mlp.architecture, options.loss)
-        if isinstance(options.optimizer, LBFGS):
-            _check_lbfgs(mlp.architecture)
+        check_options(mlp.architecture, options)
         self.options = options
         self.mlp = MLP(mlp.architecture, mlp.parameters.copy())
         self.gradients = self.mlp.parameters.like()
@@ -147,7 +145,11 @@ class Trainer:
             self._rng.shuffle(order)
 
 
-def _check_lbfgs(architecture: Architecture) -> None:
+def check_options(architecture: Architecture, options: FitOptions) -> None:
+    """Raise ValueError for options that do not fit a network."""
+    check_link(architecture, options.loss)
+    if not isinstance(options.optimizer, LBFGS):
+        return
     if any(layer.dropout for layer in architecture.layers):
         raise ValueError("dropout: lbfgs needs a loss that is the same at every evaluation")
     if architecture.members > 1:

@@ -17,6 +17,7 @@ from network import (
     Parts,
     Rows,
     State,
+    check_options,
     fit_parts,
     training_rows,
 )
@@ -61,10 +62,14 @@ def fit_recipe(
     Raises RecipeError and DivergenceError.
     """
     initial, shuffling = np.random.default_rng(recipe.seed).spawn(2)
-    mlp = MLP.initialized(_architecture(prepared, recipe), recipe.network.initializer.make(), rng=initial)
+    architecture, options = _architecture(prepared, recipe), _options(prepared, recipe)
+    try:
+        check_options(architecture, options)
+    except ValueError as error:
+        raise RecipeError(f"network: {error}") from error
+    mlp = MLP.initialized(architecture, recipe.network.initializer.make(), rng=initial)
     evaluate = evaluator(prepared.goal.outputs)
     validation = prepared.validation
-    options = _options(prepared, recipe)
     result = fit_parts(
         mlp,
         _rows(prepared, mlp, options),

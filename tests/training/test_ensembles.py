@@ -40,3 +40,18 @@ def test_an_ensemble_is_published_as_one_model(tmp_path: Path, capsys: pytest.Ca
 def test_members_beyond_the_limit_are_refused_by_their_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit", "iris", "--models", str(tmp_path), "--set", "network.members=0"]) != 0
     assert "network.members: Input should be greater than or equal to 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("network.members=2", "network: members: lbfgs searches along one line for all parameters; use adam"),
+        ("network.hidden.0.dropout=0.5", "network: dropout: lbfgs needs a loss that is the same at every evaluation"),
+    ],
+)
+def test_what_lbfgs_cannot_fit_is_refused_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str, reason: str
+) -> None:
+    lbfgs = ["fit", "iris", "--models", str(tmp_path), "--set", "fit.optimizer=lbfgs", "--set", "fit.batch_size=full"]
+    assert main([*lbfgs, "--set", change]) == 2
+    assert reason in capsys.readouterr().err
