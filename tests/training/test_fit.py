@@ -186,13 +186,15 @@ def test_ctrl_c_in_the_middle_of_a_fit_ends_it_at_once(models: Path) -> None:
 
 
 def test_two_processes_give_the_same_bytes(flowers: Path, tmp_path: Path) -> None:
-    files = []
+    files, facts = [], []
     for folder in ("a", "b"):
         words = ["fit", flowers, "--target", "kind", *QUICK, "--models", tmp_path / folder]
         subprocess.run([sys.executable, "-m", "training", *map(str, words)], check=True, capture_output=True)
         version = tmp_path / folder / "flowers" / "1"
         files.append({path.name: path.read_bytes() for path in version.iterdir() if path.name != "report.json"})
+        facts.append({key: value for key, value in report(version).items() if key != "seconds"})
     assert files[0] == files[1]
+    assert facts[0] == facts[1]
 
 
 def test_another_seed_gives_another_model(command: Command, flowers: Path, models: Path) -> None:

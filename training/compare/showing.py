@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from predictor.wording import printable
 from training.compare.recorded import Block
 from training.compare.versions import Version
-from training.report.drawing import inline
+from training.report.drawing import framed
 from training.report.markup import Raw, Section, chapters, contents, page, paragraph, table
 from training.report.pictures import curves_svg
 
@@ -37,7 +37,7 @@ def _curves(versions: Sequence[Version]) -> str:
     curves = {version.label: points for version in versions if (points := _history(version))}
     if not curves:
         return ""
-    return f"<figure>{inline(curves_svg(curves), 'curves', 'Validation loss by epoch')}</figure>"
+    return framed(curves_svg(curves), "curves", "Validation loss by epoch")
 
 
 def _history(version: Version) -> list[tuple[float, float]]:

@@ -4,13 +4,15 @@ import functools
 import io
 import re
 import warnings
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["FIRST", "INK", "SECOND", "canvas", "inline", "themed", "width_of"]
+__all__ = ["FIRST", "INK", "SECOND", "canvas", "framed", "spread", "themed"]
 
 P = ParamSpec("P")
 
@@ -22,6 +24,8 @@ INHERITED = {
     FIRST: "var(--first, #2f74c0)",
     SECOND: "var(--second, #d9730d)",
 }
+FAR, VERY_FAR = 10, 1000
+WIDE = 400.0  # points: what gets unreadable in half the page
 FONT = "DejaVu Sans"  # comes with matplotlib, which measures by it; readers see their own system's
 SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "ganglion",
@@ -66,6 +70,20 @@ def canvas(width: float, height: float) -> "Figure":
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def spread(axes: "Axes", which: Literal["x", "y"], values: Sequence[float]) -> None:
+    """Make an axis logarithmic, in plain numbers, where the values on it are positive and far apart."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: PLC0415 - as above
+
+    low, high = min(values), max(values)
+    if low <= 0 or high < FAR * low:
+        return
+    axis, rescale = (axes.xaxis, axes.set_xscale) if which == "x" else (axes.yaxis, axes.set_yscale)
+    rescale("log")
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < VERY_FAR * low else (1,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _file(figure: "Figure") -> bytes:
     from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415 - as above
 
@@ -79,17 +97,18 @@ def _file(figure: "Figure") -> bytes:
     return text.replace(f"'{FONT}'", "system-ui, sans-serif").encode()
 
 
-def width_of(picture: bytes) -> float:
-    """Return how wide an SVG file is, in points; 0 where it does not say."""
-    found = re.search(rb'<svg[^>]* width="([0-9.]+)pt"', picture)
-    return float(found[1]) if found else 0.0
+def framed(picture: bytes, name: str, title: str) -> str:
+    """Return an SVG file as a figure of a page; a wide one has the page's width, and scrolls on a phone.
 
-
-def inline(picture: bytes, name: str, title: str) -> str:
-    """Return an SVG file's element for a page: no prolog, ids that begin with `name`, and a title for readers of it.
-
-    `title` must be escaped already.
+    `name` makes its ids its own, and `title` is for those who cannot see it.
     """
+    found = re.search(rb'<svg[^>]* width="([0-9.]+)pt"', picture)
+    mark = ' class="wide"' if found and float(found[1]) > WIDE else ""
+    return f"<figure{mark}>{_inline(picture, name, escape(title))}</figure>"
+
+
+def _inline(picture: bytes, name: str, title: str) -> str:
+    """Return the element itself, without the prolog that only a file of its own has."""
     text = picture.decode()
     text = text[text.index("<svg") :]
     text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)  # in a page it would be the whole page's

@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from training.report.card import card_rows
-from training.report.drawing import inline, width_of
+from training.report.drawing import framed
 from training.report.markup import (
     Cell,
     Raw,
@@ -32,7 +32,6 @@ PAIRS_SHOWN = 10
 NAMES_SHOWN = 8
 DECISIONS_SHOWN = 40
 TWO = 2
-WIDE = 400.0  # points: what gets unreadable in half the page
 CLASSES_SHOWN = 12
 CAPTIONS = {
     "loss": "Loss by epoch",
@@ -118,8 +117,7 @@ def _pictures(pictures: Mapping[str, bytes]) -> str:
     for file, picture in pictures.items():
         name = file.removesuffix(".svg")
         caption = CAPTIONS.get(name, f"{name} by epoch".replace("_", " "))
-        mark = ' class="wide"' if width_of(picture) > WIDE else ""
-        drawn.append(f"<figure{mark}>{inline(picture, name, escape(caption))}</figure>")
+        drawn.append(framed(picture, name, caption))
     return f'<div class="figures">{"".join(drawn)}</div>'
 
 

@@ -8,17 +8,15 @@ from numpy.typing import NDArray
 
 from network import EpochRecord
 from training.report.columns import histogram
-from training.report.drawing import FIRST, INK, canvas, themed
+from training.report.drawing import FIRST, INK, canvas, spread, themed
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["calibration_svg", "confusion_svg", "curves_svg", "loss_svg", "metric_svg", "predicted_svg", "residual_svg"]
 
 POINTS = 1000  # more than this are thinned: nobody sees more on a screen
 WIDTH, HEIGHT = 4.6, 3.4
-FAR, VERY_FAR = 10, 1000
 BARS = 40
 STROKES = ("-", "--", ":", "-.")  # with the two colours, eight curves are told apart
 LABELLED_CLASSES = 30
@@ -42,7 +40,7 @@ def loss_svg(history: Sequence[EpochRecord], best_epoch: int | None = None) -> "
         axes.axvline(best_epoch, color=INK, linewidth=0.8, linestyle=":", label=f"kept: epoch {best_epoch}")
     if len(axes.lines) > 1:
         axes.legend()
-    _scale(axes, [*(record.loss for record in records), *(value for _, value in watched)])
+    spread(axes, "y", [*(record.loss for record in records), *(value for _, value in watched)])
     axes.set(title="Loss by epoch", xlabel="epoch", ylabel="loss")
     axes.grid(visible=True)
     return figure
@@ -72,7 +70,7 @@ def curves_svg(curves: Mapping[str, Sequence[tuple[float, float]]]) -> "Figure":
     for place, (name, points) in enumerate(curves.items()):
         line = STROKES[place // 2 % len(STROKES)]
         axes.plot(*zip(*points, strict=True), linestyle=line, label=name)
-    _scale(axes, [value for points in curves.values() for _, value in points])
+    spread(axes, "y", [value for points in curves.values() for _, value in points])
     axes.set(title="Validation loss by epoch", xlabel="epoch", ylabel="loss")
     axes.legend()
     axes.grid(visible=True)
@@ -150,19 +148,6 @@ def calibration_svg(bins: Sequence[Mapping[str, Any]], *, part: str) -> "Figure"
     axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
     axes.grid(visible=True)
     return figure
-
-
-def _scale(axes: "Axes", values: Sequence[float]) -> None:
-    """Make the vertical axis logarithmic, in plain numbers, where the values are positive and far apart."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: PLC0415 - slow to import
-
-    low, high = min(values), max(values)
-    if low <= 0 or high < FAR * low:
-        return
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < VERY_FAR * low else (1,)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _thinned(history: Sequence[EpochRecord]) -> list[EpochRecord]:

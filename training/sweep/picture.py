@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.report.drawing import FIRST, INK, SECOND, canvas, themed
+from training.report.drawing import FIRST, INK, SECOND, canvas, spread, themed
 from training.sweep.progress import short
 from training.sweep.run import Found
 from training.sweep.study import Tried
@@ -17,7 +17,6 @@ __all__ = ["sweep_svg"]
 
 PANELS = 8
 ACROSS = 2
-FAR = 20
 
 
 @themed
@@ -60,9 +59,9 @@ def _panel(axes: "Axes", found: Found, done: list[Tried], key: str) -> None:
     chosen: list[Any] = [one.chosen[key] for one in done]
     is_number = all(isinstance(value, int | float) and not isinstance(value, bool) for value in chosen)
     places = chosen if is_number else [str(value)[:24] for value in chosen]
-    if is_number and chosen and min(chosen) > 0 and max(chosen) > FAR * min(chosen):
-        axes.set_xscale("log")
     axes.scatter(places, [one.value or 0.0 for one in done], s=12, color=FIRST, alpha=0.6, linewidths=0)
+    if is_number and chosen:
+        spread(axes, "x", chosen)
     share = f": {found.importance[key]:.0%}" if key in found.importance else ""
     axes.set_title(f"{short(key)}{share}", parse_math=False)
     axes.grid(visible=True)

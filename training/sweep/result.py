@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from training.errors import TrainingError
-from training.report.drawing import inline
+from training.report.drawing import framed
 from training.report.markup import Cell, Raw, bar, page, paragraph, span, table
 from training.report.wording import figure, many
 from training.sweep.picture import sweep_svg
@@ -114,7 +114,7 @@ def _page(found: Found, picture: bytes) -> bytes:
     matter = [(key, bar(share / largest), f"{share:.1%}") for key, share in found.importance.items()]
     parts = [
         paragraph(f"{_counts(found)}. {_verdict(found)}"),
-        f"<figure>{inline(picture, 'sweep', 'Scores by trial and by each key')}</figure>",
+        framed(picture, "sweep", "Scores by trial and by each key"),
         "<h2>What matters</h2>" if matter else "",
         table(("key", "", "part of the difference"), matter, numbers=(2,)),
         "<h2>Trials</h2>",
