@@ -43,12 +43,14 @@ PAGES: tuple[tuple[str, Handler, str], ...] = (
     ("/v2/models/<name>", status.model_metadata, "Inputs and outputs of the champion"),
     ("/v2/models/<name>/ready", status.model_ready, "Whether the champion can answer"),
     ("/v2/models/<name>/config", status.model_config, "The configuration of the champion"),
-    ("/v2/models/stats", all_statistics, "What was counted of every version"),
-    ("/v2/models/<name>/stats", model_statistics, "What was counted of a model's versions"),
-    ("/v2/models/<name>/versions/<version>/stats", model_statistics, "What was counted of one version"),
     ("/v2/models/<name>/versions/<version>", status.model_metadata, "Inputs and outputs of one version"),
     ("/v2/models/<name>/versions/<version>/ready", status.model_ready, "Whether one version can answer"),
     ("/v2/models/<name>/versions/<version>/config", status.model_config, "The configuration of one version"),
+)
+STATISTICS: tuple[tuple[str, Handler, str], ...] = (
+    ("/v2/models/stats", all_statistics, "What was counted of every version"),
+    ("/v2/models/<name>/stats", model_statistics, "What was counted of a model's versions"),
+    ("/v2/models/<name>/versions/<version>/stats", model_statistics, "What was counted of one version"),
 )
 
 
@@ -64,6 +66,7 @@ ROUTES = (
     _post("/v2/models/<name>/infer", infer, "Predict with the champion", "predict"),
     _post("/v2/models/<name>/versions/<version>/infer", infer, "Predict with one loaded version", "predict"),
     *(Route("GET", path, handler, summary, dialect=OIP) for path, handler, summary in PAGES),
+    *(Route("GET", path, handler, summary, access="observe", dialect=OIP) for path, handler, summary in STATISTICS),
     _post("/v2/repository/index", status.index, "The versions that aliases name, with their states", "public"),
 )
 ADMIN_ROUTES = (

@@ -43,6 +43,18 @@ print(json.dumps({
 }))
 """
 
+SAGEMAKER = """
+import os, subprocess, sys
+from urllib.request import Request, urlopen
+given = {"SM_MODEL_DIR": "/models/iris/1", "SAGEMAKER_BIND_TO_PORT": "8081", "GANGLION_WORKERS": "1"}
+options = {"env": os.environ | given, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+with subprocess.Popen([sys.executable, "-m", "serve"], **options) as process:
+    url = process.stderr.readline().split()[-1]
+    rows = Request(url + "/invocations", b"5.1,3.5,1.4,0.2", {"Content-Type": "text/csv", "Accept": "text/csv"})
+    print(urlopen(url + "/ping").status, urlopen(rows).read().decode().strip())
+    process.terminate()
+"""
+
 
 def workers(stack: Stack) -> list[int]:
     found: list[int] = json.loads(stack.python(PROCESSES))
@@ -58,6 +70,10 @@ def test_a_fresh_clone_trains_iris_and_serves_it(stack: Stack) -> None:
 
 def test_the_training_service_leaves_a_trained_repository_alone(stack: Stack) -> None:
     assert "nothing to train" in stack.job("deploy.first_model")
+
+
+def test_the_image_starts_as_sagemaker_starts_it(stack: Stack) -> None:
+    assert stack.python(SAGEMAKER).split() == ["200", "setosa"]
 
 
 def test_the_health_check_reports_healthy(stack: Stack) -> None:
