@@ -20,6 +20,7 @@ from training.estimators.assembling import SeenCells, spacing
 from training.inference import describe
 from training.kinds import as_asked
 from training.recipe import Data, Encoding
+from training.sources.cells import typed_column
 from training.sources.parquet_files import column_of
 from training.table import Column
 
@@ -29,6 +30,7 @@ Matrix = NDArray[Any]
 AUTO = "auto"
 DATA_KEYS = ("keep", "drop", "kinds", "prune", "rare", "levels")
 MATRIX, FEWEST = 2, 2
+PLACE = "row {}".format
 ON_THE_COMMAND_LINE = re.compile(r"; otherwise --set ('[^']*'|\S+)")
 SCALARS = (str, bool, int, float, np.integer, np.floating, np.bool_)
 
@@ -71,9 +73,12 @@ class Encoder:
         for feature in self.schema.features:
             if feature.name not in by_name:
                 raise ValueError(f"X: expected a column {shown(feature.name)}, found none")
-            kind = "number" if isinstance(feature, NumericFeature) else "category"
+            column = by_name[feature.name]
             try:
-                found.append(as_asked(by_name[feature.name], kind, "row {}".format))
+                if isinstance(feature, NumericFeature):
+                    found.append(as_asked(_read(column), "number", PLACE))
+                else:
+                    found.append(as_asked(column, "category", PLACE))
             except DataError as error:
                 raise ValueError(f"X: {error}") from error
         return tuple(found)
@@ -123,10 +128,19 @@ def _asked(columns: Sequence[Column], data: Data) -> list[Column]:
         if name not in names:
             raise ValueError(f"encode: there is no column {shown(name)}{hint(name, names)}")
     return [
-        as_asked(column, data.kinds[column.name], "row {}".format) if column.name in data.kinds else column
+        as_asked(column, data.kinds[column.name], PLACE) if column.name in data.kinds else _read(column)
         for column in columns
         if column.name not in data.drop
     ]
+
+
+def _read(column: Column) -> Column:
+    """Take text that plainly spells numbers, blanks aside, for numbers, as in a CSV file."""
+    if column.is_numeric or column.meaning is not None:
+        return column
+    words, codes = np.unique(["" if cell is None else cell for cell in column.values.tolist()], return_inverse=True)
+    found = typed_column(column.name, words.tolist(), codes, missing=frozenset())
+    return found if found.is_numeric and not found.reading else column
 
 
 def is_frame(X: Any) -> bool:
@@ -213,7 +227,7 @@ def _of_arrow(name: str, cells: pa.ChunkedArray) -> Column:
         raise ValueError(f"X: column {shown(name)}: expected numbers, text, categories or dates, found {cells.type}")
     if not pa.types.is_dictionary(cells.type):
         return column
-    return as_asked(column, "category", "row {}".format)
+    return as_asked(column, "category", PLACE)
 
 
 def _of_matrix(X: Matrix, names: Sequence[str] | None) -> list[Column]:
