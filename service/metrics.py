@@ -88,6 +88,7 @@ class SharedObserver:
         version: int | None,
         rows: int,
         stages: Stages | None = None,
+        trace_id: str | None = None,
     ) -> None:
         """Count one finished request and write its line."""
         kind = (route, method, status, model, version)
@@ -112,6 +113,8 @@ class SharedObserver:
         }
         if model is not None:
             fields |= {"model": model, "version": version, "rows": rows}
+        if trace_id is not None:
+            fields["trace_id"] = trace_id
         self.log.put(self.log.line("info", "request", fields))
 
     def noted(self, event: Event, amount: int = 1, *, model: str = "") -> None:

@@ -45,6 +45,7 @@ class Observer(Protocol):
         version: int | None,
         rows: int,
         stages: Stages | None = None,
+        trace_id: str | None = None,
     ) -> None:
         """Note one finished request; `route` is a template and safe as a label, `path` is the client's text."""
 

@@ -21,6 +21,7 @@ from service.negotiation import check_accept, check_content_type, decoded
 from service.observing import ShedReason
 from service.problems import Problem
 from service.router import Match, Route
+from service.traces import TRACEPARENT
 
 if TYPE_CHECKING:
     from service.runtime import Runtime
@@ -49,6 +50,7 @@ class Pipeline:
         self._runtime = runtime
         self._observer = runtime.observer
         self._observe = runtime.drift.observe if runtime.drift else None
+        self._traces_all = runtime.settings.traces_endpoint is not None
         self._shadows = bool(runtime.shadow.rules)
         self._admission = runtime.batcher.admission
         self._deadline_s = runtime.settings.deadline_s
@@ -228,10 +230,14 @@ class Pipeline:
     def _finished(self, request: Request, response: Response) -> Response:
         match: Match | None = request.match
         served: Served | None = request.served
+        route = UNMATCHED if match is None else match.template
+        trace_id = None
+        if self._traces_all or TRACEPARENT in request.headers:
+            trace_id = self._runtime.tracer.trace(request, response, route)
         self._observer.answered(
             request_id=request.id,
             method=request.method if request.method in METHODS else "other",
-            route=UNMATCHED if match is None else match.template,
+            route=route,
             path=request.path,
             status=response.status,
             seconds=time.monotonic() - request.received,
@@ -241,6 +247,7 @@ class Pipeline:
             version=served.version if served else None,
             rows=response.rows,
             stages=request.stages,
+            trace_id=trace_id,
         )
         return response
 

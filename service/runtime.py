@@ -16,6 +16,7 @@ from service.router import Router
 from service.routes import routes_of
 from service.settings import Settings
 from service.shadow import Shadow
+from service.traces import Tracer
 from service.watcher import Watcher
 
 __all__ = ["Runtime"]
@@ -42,6 +43,7 @@ class Runtime:
         self.shadow = Shadow(settings.shadow, self.observer)
         self.keys = KeyRing(settings.api_key_file) if settings.api_key_file else None
         self.router = Router(routes_of(settings))
+        self.tracer = Tracer(settings)
         self.pipeline = Pipeline(self)
         self.ids: Iterator[str] = generated_ids()
         self._watcher = Watcher(self.registry, self.observer, settings.reload_interval_s, keys=self.keys)
@@ -61,6 +63,7 @@ class Runtime:
             self._watcher.stop()
             self.registry.leave()
             self.batcher.close()
+            self.tracer.stop()
 
 
 def repository_at(models: Path) -> Repository:

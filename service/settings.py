@@ -83,6 +83,12 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Addresses, by comma, whose `X-Forwarded-*` headers are believed"
     )
+    traces_endpoint: str | None = Field(
+        default=None, pattern=r"^https?://", description="URL of an OTLP/HTTP collector that spans are sent to"
+    )
+    traces_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.01, description="Part of the requests without a trace of their own that one is begun for"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged")
     log_format: Literal["json", "text"] = Field(default="json", description="Shape of a log line")
     admin: bool = Field(default=False, description="Whether the administrative routes exist; needs a token")
