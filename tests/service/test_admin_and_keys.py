@@ -117,6 +117,21 @@ def test_predictions_need_a_key_where_keys_are_set(build: Any, keys: Any) -> Non
     assert client.get("/models").status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/v1/models/flowers:predict", "/v2/models/flowers/infer", "/invocations"])
+def test_every_dialect_needs_the_key_and_says_so_in_its_own_shape(path: str, build: Any, keys: Any) -> None:
+    file, found = keys
+    client = build(api_key_file=file).flask.test_client()
+    tensor = {"name": "input", "shape": [1, 4], "datatype": "FP32", "data": models.FLOWER_ROW}
+    body = {"inputs": [tensor]} if path.startswith("/v2") else ONE
+    refused = client.post(path, json=body)
+    assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+    assert refused.get_json().keys() in ({"error"}, {"error_code", "message"})
+    assert client.post(path, json=body, headers=bearer(found["dave"])).status_code == 403
+    assert client.post(path, json=body, headers=bearer(found["alice"])).status_code == 200
+    assert client.get("/v2/models/stats", headers=bearer(found["alice"])).status_code == 403
+    assert client.get("/v2/models/stats", headers=bearer(found["dave"])).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("name", "statuses"),
     [("alice", (200, 403, 403)), ("bob", (200, 200, 403)), ("carol", (403, 403, 200)), ("dave", (403, 200, 403))],
