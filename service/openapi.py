@@ -24,7 +24,9 @@ KEY_PROBLEMS = {"401": "No known key or token", "403": "The key lacks the scope"
 def describe(routes: Iterable[Route], catalog: Catalog, *, needs_key: bool) -> Schema:
     """Return the whole document: the routes as they are, and each loaded model's own path with its schema."""
     paths: dict[str, Any] = {}
+    tags: dict[str, str] = {}
     for route in routes:
+        tags[route.dialect.name] = route.dialect.title
         place = paths.setdefault(re.sub(r"<(\w+)>", r"{\1}", route.template), {})
         place[route.method.lower()] = _operation(route, catalog, needs_key=needs_key)
     schemas: dict[str, Any] = {"Problem": _problem()}
@@ -41,6 +43,7 @@ def describe(routes: Iterable[Route], catalog: Catalog, *, needs_key: bool) -> S
     return {
         "openapi": "3.1.0",
         "info": {"title": "Ganglion", "version": "1", "description": "Predictions of the loaded models."},
+        "tags": [{"name": name, "description": title} for name, title in tags.items()],
         "paths": paths,
         "components": {"schemas": schemas, "securitySchemes": security},
     }
@@ -80,6 +83,7 @@ def _model_operation(name: str, *, needs_key: bool) -> Schema:
     operation: Schema = {
         "summary": f"Predict with the champion of {name}",
         "operationId": f"predict_{name}",
+        "tags": [NATIVE.name],
         "responses": {"200": {"description": "The answer"}} | _problems(NATIVE),
     }
     if needs_key:

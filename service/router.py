@@ -24,11 +24,14 @@ CACHED_PATHS = 512
 class Dialect:
     """One protocol: how it words what goes wrong, and below which path all is its own, also what is not there.
 
+    `title` is what people call it.
+
     `negotiates` tells that Accept is heeded; protocols that always answer in one form leave it alone. `encodings` are
     the compressions that a body may have, `fault_types` the media types of what `render` makes.
     """
 
     name: str
+    title: str
     render: Callable[[Problem, Request], Response]
     prefix: str | None = None
     negotiates: bool = False
@@ -36,7 +39,7 @@ class Dialect:
     fault_types: tuple[str, ...] = (JSON,)
 
 
-NATIVE = Dialect("native", problem_response, negotiates=True, fault_types=(PROBLEM_TYPE,))
+NATIVE = Dialect("native", "Native routes", problem_response, negotiates=True, fault_types=(PROBLEM_TYPE,))
 
 
 @dataclass(frozen=True)

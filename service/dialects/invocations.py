@@ -111,7 +111,7 @@ def render(problem: Problem, request: Request) -> Response:
     return json_response({"error_code": code, "message": message}, status, problem.headers)
 
 
-INVOCATIONS = Dialect("invocations", render, fault_types=(JSON, "text/plain"))
+INVOCATIONS = Dialect("invocations", "MLflow and SageMaker", render, fault_types=(JSON, "text/plain"))
 
 ROUTES = (
     Route(

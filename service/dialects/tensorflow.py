@@ -81,7 +81,7 @@ def render(problem: Problem, request: Request) -> Response:
     return json_response({"error": sentence_of(problem, request.id)}, status_of(problem), problem.headers)
 
 
-TENSORFLOW = Dialect("tensorflow", render, prefix="/v1")
+TENSORFLOW = Dialect("tensorflow", "TensorFlow Serving, and KServe version 1", render, prefix="/v1")
 
 PLACES = (
     ("", "with the champion"),

@@ -6,7 +6,7 @@ from service.router import Dialect, Route
 
 __all__ = ["VERTEX", "platform_routes"]
 
-VERTEX = Dialect("vertex", render)
+VERTEX = Dialect("vertex", "Vertex AI", render)
 
 
 def platform_routes(*, predict_route: str | None, health_route: str | None) -> tuple[Route, ...]:

@@ -17,11 +17,15 @@ async function start() {
   const place = document.getElementById("routes");
   const answer = await fetch("/openapi.json");
   const description = await answer.json();
-  const table = element("table");
+  const tables = new Map(description.tags.map((tag) => [tag.name, element("table")]));
   for (const [path, operations] of Object.entries(description.paths)) {
-    for (const [method, operation] of Object.entries(operations)) table.append(row(method, path, operation));
+    for (const [method, operation] of Object.entries(operations)) {
+      tables.get(operation.tags[0]).append(row(method, path, operation));
+    }
   }
-  place.replaceChildren(table, element("h2", "Schemas"));
+  place.replaceChildren();
+  for (const tag of description.tags) place.append(element("h2", tag.description), tables.get(tag.name));
+  place.append(element("h2", "Schemas"));
   place.append(element("pre", JSON.stringify(description.components.schemas, null, 2)));
 }
 

@@ -73,6 +73,8 @@ def test_openapi_names_every_route_and_the_schema_of_each_model(build: Any) -> N
     assert document["openapi"] == "3.1.0"
     templates = {re.sub(r"<(\w+)>", r"{\1}", route.template) for route in all_routes(is_admin=False)}
     assert templates <= document["paths"].keys()
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    assert {operation["tags"][0] for operation in operations} == {tag["name"] for tag in document["tags"]}
     request = document["components"]["schemas"]["houses.request"]
     assert request["properties"]["inputs"]["required"] == ["area", "street", "roof"]
     assert document["components"]["schemas"]["flowers.answer"]["properties"]["classes"]["const"][0] == "setosa"
