@@ -24,7 +24,7 @@ batch, a row's answer has the same bits alone and among others. 32 rows cost a s
 and large batches little more than one product over all rows.
 """
 CHUNK = 128 * TILE
-"""Rows that go through all layers before the next ones, so that what lies between the layers stays small."""
+"""Rows, of all members together, that go through all layers before the next: what lies between them stays small."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,17 +103,18 @@ class MLP:
         if X.ndim != 2 or X.shape[1] != self.architecture.inputs:  # noqa: PLR2004 - a matrix
             raise ShapeError("X", expected=f"(rows, {self.architecture.inputs})", actual=X.shape)
         rows = len(X)
+        chunk = max(TILE, CHUNK // self.architecture.members // TILE * TILE)
         with np.errstate(over="ignore", invalid="ignore"):
-            if rows <= CHUNK and out is None:
+            if rows <= chunk and out is None:
                 return joined(self._tiles(X, last))
             if out is None:
                 out = np.empty((rows, self.architecture.outputs), self.parameters.dtype)
-            for start in range(0, rows, CHUNK):
-                out[start : start + CHUNK] = joined(self._tiles(X[start : start + CHUNK], last))
+            for start in range(0, rows, chunk):
+                out[start : start + chunk] = joined(self._tiles(X[start : start + chunk], last))
         return out
 
     def _tiles(self, X: Matrix, last: Activation) -> Matrix:
-        """Answer up to CHUNK rows, padded with zeros to whole tiles; (members, rows, outputs) for an ensemble."""
+        """Answer some rows, padded with zeros to whole tiles; (members, rows, outputs) for an ensemble."""
         rows, inputs = X.shape
         members = self.architecture.members
         tiles = -(-rows // TILE)

@@ -1,5 +1,6 @@
 """An ensemble is as many networks as it has members, each trained as it would be alone, answering with their mean."""
 
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -213,3 +214,17 @@ def test_the_members_survive_the_way_through_json() -> None:
     assert architecture.to_dict()["members"] == MEMBERS
     assert Architecture.from_dict(architecture.to_dict()) == architecture
     assert "members" not in replace(architecture, members=1).to_dict()
+
+
+def test_what_lies_between_the_layers_does_not_grow_with_the_members() -> None:
+    X, _ = data("mean_squared", rows=4096)
+    peaks = []
+    for members in (1, 64):
+        network = mlp(Layer(200), Layer(3, "identity"), members=members)
+        tracemalloc.start()
+        try:
+            network.infer(X)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]

@@ -59,6 +59,15 @@ def test_a_row_has_the_same_bits_in_a_batch_of_many_thousands() -> None:
         assert network.infer(X[rows]).tobytes() == whole[rows].tobytes()
 
 
+def test_a_row_of_an_ensemble_has_the_same_bits_in_a_batch_of_many_thousands() -> None:
+    network = mlp(Layer(40, "silu"), Layer(1, "sigmoid"), members=20, dtype=np.float32)
+    X = np.random.default_rng(0).normal(size=(1000, 4)).astype(np.float32)
+    whole = network.infer(X), network.logits(X)
+    for rows in (slice(0, 1), slice(191, 193), slice(999, 1000), slice(10, 700)):
+        assert network.infer(X[rows]).tobytes() == whole[0][rows].tobytes()
+        assert network.logits(X[rows]).tobytes() == whole[1][rows].tobytes()
+
+
 def test_threads_share_a_network() -> None:
     network = mlp(Layer(64), Layer(3, "softmax"), inputs=8, dtype=np.float32)
     batches = [np.random.default_rng(seed).normal(size=(seed % 50 + 1, 8)) for seed in range(200)]
