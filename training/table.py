@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.dates import Form
+from predictor.features import checked_name
 from predictor.wording import shown
 from training.errors import DataError
 from training.wording import kind_key, option
@@ -112,9 +113,16 @@ class Table:
 
 
 def checked_names(names: Sequence[str], source: str) -> tuple[str, ...]:
-    """Return the column names, trimmed, an empty one as column_3 by its place; DataError for one that appears twice."""
+    """Return the column names, trimmed, an empty one as column_3 by its place.
+
+    Raises DataError for one that appears twice, or that no model file can hold.
+    """
     trimmed = tuple(name.strip() or f"column_{place}" for place, name in enumerate(names, start=1))
     for position, name in enumerate(trimmed):
+        try:
+            checked_name(name, f"column {position + 1}")
+        except ValueError as error:
+            raise DataError(f"{source}: {error}; give it another name") from error
         if name in trimmed[:position]:
             first = trimmed.index(name) + 1
             raise DataError(f"{source}: columns {first} and {position + 1} are both named {shown(name)}")

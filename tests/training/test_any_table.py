@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ ODD += ["1,5", "unknown", "nan", "inf", "9" * 30, 'say "x"', "two\nlines", "ü",
 number = st.floats(-1e6, 1e6).map(repr)
 simple = st.one_of(number, st.integers(-3, 9).map(str), st.sampled_from("abcdef"), st.dates().map(str))
 cells = st.one_of(st.sampled_from(ODD), simple, st.text(max_size=4))
+odd = st.text(max_size=3) | st.sampled_from(["a.b", "x=1", "it's", 'say "x"', "a\x01b", "n" * 300, "2024", "id"])
 kinds = st.sampled_from([number, st.integers(0, 3).map(str), st.sampled_from("ab"), st.just("same"), cells, cells])
 
 
@@ -26,7 +28,9 @@ def tables(draw: st.DrawFn) -> list[list[str]]:
     width = draw(st.integers(1, 4))
     columns = [draw(kinds) for _ in range(width)]
     rows = draw(st.lists(st.tuples(*columns), max_size=12)) * draw(st.sampled_from([1, 1, 6]))
-    return [[f"c{place}" for place in range(width)], *(list(row) for row in rows)]
+    plain = [f"c{place}" for place in range(width)]
+    names = draw(st.lists(odd, min_size=width, max_size=width)) if draw(st.booleans()) else plain
+    return [names, *(list(row) for row in rows)]
 
 
 def written(path: Path, table: list[list[str]]) -> Path:
@@ -40,7 +44,8 @@ def written(path: Path, table: list[list[str]]) -> Path:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_small_table_is_fitted_or_refused_in_words(tmp_path: Path, table: list[list[str]]) -> None:
     path = written(tmp_path / "t.csv", table)
-    order = Order(str(path), tmp_path / "models", overrides=(f"data.target={table[0][-1]}", "fit.epochs=1"))
+    target = json.dumps(table[0][-1].strip() or f"column_{len(table[0])}")
+    order = Order(str(path), tmp_path / "models", overrides=(f"data.target={target}", "fit.epochs=1"))
     try:
         published = run(order, out=io.StringIO(), err=io.StringIO())
     except TrainingError:

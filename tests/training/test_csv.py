@@ -55,6 +55,8 @@ def test_more_words_for_missing_can_be_given(write: Writer) -> None:
         ("", "a.csv: expected a header and rows, found an empty file"),
         (" \n\n", "a.csv: expected a header and rows, found an empty file"),
         ("a,b\n", "a.csv: expected rows below the header, found none"),
+        ("a,b\x01\n1,2\n", "a.csv: column 2: 'b\ufffd' holds a control character; give it another name"),
+        (f"a,{'b' * 257}\n1,2\n", "a.csv: column 2: expected 1 to 256 characters, found 257; give it another name"),
         ("a,b,a\n1,2,3\n", "a.csv: columns 1 and 3 are both named 'a'"),
         ("a,b\n1,2\n1,2,3\n", "a.csv, line 3: expected 2 cells as in the header, found 3"),
         ('a,b\n"1\n2",2\n\n1\n', "a.csv, line 5: expected 2 cells as in the header, found 1"),
