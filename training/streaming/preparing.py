@@ -51,7 +51,7 @@ def prepare_chunked(
     surveyed = survey(chunked, target=recipe.data.target, seed=seed, most_bytes=most_bytes, on_rows=on_rows)
     found = _with_targets(surveyed, recipe, chunked)
     decided = _decided(found, recipe, sides, budget)
-    reader = Reader(chunked, decided, found, all_columns=recipe.split.method == "hash")
+    reader = Reader(chunked, decided, found, _others(decided, found, recipe))
     files = _files(models, found.rows, reader.coder.width + 1, stack)
     most_watched = min(MOST_WATCHED, budget.part(WATCHED) // (4 * decided.schema.width))
     _write(chunked, reader, sides.watching_at_most(most_watched, found.rows), files, on_rows)
@@ -64,16 +64,26 @@ def prepare_chunked(
 
 def _decided(found: Survey, recipe: Recipe, sides: "_Sides", budget: Budget) -> Prepared:
     """Decide by the sample what columns mean, but for what all rows have shown: ranges, and columns that count them."""
+    counted = _counted(found, recipe)
 
     def draw(problem: Problem) -> Drawn:
-        whole = (*problem.features, Column(problem.target.name, problem.target.values))
+        numbered = (column for column in found.table.columns if column.name in counted)
+        whole = (*problem.features, *numbered, Column(problem.target.name, problem.target.values))
         is_test = sides.are_test(found.positions, whole)
         return Drawn(np.flatnonzero(~is_test), np.flatnonzero(is_test), most_bytes=budget.part(SIDE))
 
-    counted = _counted(found, recipe)
     prepared = _with_ranges(prepare(found.table, _without(recipe, counted), draw), found)
     left_out = (Decision(name, "left out", "it numbers the rows", "keep") for name in counted)
     return replace(prepared, decisions=(*left_out, *prepared.decisions))
+
+
+def _others(decided: Prepared, found: Survey, recipe: Recipe) -> list[Column]:
+    """Return the columns that are left out but tell, with all others, on which side of the split a row is."""
+    if recipe.split.method != "hash":
+        return []
+    known = {column.name for column in decided.columns}
+    counted = [column for column in found.table.columns if column.name in _counted(found, recipe)]
+    return [column for column in (*decided.problem.features, *counted) if column.name not in known]
 
 
 def _files(models: Path, rows: int, width: int, stack: ExitStack) -> dict[Part, RowFile]:

@@ -35,18 +35,17 @@ class Chunk:
 class Reader:
     """Reads chunks by what was decided on a sample, `prepared`, of the rows `found`.
 
-    Columns that are left out are read with ``all_columns`` only. Raises DataError when reading the sample this way does
-    not give the very columns that were decided on.
+    Columns that are left out are only read where `others` has them. Raises DataError when reading the sample this way
+    does not give the very columns that were decided on.
     """
 
-    def __init__(self, chunked: ChunkedTable, prepared: Prepared, found: Survey, *, all_columns: bool) -> None:
+    def __init__(self, chunked: ChunkedTable, prepared: Prepared, found: Survey, others: Sequence[Column] = ()) -> None:
         self._chunked = chunked
         self._prepared = prepared
         self._numeric = {column.name: column.is_numeric for column in found.table.columns}
         self.target = prepared.problem.target.name
         self._kept = {column.name for column in prepared.columns}
-        features = prepared.problem.features
-        self._read = [column for column in features if all_columns or column.name in self._kept]
+        self._read = [*prepared.columns, *others]
         self._codes = _codes(found, prepared)
         self.coder = Coder(prepared.schema)
         self._check(found)

@@ -103,7 +103,7 @@ def test_what_the_sample_decides_is_decided_as_by_the_whole(
 def test_the_way_a_table_is_read_changes_neither_sides_nor_quality(command: Command, files: Path, models: Path) -> None:
     for memory in ("512MB", "20GB"):
         words = ("fit", files / "big.csv", "--target", "y", "--split", "hash", *SMALL, "--memory", memory)
-        assert command(*words, "--set", "data.drop=['row']").code == 0
+        assert command(*words).code == 0
     blocks, whole = report(models, 1), report(models, 2)
     assert any("in blocks" in note for note in blocks["notes"])
     assert not any("in blocks" in note for note in whole["notes"])
