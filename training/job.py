@@ -22,7 +22,7 @@ from training.prepared import Prepared, inline_table, prepare
 from training.progress import progress, reading
 from training.recipe import Recipe
 from training.report import weak_lines
-from training.signals import held_back
+from training.signals import held_back, sigterm_interrupts
 from training.sources import SourceOptions, chunked_source, read_source
 from training.sources.datasets import DATASETS
 from training.streaming import needed, prepare_chunked
@@ -70,7 +70,7 @@ def run(order: Order, *, out: TextIO, err: TextIO) -> Published:
     recipe = ordered_recipe(order)
     name = ordered_name(order)
     _check_place(order.models)
-    with ExitStack() as stack:
+    with sigterm_interrupts(), ExitStack() as stack:
         table, prepared = prepared_table(order, recipe, stack, err)
         _introduce(name, prepared, out)
         return _fit_and_publish(order, name, recipe, table, prepared, out=out, err=err)

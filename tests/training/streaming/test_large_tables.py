@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -215,3 +216,20 @@ def test_the_whole_process_stays_within_the_memory_allowed(files: Path, tmp_path
     found = re.search(r"VmHWM:\s+(\d+) kB", ran.stdout)
     assert found is not None
     assert int(found[1]) * 1024 < 512_000_000
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_job_that_is_asked_to_end_while_it_packs_rows_leaves_nothing(
+    files: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    models = tmp_path / "models"
+    words = ["fit", str(files / "big.csv"), "--target", "y", *SMALL, "--models", str(models)]
+    command = [sys.executable, "-m", "training", *words]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        while not list(models.glob(".scratch/*/train")):
+            time.sleep(0.005)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Interrupted: nothing was published." in err
+    assert not list(models.glob(".scratch"))
