@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, check_X_y, validate_data
 
 from network import MLP, Architecture, Loss, Parameters, Rows, Trainer, training_rows
-from predictor import Predictor
+from predictor import Calibration, Predictor
 from training.estimators.assembling import Seen, SeenCells
 from training.estimators.choices import Pace, architecture_of, check_parameters, options_of
 from training.estimators.conformal import FEWEST_ROWS, calibrated
@@ -27,6 +27,7 @@ __all__ = ["Matrix", "Perceptron"]
 
 Matrix = NDArray[Any]
 SLOWEST_RATE = 1e-6
+OF_ANOTHER_FIT = ("schema_", "decisions_", "temperature_")
 UNFINISHED = "Stochastic Optimizer: Maximum iterations ({}) reached and the optimization hasn't converged yet."
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
@@ -68,8 +69,12 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         """Turn activations of the last layer, or encoded targets, into what `predict` returns."""
 
     @abstractmethod
-    def _misses(self, A: Matrix, Y: Matrix) -> NDArray[np.float64] | None:
-        """Return how far the activations of each row are off, (rows,), or None where intervals have no meaning."""
+    def _has_one_answer(self) -> bool:
+        """Tell whether the answer to a row is one number, or one class of several: what an interval or a set is of."""
+
+    @abstractmethod
+    def _misses(self, A: Matrix, Y: Matrix) -> NDArray[np.float64]:
+        """Return how far the activations of each row are off from its one answer, (rows,)."""
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, given: Given | None, *, incremental: bool = False) -> Self:
         check_parameters(self)
@@ -98,7 +103,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
             raise ValueError(NOT_FINITE)
         if not incremental:  # what goes on needs no more than the state, and certainly not these rows
             self._trainer_state = (self.solver, self.__dict__.pop("_trainer").checkpoint())
-        self.calibration_ = None if held is None else calibrated(self._misses(mlp.infer(held.X), held.Y))
+        self.calibration_ = None if held is None else self._calibrated(mlp.infer(held.X), held.Y)
         return self
 
     def _run(self, run: Run) -> None:
@@ -302,10 +307,13 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X, Y = self._encoded(X, y, is_first=False, incremental=True)
-        self.calibration_ = calibrated(self._misses(self._mlp().infer(X), Y))
+        self.calibration_ = self._calibrated(self._mlp().infer(X), Y)
         if self.calibration_ is None:
             raise ValueError(f"calibrate: expected at least {FEWEST_ROWS} rows of one target, found {len(X)} rows")
         return self
+
+    def _calibrated(self, A: Matrix, Y: Matrix) -> Calibration | None:
+        return calibrated(self._misses(A, Y)) if self._has_one_answer() else None
 
     def _activations(self, X: Any) -> Matrix:
         """Return the activations of the last layer, (rows, outputs)."""
@@ -320,6 +328,8 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         """Check inputs, encode them where they are a table, and check targets against them."""
         if is_first:
             self._encoder = None
+            for name in OF_ANOTHER_FIT:
+                self.__dict__.pop(name, None)
         kinds = {"multi_output": True, "y_numeric": y_numeric}
         if self._encoder is None and not (is_first and wants_encoding(self.encode, X)):
             types = (np.float64, np.float32)

@@ -219,10 +219,11 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         self.temperature_ = 1.0 if found is None else found[1]
         return mlp if found is None else found[0]
 
-    def _misses(self, A: Matrix, Y: Matrix) -> NDArray[np.float64] | None:
+    def _has_one_answer(self) -> bool:
+        return not self._label_binarizer.y_type_.startswith("multilabel")
+
+    def _misses(self, A: Matrix, Y: Matrix) -> NDArray[np.float64]:
         """Return 1 minus the probability of the true class of each row."""
-        if self._label_binarizer.y_type_.startswith("multilabel"):
-            return None
         P, is_true = (np.hstack([1 - A, A]), np.hstack([1 - Y, Y])) if self.n_outputs_ == 1 else (A, Y)
         of_truth: NDArray[np.float64] = P[np.arange(len(P)), is_true.argmax(axis=1)].astype(np.float64)
         return 1 - of_truth

@@ -16,10 +16,10 @@ ROUNDING = 1e-6
 HOW = "fit with early_stopping=True or with X_val and y_val, or call calibrate(X, y) with rows that the fit did not use"
 
 
-def calibrated(misses: NDArray[np.floating] | None) -> Calibration | None:
+def calibrated(misses: NDArray[np.floating]) -> Calibration | None:
     """Return the calibration by how far held-out rows are off, (rows,); None for too few rows."""
-    is_enough = misses is not None and len(misses) >= FEWEST_ROWS and bool(np.isfinite(misses).all())
-    return Calibration.of(misses) if misses is not None and is_enough else None
+    is_enough = len(misses) >= FEWEST_ROWS and bool(np.isfinite(misses).all())
+    return Calibration.of(misses) if is_enough else None
 
 
 def threshold(estimator: Any, coverage: float) -> float:
@@ -27,6 +27,8 @@ def threshold(estimator: Any, coverage: float) -> float:
     check_is_fitted(estimator)
     if not 0 < coverage < 1:
         raise ValueError(f"coverage: expected a number between 0 and 1, found {coverage!r}")
+    if not estimator._has_one_answer():  # noqa: SLF001 - a part of the estimators
+        raise ValueError("intervals and sets are of one target, and this estimator predicts several")
     calibration: Calibration | None = estimator.calibration_
     if calibration is None:
         raise ValueError(f"intervals need at least {FEWEST_ROWS} rows that the fit did not use: {HOW}")

@@ -161,10 +161,11 @@ class MLPRegressor(RegressorMixin, Perceptron):
         values = A if self.target_scale_ is None else (A * self.target_scale_ + self.target_offset_).astype(A.dtype)
         return values.ravel() if values.shape[1] == 1 else values
 
-    def _misses(self, A: Matrix, Y: Matrix) -> NDArray[np.float64] | None:
+    def _has_one_answer(self) -> bool:
+        return int(self.n_outputs_) == 1
+
+    def _misses(self, A: Matrix, Y: Matrix) -> NDArray[np.float64]:
         """Return the distance of each row's value from the truth, in the target's units."""
-        if self.n_outputs_ > 1:
-            return None
         return np.abs(self._answers(A).astype(np.float64) - self._answers(Y))
 
     def _objective(self) -> tuple[Loss, str]:

@@ -166,6 +166,13 @@ def test_text_that_spells_numbers_is_numbers() -> None:
     assert codes.decisions_[0].startswith("category  'size': as asked")
 
 
+def test_a_new_fit_forgets_what_the_last_one_knew() -> None:
+    model = MLPClassifier(early_stopping=True, temperature=True, **FAST).fit(TABLE, KIND)
+    model.set_params(temperature=False).fit(PRICE[:, None], KIND)
+    assert not {"schema_", "decisions_", "temperature_", "feature_names_in_"} & vars(model).keys()
+    assert model.predict(PRICE[:3, None]).shape == (3,)
+
+
 def test_arrow_tables_are_taken_too() -> None:
     table = pa.Table.from_pandas(TABLE.drop(columns="note"))
     views = pa.DictionaryArray.from_arrays(

@@ -203,6 +203,11 @@ def test_intervals_without_rows_to_tell_them_by_are_refused() -> None:
         XD, np.column_stack([yd, yd]), X_val=XD, y_val=np.column_stack([yd, yd])
     )
     assert both.calibration_ is None
+    with pytest.raises(ValueError, match="intervals and sets are of one target, and this estimator predicts several"):
+        both.predict_interval(XD)
+    labels = MLPClassifier(4, max_iter=2).fit(X, np.column_stack([y == 0, y > 0]).astype(int))
+    with pytest.raises(ValueError, match="intervals and sets are of one target"):
+        labels.predict_set(X)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
