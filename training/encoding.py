@@ -18,6 +18,7 @@ BINS = 10
 NORMAL_QUARTILES = 1.349  # how far apart the quartiles of a normal distribution are, in its deviations
 FEWEST_FLAGGED = 20  # rows on either side of a flag, or it says which row it was rather than that a cell was missing
 ROWS_A_BIN = 125  # fewer in a bin teach its own weights little but noise
+FARTHEST_KNOT = 1e30  # scaled: well inside float32
 NEAREST_KNOTS = 1e-5  # of the scaled values' size: float32 still tells them apart
 CHUNK_ROWS = 4096  # bounds the float64 that encoding makes on the way
 
@@ -60,8 +61,9 @@ def target_scale(values: NDArray[np.float64], encoding: Encoding) -> tuple[float
 
 
 def _standard(values: NDArray[Any]) -> tuple[float, float]:
-    deviation = float(values.std(dtype=np.float64))
-    return float(values.mean(dtype=np.float64)), deviation or 1.0
+    with np.errstate(over="ignore", invalid="ignore"):  # a feature refuses what is not finite by name
+        deviation = float(values.std(dtype=np.float64))
+        return float(values.mean(dtype=np.float64)), deviation or 1.0
 
 
 def feature_of(part: Column, encoding: Encoding, *, may_miss: bool) -> NumericFeature:
@@ -110,8 +112,9 @@ def _robust(values: NDArray[np.float64]) -> tuple[float, float]:
 
     Where the quartiles are one number, half of the range (Holzmueller et al., 2024, section 3).
     """
-    lower, middle, upper = np.quantile(values, (0.25, 0.5, 0.75)).tolist()
-    spread = (upper - lower) / NORMAL_QUARTILES or float(np.ptp(values)) / 2
+    with np.errstate(over="ignore", invalid="ignore"):
+        lower, middle, upper = np.quantile(values, (0.25, 0.5, 0.75)).tolist()
+        spread = (upper - lower) / NORMAL_QUARTILES or float(np.ptp(values)) / 2
     return middle, spread if 0 < spread < np.inf and np.isfinite(1 / spread) else 1.0
 
 
@@ -124,10 +127,12 @@ def _knots(values: NDArray[np.float64], offset: float, scale: float, bins: int) 
     if parts < 2:  # noqa: PLR2004
         return ()
     knots = np.unique(np.quantile(values, np.linspace(0, 1, parts + 1), method="inverted_cdf"))
-    places = (knots - offset) / scale
+    with np.errstate(over="ignore"):
+        places = np.clip((knots - offset) / scale, -FARTHEST_KNOT, FARTHEST_KNOT)
     apart = np.diff(places) > NEAREST_KNOTS * np.maximum(1, np.abs(places[1:]))
-    kept = [float(knots[0]), *knots[1:][apart].tolist()]
-    return tuple(kept) if len(kept) > 2 else ()  # noqa: PLR2004
+    near = np.abs(places) < FARTHEST_KNOT
+    kept = knots[near & np.concatenate([[True], apart])]
+    return tuple(kept.tolist()) if len(kept) > 2 else ()  # noqa: PLR2004
 
 
 def histogram_of(values: NDArray[np.float64]) -> Histogram | None:

@@ -8,15 +8,17 @@ from numpy.typing import NDArray
 
 from network import Layer
 from predictor import ClassOutputs, NumberOutputs
+from predictor.wording import shown
 from training.choices import LossChoice
 from training.encoding import target_scale
-from training.errors import RecipeError
+from training.errors import DataError, RecipeError
 from training.problem import Target
 from training.recipe import Recipe
 
 __all__ = ["Goal", "goal"]
 
 TWO = 2
+LARGEST_TARGET = 1e150
 CODES = "categorical_cross_entropy"
 
 
@@ -37,7 +39,7 @@ def goal(target: Target, recipe: Recipe, train: NDArray[np.int64]) -> Goal:
     """Resolve what the recipe leaves open: softmax with cross-entropy for classes, identity with squares for numbers.
 
     A number's scale and bounds are those of the rows `train`. Raises RecipeError when the recipe's last layer does not
-    fit the target.
+    fit the target, and DataError for numbers too large to be squared.
     """
     if target.task == "number":
         return _number_goal(target, recipe, target.values[train])
@@ -46,6 +48,11 @@ def goal(target: Target, recipe: Recipe, train: NDArray[np.int64]) -> Goal:
 
 def _number_goal(target: Target, recipe: Recipe, known: NDArray[np.float64]) -> Goal:
     output = recipe.network.output
+    if (largest := float(np.abs(target.values).max())) > LARGEST_TARGET:
+        raise DataError(
+            f"target {shown(target.name)}: expected numbers up to {LARGEST_TARGET:g} in size, whose squares can be "
+            f"added, found {largest:g}"
+        )
     offset, scale = target_scale(known, recipe.encoding)
     y = ((target.values - offset) / scale).astype(np.float32)[:, None]
     layer = Layer(1, output.activation or "identity", bias=output.bias)

@@ -135,3 +135,14 @@ def test_a_request_is_encoded_as_the_training_rows_were() -> None:
     flag = X[:, described.schema.features[0].width - 1]
     assert flag[:100].all()
     assert not flag[100:].any()
+
+
+def test_numbers_of_any_size_become_features_or_are_refused_by_name() -> None:
+    rng = np.random.default_rng(0)
+    huge = 10 ** rng.uniform(0, 300, 1000) * rng.choice([-1, 1], 1000)
+    assert all(abs(knot) < 1e200 for knot in numeric(huge).knots)
+    assert numeric(1e15 + rng.random(1000)).knots
+    assert numeric(rng.random(1000) * 1e-300).knots
+    assert numeric(np.where(rng.random(1000) < 0.5, -1.5e308, 1.5e308)).scale == 1
+    with pytest.raises(DataError, match="column 'x': scale: expected a finite number"):
+        numeric(np.array([-1.5e308, 1.5e308]), Encoding())

@@ -66,6 +66,13 @@ def test_the_terminal_says_which_epoch_the_weights_are_from(command: Command, fl
     assert f" s); the weights are those of epoch {best}, the best\n" in ran.out
 
 
+def test_a_target_too_large_to_be_squared_is_refused(command: Command, write: Writer) -> None:
+    table = write("large.csv", "x,y\n" + "".join(f"{i / 7},{i}e300\n" for i in range(50)))
+    ran = command("fit", table, "--target", "y")
+    assert ran.code == 2
+    assert "target 'y': expected numbers up to 1e+150 in size, whose squares can be added, found 4.9e+301" in ran.err
+
+
 def test_the_report_says_what_the_terminal_says(command: Command, flowers: Path, models: Path) -> None:
     command("fit", flowers, "--target", "kind", *QUICK)
     found = report(models / "flowers" / "1")
