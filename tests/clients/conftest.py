@@ -24,6 +24,18 @@ def environment() -> Path:
     return folder
 
 
+@pytest.fixture
+def needs(environment: Path) -> Any:
+    """Return a function that skips a test where the environment lacks a package, as on a Python it does not know."""
+
+    def needs(package: str) -> None:
+        code = f"import sys; from importlib.util import find_spec; sys.exit(find_spec({package!r}) is None)"
+        if subprocess.run([environment / "bin" / "python", "-c", code], check=False).returncode:
+            pytest.skip(f"needs {package}, which the environment of the clients has on Python 3.11 and 3.12 only")
+
+    return needs
+
+
 @pytest.fixture(scope="session")
 def service(environment: Path, tmp_path_factory: Any) -> Any:
     root = tmp_path_factory.mktemp("models")

@@ -36,7 +36,8 @@ def test_tritonclient(program: str, run: Any, expected: Any) -> None:
     assert "'street' is missing" in found["faults"][1]
 
 
-def test_kserve_of_version_1(run: Any, expected: Any) -> None:
+def test_kserve_of_version_1(needs: Any, run: Any, expected: Any) -> None:
+    needs("kserve")
     found = run("kserve_v1.py")
     assert (found["live"], found["ready"]) == (True, True)
     agree({name: [row[name] for row in found["predictions"]] for name in ("label", "probabilities")}, expected)
@@ -44,7 +45,8 @@ def test_kserve_of_version_1(run: Any, expected: Any) -> None:
     assert "expected a row of 4 values" in found["fault"]
 
 
-def test_kserve_of_version_2(run: Any, expected: Any) -> None:
+def test_kserve_of_version_2(needs: Any, run: Any, expected: Any) -> None:
+    needs("kserve")
     found = run("kserve_v2.py")
     assert (found["live"], found["server_ready"], found["ready"], found["unknown"]) == (True, True, True, False)
     for answer in found["answers"]:
@@ -63,7 +65,10 @@ def test_mlflow(run: Any, expected: Any) -> None:
 
 
 @pytest.mark.parametrize("flags", [[], ["--binary-data"]])
-def test_mlserver_infer(flags: list[str], environment: Path, service: Running, tmp_path: Path, expected: Any) -> None:
+def test_mlserver_infer(
+    flags: list[str], needs: Any, environment: Path, service: Running, *, tmp_path: Path, expected: Any
+) -> None:
+    needs("mlserver")
     lines = [
         json.dumps({"inputs": [{"name": "input", "shape": [1, 4], "datatype": "FP32", "data": row}]}) for row in ROWS
     ]
