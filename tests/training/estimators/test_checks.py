@@ -16,7 +16,7 @@ def test_scikit_learns_checks(estimator: Any, check: Any) -> None:
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks(
-    [MLPClassifier(max_iter=100, encode=True)],
+    [MLPClassifier(16, max_iter=40, learning_rate_init=0.02, encode=True)],
     expected_failed_checks=lambda _: {
         "check_sample_weight_equivalence_on_dense_data": "what the columns are is decided without weights"
     },

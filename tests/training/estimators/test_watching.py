@@ -118,7 +118,7 @@ def test_a_stream_goes_on_through_a_pickle_to_the_same_bits(solver: str) -> None
 def test_a_stream_with_rows_that_watch_goes_on_through_a_pickle_to_the_same_bits() -> None:
     def learn(*, is_pickled: bool) -> tuple[bytes, list[float]]:
         model = MLPClassifier((8,), **WATCHED)
-        for _ in range(60):
+        for _ in range(30):
             model.partial_fit(X[::2], y[::2], classes=[0, 1, 2], X_val=X[1::2], y_val=y[1::2])
             model = through_pickle(model) if is_pickled else model
         return weights(model), model.validation_scores_
