@@ -80,9 +80,9 @@ def named_headers(served: Served) -> Headers:
     return [("x-model-name", served.name), ("x-model-version", str(served.version))]
 
 
-def answered(served: Served, body: bytes, content_type: str, rows: int, headers: Headers = ()) -> Response:
-    """Make the response of a prediction, counted for the model and the version that gave it."""
-    return Response(200, body, content_type, headers, model=served.name, version=served.version, rows=rows)
+def answered(body: bytes, content_type: str, rows: int, headers: Headers = ()) -> Response:
+    """Make the response of a prediction, counted as so many rows."""
+    return Response(200, body, content_type, headers, rows)
 
 
 def _answer(
@@ -100,7 +100,7 @@ def _answer(
         body.update(extra)
     if explainer is not None:
         body["explanations"] = explainer.contributions(A)
-    return answered(served, dumped(body, len(outputs.predictions)), JSON, len(outputs.predictions))
+    return answered(dumped(body, len(outputs.predictions)), JSON, len(outputs.predictions))
 
 
 def _outputs(served: Served, A: Matrix, given: int | None = None) -> Outputs:

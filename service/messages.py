@@ -73,8 +73,6 @@ class Response:
     body: bytes
     content_type: str = JSON
     headers: Headers = ()
-    model: str | None = None
-    version: int | None = None
     rows: int = 0
 
 

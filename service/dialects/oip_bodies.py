@@ -63,9 +63,9 @@ class Asked:
         body = orjson.dumps(head, option=orjson.OPT_SERIALIZE_NUMPY)
         headers = list(named_headers(served))
         if not parts:
-            return answered(served, body, JSON, rows, headers)
+            return answered(body, JSON, rows, headers)
         headers.append((HEADER_LENGTH, str(len(body))))
-        return answered(served, b"".join([body, *parts]), BINARY, rows, headers)
+        return answered(b"".join([body, *parts]), BINARY, rows, headers)
 
 
 def read_infer(request: Request, served: Served, max_rows: int) -> Asked:

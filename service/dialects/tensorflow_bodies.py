@@ -132,4 +132,4 @@ def _signature(document: Mapping[str, Any], known: Mapping[str, tuple[Tensor, ..
 
 def _json(served: Served, value: object, rows: int) -> Response:
     body = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
-    return answered(served, body, JSON, rows, named_headers(served))
+    return answered(body, JSON, rows, named_headers(served))
