@@ -16,10 +16,11 @@ pytestmark = pytest.mark.clients
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 
 
-def checked(environment: Path, url: str, *options: str) -> str:
+def checked(environment: Path, folder: Path, url: str, *options: str) -> str:
     command = [str(environment / "bin" / "schemathesis"), "run", f"{url}/openapi.json", "--checks", CHECKS]
     command += ["--phases", "examples,coverage,fuzzing", "--max-examples", "20", "--no-color", "--seed", "1", *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    # It keeps notes where it runs.
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     return done.stdout
 
@@ -38,5 +39,5 @@ def test_schemathesis_finds_no_fault_and_no_answer_that_is_not_described(
     settings = {"api_key_file": tmp_path / "keys"} if with_keys else {}
     with running(tmp_path / "models", workers=1, **settings) as service:
         options = ("-H", f"X-API-Key: {key}", "--include-path-regex", "^/(predict|metrics|models)") if with_keys else ()
-        assert "passed" in checked(environment, service.url, *options)
+        assert "passed" in checked(environment, tmp_path, service.url, *options)
         assert service.predicts() or with_keys
