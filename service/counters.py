@@ -81,8 +81,9 @@ class SharedCounters:
     def sums(self) -> list[float]:
         """Return the sum of every cell over all rows that were ever claimed."""
         rows = max(1, int(self._header[0]))
-        views = [self._cells[row * self._stride : row * self._stride + self.width].tolist() for row in range(rows)]
-        return [sum(column) for column in zip(*views, strict=True)]
+        cells = np.frombuffer(self._map, count=rows * self._stride).reshape(rows, self._stride)
+        sums: list[float] = cells[:, : self.width].sum(axis=0).tolist()
+        return sums
 
 
 class SharedNames:
