@@ -21,7 +21,8 @@ from threadpoolctl import threadpool_limits
 
 import training
 from benchmarks.peers import PEERS, Fit
-from network import INITIALIZERS, LOSSES, MLP, SGD, Adam, Architecture, FitOptions, Layer, fit
+from network import INITIALIZERS, LOSSES, MLP, SGD, Adam, Architecture, FitOptions, Layer, Optimizer, fit
+from training.compiled import CompiledAdam, is_available
 
 ROUNDS = 7
 RULES = {"sgd": SGD, "adam": Adam}
@@ -63,12 +64,21 @@ TASKS = (
 
 def ours(task: Task, X: np.ndarray, y: np.ndarray) -> None:
     """Fit with this project's network."""
+    _fit_network(task, X, y, RULES[task.optimizer](learning_rate=task.learning_rate))
+
+
+def compiled(task: Task, X: np.ndarray, y: np.ndarray) -> None:
+    """Fit with this project's network and the optimizer compiled, where it can be."""
+    rule = RULES[task.optimizer](learning_rate=task.learning_rate)
+    _fit_network(task, X, y, CompiledAdam(rule) if isinstance(rule, Adam) else rule)
+
+
+def _fit_network(task: Task, X: np.ndarray, y: np.ndarray, optimizer: Optimizer) -> None:
     rng = np.random.default_rng(0)
     hidden = (Layer(units) for units in task.sizes[1:-1])
     last = Layer(task.sizes[-1], "softmax" if task.is_classes else "identity")
     mlp = MLP.initialized(Architecture(task.sizes[0], (*hidden, last)), INITIALIZERS["glorot_uniform"](), rng=rng)
     loss = LOSSES["categorical_cross_entropy" if task.is_classes else "half_squared"]()
-    optimizer = RULES[task.optimizer](learning_rate=task.learning_rate)
     batch = None if task.batch == task.rows else task.batch
     result = fit(mlp, X, y, FitOptions(loss, optimizer, epochs=task.epochs, batch_size=batch), rng=rng)
     if len(result.history) != task.epochs:
@@ -155,7 +165,14 @@ def timed(run: Fit, task: Task, X: np.ndarray, y: np.ndarray) -> float:
     return min(time.perf_counter() - start, time.process_time() - busy)
 
 
-RUNS: dict[str, Fit] = {"network": ours, "drop-in": drop_in, "sklearn": theirs, **PEERS, "products": products}
+RUNS: dict[str, Fit] = {
+    "network": ours,
+    **({"compiled": compiled} if is_available() else {}),
+    "drop-in": drop_in,
+    "sklearn": theirs,
+    **PEERS,
+    "products": products,
+}
 
 
 def measured(task: Task) -> list[dict[str, float]]:

@@ -15,7 +15,7 @@ from network.checks import at_least, between, positive
 from network.parameters import Parameters
 from network.tape import BLOCK, Tape, aligned, blocks
 
-__all__ = ["Optimizer", "Stepper"]
+__all__ = ["Moments", "Optimizer", "Stepper"]
 
 Vector = NDArray[np.floating]
 Evaluate = Callable[[], float]
@@ -225,7 +225,7 @@ class Adam:
 
     def start(self, parameters: Parameters, gradients: Parameters) -> Stepper:
         """Begin with moments of zero."""
-        return _Moments(self, parameters, gradients)
+        return Moments(self, parameters, gradients)
 
 
 @dataclass(frozen=True)
@@ -238,42 +238,39 @@ class AdamW(Adam):
         super().__post_init__()
         at_least(0, weight_decay=self.weight_decay)
 
-    def start(self, parameters: Parameters, gradients: Parameters) -> Stepper:
-        """Begin with moments of zero."""
-        return _Moments(self, parameters, gradients, self.weight_decay)
 
+class Moments(_FirstOrder):
+    """Adam at work: both moments divided by (1 - beta), which saves a pass over each; two scalars make up for it."""
 
-class _Moments(_FirstOrder):
-    """Both moments divided by (1 - beta), which saves a pass over each; the constants go into two scalars."""
-
-    def __init__(self, options: Adam, parameters: Parameters, gradients: Parameters, weight_decay: float = 0.0) -> None:
+    def __init__(self, options: Adam, parameters: Parameters, gradients: Parameters) -> None:
         super().__init__(parameters, gradients, "first_moment", "second_moment")
-        self._options = options
-        self._weight_decay = weight_decay
-        self._kept, self._epsilon = np.ones_like(self.rate), np.ones_like(self.rate)
+        self.options = options
+        self.epsilon, self._kept = np.ones_like(self.rate), np.ones_like(self.rate)
+        self._weight_decay = options.weight_decay if isinstance(options, AdamW) else 0.0
         self._decay = Tape()
-        for W in parameters.weights() if weight_decay else []:
+        for W in parameters.weights() if self._weight_decay else []:
             self._decay(np.multiply, W, self._kept, out=W)
-        self.record(self._block)
+        self.record(self.block)
 
     def prepare(self, rate: float) -> None:
         """Let the weights decay, and correct the bias of both moments in the size of the step."""
-        options = self._options
+        options = self.options
         self._kept[()] = 1 - rate * self._weight_decay
         self._decay.play()
         spread = ((1 - options.beta_2) / (1 - options.beta_2**self.steps)) ** 0.5
         self.rate[()] = rate * (1 - options.beta_1) / (1 - options.beta_1**self.steps) / spread
-        self._epsilon[()] = options.epsilon / spread
+        self.epsilon[()] = options.epsilon / spread
 
-    def _block(self, theta: Vector, g: Vector, m: Vector, v: Vector, do: Tape) -> None:
-        options = self._options
+    def block(self, theta: Vector, g: Vector, m: Vector, v: Vector, do: Tape) -> None:
+        """Write down what moves a block; g may be used up. A faster way to the same bits overrides this."""
+        options = self.options
         do(np.multiply, m, options.beta_1, out=m)
         do(np.add, m, g, out=m)
         do(np.multiply, g, g, out=g)
         do(np.multiply, v, options.beta_2, out=v)
         do(np.add, v, g, out=v)
         do(np.sqrt, v, out=g)
-        do(np.add, g, self._epsilon, out=g)
+        do(np.add, g, self.epsilon, out=g)
         do(np.divide, m, g, out=g)
         do(np.multiply, g, self.rate, out=g)
         do(np.subtract, theta, g, out=theta)

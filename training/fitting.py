@@ -22,6 +22,7 @@ from network import (
     training_rows,
 )
 from predictor.wording import hint, shown
+from training.compiled import compiled
 from training.errors import RecipeError
 from training.evaluation import CLASS_METRICS, NUMBER_METRICS, Evaluator, evaluator
 from training.prepared import Prepared, Side
@@ -68,6 +69,7 @@ def fit_recipe(
     except ValueError as error:
         raise RecipeError(f"network: {error}") from error
     mlp = MLP.initialized(architecture, recipe.network.initializer.make(), rng=initial)
+    options = compiled(options, mlp, prepared.count("train"))
     evaluate = evaluator(prepared.goal.outputs)
     validation = prepared.validation
     result = fit_parts(

@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, chec
 
 from network import MLP, Architecture, Loss, Parameters, Rows, Trainer, training_rows
 from predictor import Calibration, Predictor
+from training.compiled import compiled
 from training.estimators.assembling import Seen, SeenCells
 from training.estimators.choices import Pace, architecture_of, check_parameters, options_of
 from training.estimators.conformal import FEWEST_ROWS, calibrated
@@ -162,7 +163,8 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         if before is not None and before.options == options and before.mlp.parameters.dtype == X.dtype:
             return before
         rng = np.random.default_rng(random.randint(2**31, size=4))
-        trainer = Trainer(self._mlp(), options, rng)
+        mlp = self._mlp()
+        trainer = Trainer(mlp, options if incremental else compiled(options, mlp, len(X)), rng)
         if state is not None and incremental and solver == self.solver:
             trainer.resume(state)
         self._trainer, self._solver = trainer, self.solver
