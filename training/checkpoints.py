@@ -208,7 +208,7 @@ def _with_arrays(value: Any, members: Mapping[str, memoryview]) -> Any:
 def _said(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"cannot be read ({error.strerror})"
-    return error.reason if isinstance(error, RefusedError) else f"is damaged ({error})"
+    return "is damaged or cut short"
 
 
 def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:

@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TextIO, cast
 
 from training.compare.command import add_compare
 from training.cookbook import load_recipe, recipe_names
@@ -12,6 +13,7 @@ from training.errors import Interrupted, TrainingError
 from training.exchange.commands import add_export, add_import
 from training.job import Published, run
 from training.ordering import add_models, add_source, order_of
+from training.outlet import Outlet
 from training.sources.datasets import DATASETS
 from training.sweep.command import add_sweep
 
@@ -121,8 +123,10 @@ def _fit(options: argparse.Namespace) -> int:
     numbers = {"every_epochs": options.checkpoint_epochs, "every_minutes": options.checkpoint_minutes}
     overrides = [f"checkpoint.{key}={value}" for key, value in numbers.items() if value is not None]
     order = order_of(options, *overrides, promote=not options.no_promote, resume=options.resume)
-    published = run(order, out=sys.stdout, err=sys.stderr)
-    sys.stdout.write(_next_steps(published, options.models, promoted=order.promote))
+    out, err = cast("TextIO", Outlet(sys.stdout)), cast("TextIO", Outlet(sys.stderr))
+    published = run(order, out=out, err=err)
+    out.write(_next_steps(published, options.models, promoted=order.promote))
+    out.flush()
     return GOOD
 
 

@@ -124,3 +124,15 @@ def test_a_job_that_dies_while_it_publishes_leaves_all_or_nothing(
     assert err.startswith("going on after epoch 3\n")
     assert repository.versions("points") == [1]
     assert repository.aliases("points") == {"champion": 1}
+
+
+def test_a_reader_that_leaves_early_does_not_take_the_job_along(tmp_path: Path) -> None:
+    (tmp_path / "points.csv").write_text(ROWS)
+    words = [sys.executable, "-m", "training", "fit", str(tmp_path / "points.csv"), *FIT]
+    reads, writes = os.pipe()
+    os.close(reads)
+    with os.fdopen(writes, "wb") as gone:
+        command = [*words, "--models", str(tmp_path / "models")]
+        ran = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, cwd=ROOT, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert FolderRepository(tmp_path / "models").aliases("points") == {"champion": 1}

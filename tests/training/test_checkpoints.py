@@ -146,7 +146,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before_it(
     last.write_bytes(last.read_bytes()[:-100])
     ran = command(*interrupted, "--resume", "--no-promote")
     assert ran.code == 0
-    assert f"{last.name} does not end in a checksum" in ran.err.splitlines()[0]
+    assert f"{last.name} is damaged or cut short" in ran.err.splitlines()[0]
     assert "; going on after epoch " in ran.err.splitlines()[0]
 
 
