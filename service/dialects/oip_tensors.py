@@ -56,8 +56,9 @@ def packed(value: "list[str] | NDArray[Any]") -> bytes:
     """Return the binary form of an output."""
     if isinstance(value, np.ndarray):
         return value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes()
-    texts = [text.encode() for text in value]
-    return b"".join(chain.from_iterable((len(text).to_bytes(LENGTH_BYTES, "little"), text) for text in texts))
+    known = {text: text.encode() for text in set(value)}  # few labels stand in many rows
+    coded = {text: len(content).to_bytes(LENGTH_BYTES, "little") + content for text, content in known.items()}
+    return b"".join(map(coded.__getitem__, value))
 
 
 def _shape(value: Any, place: str, max_rows: int) -> tuple[int, ...]:
