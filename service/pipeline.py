@@ -173,7 +173,7 @@ class Pipeline:
 
     def _check(self, request: Request, route: Route) -> None:
         headers = request.headers
-        if route.access != "public":
+        if route.access == "admin" or (self._keys is not None and route.access != "public"):
             self._authorize(route.access, headers.get("authorization", ""), headers.get("x-api-key", ""))
         encoding = headers.get("content-encoding")
         if encoding is not None:
@@ -191,8 +191,6 @@ class Pipeline:
         bearer = text.strip() if scheme.lower() == "bearer" else ""
         is_admin = access == "admin"
         if is_admin and self._is_administrator(bearer):
-            return
-        if not is_admin and self._keys is None:
             return
         given = bearer or api_key
         if not given:
