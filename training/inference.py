@@ -113,9 +113,8 @@ def _missing(feature: Feature) -> str:
     if feature.missing is None:
         return ""
     if isinstance(feature, CategoricalFeature):
-        return (
-            f"a missing cell is taken as {shown(feature.missing)}" if feature.missing else "a missing cell is its own"
-        )
+        taken = f"taken as {shown(feature.missing)}" if feature.missing else "a category of its own"
+        return f"a missing cell is {taken}"
     if isinstance(feature, DateFeature):
         return "a missing cell is seen as such"
     return f"a missing cell is taken as the median{' and seen as such' if feature.flags_missing else ''}"
