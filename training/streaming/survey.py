@@ -190,13 +190,16 @@ class _Column:
         present = np.flatnonzero(~is_missing)
         found, places, counts = np.unique(codes[present].astype(np.int64), return_index=True, return_counts=True)
         words = encoded.dictionary.take(pa.array(found)).to_pylist()
-        self._count(words, counts, first + present[places])
-        yield from self._see_new(words, present[places])
+        order = self._count(words, counts, first + present[places])
+        yield from self._see_new([words[i] for i in order], present[places][order])
 
-    def _count(self, words: list[str], counts: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
-        """Count the words that spell numbers and the others, until it is clear that the column holds text."""
+    def _count(self, words: list[str], counts: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Count the words that spell numbers and the others, until it is clear that the column holds text.
+
+        Return the places of the words, texts first: among numbers it is they that the sample must hold.
+        """
         if self.texts > SURELY_TEXT and self.numbers < NEARLY_ALL * (self.numbers + self.texts):
-            return
+            return np.arange(len(words))
         is_text = np.array([number(word) is None for word in words], np.bool_)
         if is_text.any() and not self.texts:
             place = int(rows[is_text].argmin())
@@ -206,6 +209,7 @@ class _Column:
             )
         self.texts += int(counts[is_text].sum())
         self.numbers += int(counts[~is_text].sum())
+        return np.argsort(~is_text, kind="stable")
 
     def _see_missing(self, is_missing: NDArray[np.bool_]) -> Iterator[int]:
         if not self._has_missing:

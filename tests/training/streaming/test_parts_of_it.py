@@ -21,7 +21,7 @@ from training.streaming.measuring import evaluate_pieces
 from training.streaming.pools import Pools
 from training.streaming.scratch import RowFile, scratch_folder
 from training.streaming.survey import survey
-from training.table import Column
+from training.table import Column, Mistake
 
 
 def test_chance_by_position_is_even_and_the_same_however_rows_are_cut() -> None:
@@ -59,6 +59,16 @@ def test_a_survey_draws_evenly_and_holds_a_witness_of_what_is_rare(tmp_path: Pat
     assert set(found.table.columns[1].values.tolist()) == {"usual", "rare"}
     assert np.isnan(found.table.columns[2].values).sum() == 1
     assert found.table.columns[0].values.tolist() == (found.positions + 1).tolist()
+
+
+def test_one_text_among_many_numbers_is_in_the_sample_whatever_is_drawn(tmp_path: Path) -> None:
+    cells = [f"{i}.25" for i in range(30_000)]
+    cells[20_000] = "oops"
+    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{cell},1\n" for cell in cells))
+    chunked = CsvChunks(tmp_path / "t.csv")
+    found = survey(chunked, target="y", seed=0, most_bytes=4_800, on_rows=lambda *_: None)
+    assert 20_000 in found.positions
+    assert found.table.columns[0].doubt == Mistake("a number", "oops", "line 20002", 1, 30_000)
 
 
 def test_long_texts_make_the_sample_smaller(tmp_path: Path) -> None:
