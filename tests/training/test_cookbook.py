@@ -8,7 +8,7 @@ from training.errors import RecipeError
 from training.recipe import Recipe
 
 LITERATURE = {
-    "california-best", "california-housing", "curve", "iris", "iris-he", "mnist", "mnist-dropout", "tanh",
+    "california-best", "california-housing", "curve", "iris", "iris-he", "mnist", "mnist-best", "mnist-dropout", "tanh",
     "xor-online", "xor-sigmoid",
 }  # fmt: skip
 
