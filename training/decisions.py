@@ -9,6 +9,7 @@ from training.wording import kind_key, option
 __all__ = ["Decision", "as_json", "lines"]
 
 NAMES_SHOWN = 6
+ANY = "COLUMN"  # stands for one of several, who are each decided anew
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ def lines(decisions: Iterable[Decision]) -> list[str]:
         alike.setdefault((decision.what, decision.why, decision.instead), []).append(decision.column)
     said = []
     for (what, why, instead), columns in alike.items():
-        overrule = f"; otherwise {_option(columns, instead)}" if instead else ""
+        named = columns if why or len(columns) == 1 else [ANY]
+        overrule = f"; otherwise {_option(named, instead)}" if instead else ""
         said.append(f"{what:<8}  {_listed(columns)}{': ' if why else ''}{why}{overrule}")
     return said
 
@@ -50,8 +52,8 @@ def _option(columns: Sequence[str], instead: str) -> str:
     if not instead or instead.startswith("--"):
         return instead
     if instead in {"keep", "drop"}:
-        return option(f"data.{instead}", list(columns))
-    return option(kind_key(columns[0]), instead)
+        return option(f"data.{instead}", ANY if columns == [ANY] else list(columns))
+    return option(kind_key(columns[0] if len(columns) == 1 else ANY), instead)
 
 
 def _listed(columns: Sequence[str]) -> str:

@@ -85,7 +85,9 @@ def _judged(
         return dates, Decision(column.name, "date", _said(meaning.why, _missing(dates)), meaning.instead)
     numbers = feature_of(part, encoding, may_miss=may_miss)
     why = _said(meaning.why or heavy_tail(part.values[~part.is_missing]), _missing(numbers))
-    return numbers, Decision(column.name, "number", why, meaning.instead)
+    return numbers, Decision(
+        column.name, "number", why, meaning.instead or ("" if column.name in data.kinds else "category")
+    )
 
 
 def _category(
@@ -101,7 +103,8 @@ def _category(
         return None, Decision(column.name, "left out", "no text of it is frequent enough", "--set data.rare=1")
     feature = category_feature(column.name, levels, encoding, may_miss=bool(column.is_missing.any()))
     why = _said(meaning.why, levels.said, "" if levels.given else _missing(feature))
-    return feature, Decision(column.name, "category", why, meaning.instead or levels.instead)
+    instead = meaning.instead or levels.instead or ("" if column.name in data.kinds else "drop")
+    return feature, Decision(column.name, "category", why, instead)
 
 
 def _said(*parts: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from predictor import CategoricalFeature
 from training.recipe import Data, Encoding
 from training.table import Column
-from training.wording import alike
+from training.wording import alike, count
 
 __all__ = ["Levels", "category_feature", "fewest_rows", "levels_of"]
 
@@ -51,8 +51,8 @@ class Levels:
         twins = alike(self.counts)
         if not self.others:
             return twins
-        kept = f"the {len(self.counts)} frequent ones of {self.distinct:,} texts"
-        return f"{kept}; the others, in {self.others:,} rows, count as one{'; ' if twins else ''}{twins}"
+        kept = f"{count(len(self.counts), 'frequent text')} of {self.distinct:,}"
+        return f"{kept}; the others, in {count(self.others, 'row')}, count as one{'; ' if twins else ''}{twins}"
 
     @property
     def instead(self) -> str:

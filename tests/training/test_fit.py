@@ -272,13 +272,14 @@ def test_every_decision_can_be_overruled_by_the_option_that_is_printed(
         "data.kinds.store_id=number",
         'data.keep=["name"]',
         "data.rare=1",
+        "data.kinds.COLUMN=category",
         'data.drop=["leak"]',
     ]
-    again = command(*arguments, *shlex.split(" ".join(options)))
+    again = command(*arguments, *shlex.split(" ".join(options).replace("COLUMN", "good")))
     assert again.code == 0, again.err
     predictor = load_bytes(FolderRepository(models).read("visits", 2), "visits")
     kinds = {feature.name: type(feature).__name__.removesuffix("Feature") for feature in predictor.schema.features}
     assert kinds == {
         "no": "Numeric", "on": "Date", "zip": "Numeric", "store_id": "Numeric", "name": "Categorical",
-        "kind": "Categorical", "good": "Numeric",
+        "kind": "Categorical", "good": "Categorical",
     }  # fmt: skip

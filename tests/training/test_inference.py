@@ -119,8 +119,7 @@ def test_rare_texts_share_the_encoding_of_unknown_ones_which_is_trained() -> Non
     X = encode(found.schema, found.columns, np.arange(ROWS))
     assert X[150:, 1:].tolist() == [[1, 0]] * 30 + [[0, 0]] * 20
     assert (
-        "the 2 frequent ones of 22 texts; the others, in 20 rows, count as one; otherwise --set data.rare=1"
-        in only(column)[1]
+        "2 frequent texts of 22; the others, in 20 rows, count as one; otherwise --set data.rare=1" in only(column)[1]
     )
     every, _ = only(column, rare=1)
     assert (len(every.categories), every.others) == (22, 0)
@@ -243,4 +242,12 @@ def test_alike_decisions_share_a_line_and_each_stands_by_itself_as_json() -> Non
 def test_texts_that_differ_in_capitals_alone_are_told_apart_and_said() -> None:
     feature, said = only(text("sex", ["Male", "male", "female", " female"] * (ROWS // 4)))
     assert len(feature.categories) == 4
-    assert said == "category  'sex': ' female' and 'female' are told apart"
+    assert said == "category  'sex': ' female' and 'female' are told apart; otherwise --set 'data.drop=[\"sex\"]'"
+
+
+def test_columns_that_are_told_in_one_line_name_the_option_for_any_of_them() -> None:
+    found = described(NOISE, Column("b", NOISE.values * NOISE.values), text("city", ["Rome", "Bonn"] * (ROWS // 2)))
+    assert lines(found.decisions) == [
+        f"number    '{NOISE.name}', 'b'; otherwise --set data.kinds.COLUMN=category",
+        "category  'city'; otherwise --set 'data.drop=[\"city\"]'",
+    ]

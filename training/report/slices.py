@@ -90,7 +90,8 @@ def wilson(share: float, rows: int, tail: float) -> tuple[float, float]:
     middle = share + z * z / (2 * rows)
     reach = z * float(np.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows)))
     below = 1 + z * z / rows
-    return max(0.0, (middle - reach) / below), min(1.0, (middle + reach) / below)
+    # The share lies between its bounds, but rounding may leave it just outside: no wrong answer would then be too many.
+    return min(share, max(0.0, (middle - reach) / below)), max(share, min(1.0, (middle + reach) / below))
 
 
 def _student(errors: Vector, tail: float, least: float = 0.0) -> tuple[float, float]:

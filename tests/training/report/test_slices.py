@@ -81,3 +81,11 @@ def test_a_number_with_few_values_is_taken_value_by_value() -> None:
 def test_wilsons_bounds_are_those_of_the_books(share: float, rows: int, low: float, high: float) -> None:
     # Agresti and Coull, 1998, give the formula; 0 of 10 and 50 of 100 are its usual examples.
     assert wilson(share, rows, 0.025) == pytest.approx((low, high), abs=1e-4)
+
+
+@pytest.mark.parametrize("rows", range(20, 60))
+def test_no_part_is_weak_where_every_answer_is_right(rows: int) -> None:
+    column = Column("half", np.repeat([0.0, 1.0], [rows, 60]))
+    slices = find_slices([column], Answers(np.zeros(rows + 60, np.int64), np.zeros(rows + 60, np.int64), classes=2))
+    assert [one.is_weak for one in slices] == [False, False]
+    assert all(one.low == one.error == 0 for one in slices)
