@@ -14,6 +14,7 @@ from training.exchange.commands import add_export, add_import
 from training.job import Published, run
 from training.ordering import add_models, add_source, order_of
 from training.outlet import Outlet
+from training.retrain.command import add_check
 from training.sources.datasets import DATASETS
 from training.sweep.command import add_sweep
 
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_ask(commands)
     add_sweep(commands)
     add_compare(commands)
+    add_check(commands)
     add_export(commands)
     add_import(commands, add_models)
     recipes = commands.add_parser("recipes", help="list the recipes and data sets that come with the project")

@@ -18,6 +18,7 @@ __all__ = [
     "Axis",
     "Card",
     "Checkpoint",
+    "Checks",
     "Data",
     "Demand",
     "Encoding",
@@ -257,6 +258,25 @@ class Card(Strict):
     contact: str | None = None
 
 
+class Checks(Strict):
+    """What new data may be like before it is trained on, beside what the champion was trained on.
+
+    Shares of rows: `fewer_rows` that may be gone, `duplicates`, `missing` cells of a column beyond those of before,
+    cells `outside` the training range or of unknown categories, dates in the `future`, and `label_share`, by which the
+    share of a class may differ. `rows` is the fewest there may be, `psi` the largest stability index of a column.
+    """
+
+    rows: Count = 50
+    fewer_rows: Fraction = 0.5
+    duplicates: Fraction = 0.5
+    missing: Fraction = 0.2
+    outside: Fraction = 0.1
+    label_share: Fraction = 0.2
+    new_classes: bool = False
+    psi: Annotated[float, Field(gt=0)] = 0.25
+    future: Fraction = 0.0
+
+
 class Recipe(Strict):
     """Everything that decides what model comes out, given the data."""
 
@@ -270,10 +290,11 @@ class Recipe(Strict):
     network: Net = Net()
     fit: Fit = Fit()
     gate: tuple[Demand, ...] = ()
+    checks: Checks = Checks()
     card: Card | None = None
     checkpoint: Checkpoint = Checkpoint()
     search: dict[str, Axis] = Field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
         """Return, as JSON, what a model file says of its recipe: all that decides what model comes out."""
-        return self.model_dump(mode="json", exclude_none=True, exclude={"checkpoint", "search"})
+        return self.model_dump(mode="json", exclude_none=True, exclude={"checkpoint", "search", "checks"})

@@ -23,7 +23,7 @@ from training.scoring import Answers, answers_of, intervals, measures, paired_in
 from training.sources.cells import number
 from training.table import Column, Meaning, Table
 
-__all__ = ["scored"]
+__all__ = ["fitting_column", "label_of", "scored"]
 
 Rows = NDArray[np.int64]
 LABELS_SHOWN = 5
@@ -71,7 +71,7 @@ def _changes(columns: Sequence[Column], first: Answers, second: Answers, before:
 def _shared(versions: Sequence[Version], table: Table) -> list[Column]:
     """Return the columns of the table that any version takes, each once."""
     fitting = {
-        feature.name: _fitting(version, table, feature)
+        feature.name: fitting_column(version, table, feature)
         for version in versions
         for feature in version.predictor.schema.features
     }
@@ -151,13 +151,13 @@ def _known(versions: Sequence[Version], truth: Column, rows: Rows, notes: list[s
         outputs = version.predictor.outputs
         if isinstance(outputs, ClassOutputs):
             codes = {str(label) for label in outputs.labels}
-            is_known &= np.array([_label(cell) in codes for cell in cells.tolist()])
+            is_known &= np.array([label_of(cell) in codes for cell in cells.tolist()])
         elif not truth.is_numeric:
             raise DataError(
                 f"the target {shown(truth.name)}: expected numbers, as {version.label} predicts, found text"
             )
     if not is_known.any():
-        found = ", ".join(sorted({_label(cell) for cell in cells.tolist()})[:LABELS_SHOWN])
+        found = ", ".join(sorted({label_of(cell) for cell in cells.tolist()})[:LABELS_SHOWN])
         raise DataError(f"the target {shown(truth.name)}: none of its values is a class of the versions; found {found}")
     left = len(rows) - int(is_known.sum())
     more = [f"{many(left, 'row')} left out: their class is not one that every version knows."] if left else []
@@ -166,7 +166,7 @@ def _known(versions: Sequence[Version], truth: Column, rows: Rows, notes: list[s
 
 def _answers(version: Version, table: Table, truth: Column, rows: Rows) -> Answers:
     features = version.predictor.schema.features
-    columns = [_fitting(version, table, feature) for feature in features]
+    columns = [fitting_column(version, table, feature) for feature in features]
     try:
         X = encode(version.predictor.schema, columns, rows)
     except DataError as error:
@@ -176,10 +176,12 @@ def _answers(version: Version, table: Table, truth: Column, rows: Rows) -> Answe
     if isinstance(outputs, NumberOutputs):
         return answers_of(version.predictor, X, cells.astype(np.float64))
     codes = {str(label): code for code, label in enumerate(outputs.labels)}
-    return answers_of(version.predictor, X, np.array([codes[_label(cell)] for cell in cells.tolist()], dtype=np.int64))
+    return answers_of(
+        version.predictor, X, np.array([codes[label_of(cell)] for cell in cells.tolist()], dtype=np.int64)
+    )
 
 
-def _fitting(version: Version, table: Table, feature: Feature) -> Column:
+def fitting_column(version: Version, table: Table, feature: Feature) -> Column:
     """Return a feature's column as the version takes it."""
     column = _column(table, feature.name, version.label)
     kind = "category" if isinstance(feature, CategoricalFeature | DateFeature) else "number"  # a date is sent as text
@@ -194,7 +196,7 @@ def _fitting(version: Version, table: Table, feature: Feature) -> Column:
         ) from error
 
 
-def _label(cell: Any) -> str:
+def label_of(cell: Any) -> str:
     """Spell a cell as a class is spelled."""
     if isinstance(cell, str):
         return cell

@@ -1,0 +1,103 @@
+"""The command `check`: new data beside the champion's and the recipe's limits."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.training.helpers import Command
+from tests.training.retrain.conftest import Flowers, rows_of
+
+
+def line(text: str, name: str) -> list[str]:
+    """Return the cells after a name in the table of what changed."""
+    found = next(one for one in text.splitlines() if one.startswith(f"  {name}  "))
+    return found.removeprefix(f"  {name}").split()
+
+
+@pytest.mark.usefixtures("champion")
+def test_rows_like_those_of_before_may_be_trained_on(command: Command, recipe: Path, flowers_of: Flowers) -> None:
+    ran = command("check", recipe, "--data", flowers_of(1))
+    assert (ran.code, ran.err) == (0, "")
+    assert line(ran.out, "rows") == ["400", "400"]
+    assert line(ran.out, "kind is rose")[1] == "50.0%"
+    assert float(line(ran.out, "width: stability index")[1]) < 0.25
+    assert "BROKEN" not in ran.out
+
+
+@pytest.mark.usefixtures("champion")
+def test_every_broken_limit_is_named(command: Command, recipe: Path, flowers_of: Flowers, models: Path) -> None:
+    ran = command("check", recipe, "--data", flowers_of(1, rows=190, shift=5.0, gaps=0.6))
+    assert ran.code == 2
+    assert "  - rows: 190, expected at least 200\n" in ran.err
+    assert "  - 'length': " in ran.err
+    for said in ("of the cells are missing", "outside what the champion was trained on", "the stability index is"):
+        assert said in ran.err
+    assert "'width'" not in ran.err
+    assert line(ran.out, "rows") == ["400", "190", "BROKEN"]
+    assert sorted(path.name for path in (models / "flowers").iterdir()) == ["1", "aliases.json"]
+
+
+@pytest.mark.usefixtures("champion")
+def test_limits_of_the_recipe_may_be_wider(command: Command, recipe: Path, flowers_of: Flowers) -> None:
+    wide = [f"--set=checks.{key}" for key in ("fewer_rows=0.9", "missing=0.9", "outside=0.99", "psi=99.0")]
+    assert command("check", recipe, "--data", flowers_of(1, rows=190, shift=5.0, gaps=0.6), *wide).code == 0
+
+
+@pytest.mark.usefixtures("champion")
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ((",rose\n", ",tulip\n"), "'kind': the class 'tulip' is new; allow it with checks.new_classes = true"),
+        ((",white,", ",blue,"), "'colour': "),
+        (("width", "breadth"), "'width': the champion's column is not there"),
+    ],
+)
+def test_names_that_the_champion_does_not_know(
+    command: Command, recipe: Path, tmp_path: Path, change: tuple[str, str], reason: str
+) -> None:
+    table = tmp_path / "new.csv"
+    table.write_text(rows_of(2).replace(*change))
+    ran = command("check", recipe, "--data", table)
+    assert ran.code == 2
+    assert f"  - {reason}" in ran.err
+
+
+@pytest.mark.usefixtures("champion")
+def test_classes_in_other_shares(command: Command, recipe: Path, tmp_path: Path) -> None:
+    table = tmp_path / "new.csv"
+    head, *rows = rows_of(2).splitlines()
+    table.write_text("\n".join([head, *(row for i, row in enumerate(rows) if i % 8 in (0, 2, 4, 6, 7))]) + "\n")
+    ran = command("check", recipe, "--data", table)
+    assert ran.code == 2
+    assert "'kind': 'lily' went from " in ran.err
+    assert "to 80.0% of the rows, allowed are 20.0% either way" in ran.err
+
+
+def test_without_a_champion_only_the_data_themselves_are_looked_at(
+    command: Command, recipe: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "new.csv"
+    head, *rows = rows_of(2).splitlines()
+    table.write_text("\n".join([head, *rows[:100] * 4]) + "\n")
+    ran = command("check", recipe, "--data", table)
+    assert ran.code == 2
+    assert ran.err.count("  - ") == 1
+    assert "  - duplicates: 75.0% of the rows repeat another, allowed 50.0%" in ran.err
+
+
+def test_dates_that_are_still_to_come(command: Command, recipe: Path, tmp_path: Path) -> None:
+    table = tmp_path / "new.csv"
+    head, *rows = rows_of(2).splitlines()
+    dated = [f"{row.rpartition(',')[0]},{2000 + i % 20}-0{1 + i % 9}-11,{row[-4:]}" for i, row in enumerate(rows)]
+    table.write_text("\n".join([head.replace("kind", "seen,kind"), *dated]) + "\n")
+    assert command("check", recipe, "--data", table).code == 0
+    table.write_text(table.read_text().replace("2003-", "2903-"))
+    ran = command("check", recipe, "--data", table)
+    assert ran.code == 2
+    assert "  - 'seen': 5.0% of the dates are in the future, allowed 0.0%" in ran.err
+
+
+def test_a_recipe_without_data_asks_for_some(command: Command, recipe: Path) -> None:
+    ran = command("check", recipe)
+    assert ran.code == 2
+    assert "brings no data of its own: name some with --data" in ran.err

@@ -1,0 +1,162 @@
+"""Whether new data may be trained on: what it says beside what the champion was trained on, and the recipe's limits."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor import ClassOutputs
+from predictor.drift import Bins, Shift
+from predictor.wording import printable, shown
+from training.compare.scored import fitting_column, label_of
+from training.compare.versions import Version
+from training.encoding import encode
+from training.prepared import Prepared
+from training.recipe import Checks
+from training.report.moments import moments
+from training.splits import row_hashes
+from training.table import Column, Table
+
+__all__ = ["Finding", "broken", "check_data", "findings_lines"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the table of what changed: what was looked at, before and now; `reason` says which limit broke."""
+
+    what: str
+    before: str
+    now: str
+    reason: str = ""
+
+
+def check_data(
+    table: Table, prepared: Prepared, limits: Checks, champion: Version | None, *, now: datetime
+) -> list[Finding]:
+    """Compare a table with the limits and, where there is one, with what the champion says of its training rows.
+
+    `now` is the time after which a date is in the future. Raises DataError where the champion cannot read a column.
+    """
+    found = [_rows(prepared.rows, limits, champion), _duplicates(table, limits), *_future(prepared, limits, now)]
+    if champion is None:
+        return found
+    lost = _lost_columns(table, champion)
+    if lost:
+        return [*found, *lost]
+    return [*found, *_labels(table, prepared, limits, champion), *_columns(table, prepared, limits, champion)]
+
+
+def broken(findings: Sequence[Finding]) -> list[str]:
+    """Return why the data may not be trained on: a sentence for each limit that broke."""
+    return [finding.reason for finding in findings if finding.reason]
+
+
+def findings_lines(findings: Sequence[Finding]) -> list[str]:
+    """Lay out the table of what changed for a terminal."""
+    rows = [("", "champion", "now", ""), *((f.what, f.before, f.now, "BROKEN" if f.reason else "") for f in findings)]
+    cells = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  " + "  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
+def _rows(rows: int, limits: Checks, champion: Version | None) -> Finding:
+    before = champion.predictor.lineage.get("rows") if champion else None
+    least = limits.rows
+    if isinstance(before, int):
+        least = max(least, round(before * (1 - limits.fewer_rows)))
+    reason = f"rows: {rows:,}, expected at least {least:,}" if rows < least else ""
+    return Finding("rows", f"{before:,}" if isinstance(before, int) else "-", f"{rows:,}", reason)
+
+
+def _duplicates(table: Table, limits: Checks) -> Finding:
+    share = 1 - len(np.unique(row_hashes(table.columns, seed=0))) / table.rows
+    is_bad = share > limits.duplicates
+    reason = f"duplicates: {share:.1%} of the rows repeat another, allowed {limits.duplicates:.1%}" if is_bad else ""
+    return Finding("rows that repeat another", "-", f"{share:.1%}", reason)
+
+
+def _future(prepared: Prepared, limits: Checks, now: datetime) -> Iterator[Finding]:
+    for column in prepared.columns:
+        seconds = moments(column)
+        if seconds is None:
+            continue
+        with np.errstate(invalid="ignore"):
+            share = float(np.mean(seconds > now.timestamp()))
+        reason = ""
+        if share > limits.future:
+            reason = f"{shown(column.name)}: {share:.1%} of the dates are in the future, allowed {limits.future:.1%}"
+        yield Finding(f"{column.name}: in the future", "-", f"{share:.1%}", reason)
+
+
+def _lost_columns(table: Table, champion: Version) -> list[Finding]:
+    lost = [name for name in champion.predictor.schema.names if name not in table.names]
+    return [Finding(name, "a column", "absent", f"{shown(name)}: the champion's column is not there") for name in lost]
+
+
+def _labels(table: Table, prepared: Prepared, limits: Checks, champion: Version) -> Iterator[Finding]:
+    """Compare the shares of the classes with what the champion predicted of its own training rows."""
+    outputs, reference = champion.predictor.outputs, champion.predictor.reference
+    if not isinstance(outputs, ClassOutputs) or reference is None or outputs.target not in table.names:
+        return
+    truth = table.columns[table.names.index(outputs.target)]
+    labels = [label_of(cell) for cell in truth.values[~truth.is_missing].tolist()]
+    before = {str(label): n / reference.rows for label, n in zip(outputs.labels, reference.labels, strict=True)}
+    for label in sorted({*before, *labels}):
+        share = labels.count(label) / len(labels)
+        yield _label(prepared.problem.target.name, label, before.get(label), share, limits)
+
+
+def _label(target: str, label: str, before: float | None, share: float, limits: Checks) -> Finding:
+    reason = ""
+    if before is None and not limits.new_classes:
+        reason = f"{shown(target)}: the class {shown(label)} is new; allow it with checks.new_classes = true"
+    elif before is not None and abs(share - before) > limits.label_share:
+        reason = (
+            f"{shown(target)}: {shown(label)} went from {before:.1%} to {share:.1%} of the rows, allowed are"
+            f" {limits.label_share:.1%} either way"
+        )
+    return Finding(f"{target} is {label}", "-" if before is None else f"{before:.1%}", f"{share:.1%}", reason)
+
+
+def _columns(table: Table, prepared: Prepared, limits: Checks, champion: Version) -> Iterator[Finding]:
+    for shift in _shifts(table, champion):
+        yield from _column(shift, limits)
+    known = {*champion.predictor.schema.names, prepared.problem.target.name}
+    for name in prepared.schema.names:
+        if name not in known:
+            yield Finding(name, "absent", "a column")
+
+
+def _shifts(table: Table, champion: Version) -> list[Shift]:
+    predictor = champion.predictor
+    columns = [fitting_column(champion, table, feature) for feature in predictor.schema.features]
+    bins = Bins(predictor)
+    X = encode(predictor.schema, columns, np.arange(table.rows))
+    return bins.features(bins.count([_cells(column) for column in columns], predictor.network.infer(X)))
+
+
+def _cells(column: Column) -> list[float | str | None]:
+    values: NDArray[np.object_] = column.values.astype(object)
+    values[column.is_missing] = None
+    return list(values.tolist())
+
+
+def _column(shift: Shift, limits: Checks) -> Iterator[Finding]:
+    name, expected = shown(shift.name), shift.missing_expected
+    if expected is not None:
+        more = shift.missing - expected > limits.missing
+        reason = f"{name}: {shift.missing:.1%} of the cells are missing, {expected:.1%} were before" if more else ""
+        yield Finding(f"{shift.name}: missing", f"{expected:.1%}", f"{shift.missing:.1%}", reason)
+    reason = ""
+    if shift.outside > limits.outside:
+        reason = (
+            f"{name}: {shift.outside:.1%} of the cells are outside what the champion was trained on, allowed"
+            f" {limits.outside:.1%}"
+        )
+    yield Finding(f"{shift.name}: outside", "0.0%", f"{shift.outside:.1%}", reason)
+    if shift.psi is not None and shift.psi_by_chance is not None:
+        most = max(limits.psi, shift.psi_by_chance)
+        reason = f"{name}: the stability index is {shift.psi:.3f}, allowed {most:.3f}" if shift.psi > most else ""
+        yield Finding(f"{shift.name}: stability index", "0", f"{shift.psi:.3f}", reason)

@@ -1,0 +1,72 @@
+"""What a check and a retraining have in common: the recipe, the new rows, and the champion that answers now."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from predictor import FolderRepository, RepositoryError
+from training.compare.versions import Version, open_version
+from training.cookbook import recipe_names
+from training.errors import DataError, RecipeError
+from training.job import Order, ordered_name, ordered_recipe, read_table
+from training.prepared import Prepared, prepare
+from training.recipe import Recipe
+from training.retrain.checks import Finding, broken, check_data
+from training.table import Table
+
+__all__ = ["Setting", "refusal", "setting_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """The model's name, its recipe, the table, split and encoded, the champion if there is one, and what changed."""
+
+    name: str
+    recipe: Recipe
+    table: Table
+    prepared: Prepared
+    champion: Version | None
+    findings: tuple[Finding, ...]
+
+
+def setting_of(order: Order, *, now: datetime) -> Setting:
+    """Read what the order names, with the rows split by their hashes, and check them. Raises TrainingError.
+
+    The name is by default that of the recipe. Rows that the source itself keeps for testing stay what they are.
+    """
+    recipe = ordered_recipe(order)
+    if recipe.split.method != "given":
+        recipe = recipe.model_copy(update={"split": recipe.split.model_copy(update={"method": "hash"})})
+    name = ordered_name(order if order.name else replace(order, source=order.recipe or order.source))
+    table = read_table(_with_source(order, recipe), recipe)
+    prepared = prepare(table, recipe)
+    champion = _champion(order, name)
+    findings = tuple(check_data(table, prepared, recipe.checks, champion, now=now))
+    return Setting(name, recipe, table, prepared, champion, findings)
+
+
+def refusal(setting: Setting) -> DataError | None:
+    """Return the error that stops the job where a limit of the recipe's checks is broken; it names every one."""
+    reasons = broken(setting.findings)
+    if not reasons:
+        return None
+    listed = "\n".join(f"  - {reason}" for reason in reasons)
+    return DataError(f"the data are not trained on, as they break the recipe's checks:\n{listed}")
+
+
+def _with_source(order: Order, recipe: Recipe) -> Order:
+    """Let a recipe's file name its data where the command line names none."""
+    if order.source != order.recipe or order.source in recipe_names():
+        return order
+    if recipe.source is None:
+        raise RecipeError(f"the recipe {order.source} brings no data of its own: name some with --data")
+    return replace(order, source=recipe.source)
+
+
+def _champion(order: Order, name: str) -> Version | None:
+    repository = FolderRepository(order.models)
+    try:
+        if name not in repository.names() or "champion" not in repository.aliases(name):
+            return None
+    except RepositoryError as error:
+        raise DataError(str(error)) from error
+    return open_version(order.models, f"{name}@champion")
