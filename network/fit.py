@@ -182,7 +182,7 @@ class _Course:
         if watch is not None:
             watch.put_back()
         best = watch.best_epoch if watch is not None and watch.best_epoch else epochs
-        stopped = self._stopped or f"all {epochs} epochs are done"
+        stopped = self._stopped or ("the one epoch is done" if epochs == 1 else f"all {epochs} epochs are done")
         return FitResult(self._trainer.mlp, tuple(self._history), best, stopped, self._health.warnings())
 
     def state(self) -> State:

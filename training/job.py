@@ -210,7 +210,7 @@ def _outcome(fitted: Fitted, metrics: Mapping[str, float]) -> str:
     seconds = result.history[-1].seconds
     epochs = len(result.history)
     kept = "" if result.best_epoch == epochs else f"; the weights are those of epoch {result.best_epoch}, the best"
-    lines = [f"{result.stopped} ({epochs} epochs in {seconds:.1f} s){kept}"]
+    lines = [f"{result.stopped} ({count(epochs, 'epoch')} in {seconds:.1f} s){kept}"]
     lines += [f"  warning: {warning}" for warning in result.warnings]
     return "\n".join([*lines, "", metrics_table(metrics), ""])
 

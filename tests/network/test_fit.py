@@ -304,3 +304,7 @@ def test_the_monitored_loss_may_be_that_of_other_rows() -> None:
     assert result.best_epoch == 1 + int(np.argmin(losses)) == len(losses) - 5
     A = result.mlp.infer(X[40:])
     assert -np.mean(np.log(A[np.arange(20), codes[40:]])) == pytest.approx(min(losses))
+
+
+def test_one_epoch_is_told_in_the_singular() -> None:
+    assert fitted(epochs=1).stopped == "the one epoch is done"

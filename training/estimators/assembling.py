@@ -23,7 +23,7 @@ from predictor import (
 )
 from predictor.features import Feature
 from training.encoding import histogram_of
-from training.estimators.columns import Tracked
+from training.estimators.columns import HOLE, Tracked
 from training.lineage import lineage
 from training.reference import reference_of
 
@@ -147,6 +147,8 @@ def schema_of(columns: Sequence[Tracked], raw: Matrix | None, seen: Seen | None 
 def _feature(column: Tracked, values: Matrix | None, bounds: tuple[float, float] | None) -> Feature:
     cells = None if values is None else [_cell(value) for value in values.tolist()]
     if column.categories is not None:
+        if cells is not None and column.missing == HOLE:
+            cells = [HOLE if cell is None else cell for cell in cells]
         return CategoricalFeature(
             column.name,
             column.categories,

@@ -1,5 +1,6 @@
 """Columns on their way through scikit-learn's transformers, as what a model file can say of them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,8 +14,9 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, OneHotEncoder, Rob
 
 from predictor.wording import shown
 
-__all__ = ["Tracked", "raw_cells", "transformed", "unscaled"]
+__all__ = ["HOLE", "Tracked", "raw_cells", "transformed", "unscaled"]
 
+HOLE = ""  # the category of missing cells, where a pipeline has one
 Affine = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
@@ -109,10 +111,23 @@ def _one_hot(step: OneHotEncoder, columns: Sequence[Tracked]) -> list[Tracked]:
         raise ValueError("OneHotEncoder with drop, or with other rules for unknown categories, cannot be converted")
     found = []
     for column, known in zip(columns, step.categories_, strict=True):
-        if not all(isinstance(value, str) for value in known.tolist()):
-            raise ValueError(f"the categories of {shown(column.name)} are not text: convert the column first")
-        found.append(replace(column, categories=tuple(known.tolist()), refuses_unknown=step.handle_unknown == "error"))
+        categories = tuple(HOLE if _is_missing(value) else value for value in known.tolist())
+        odd = [value for value in categories if not isinstance(value, str)]
+        if odd:
+            what = f"the categories of {shown(column.name)} are not all text"
+            raise ValueError(f"{what}: found {odd[0]!r}; convert the column first")
+        if len(set(categories)) != len(categories):
+            raise ValueError(
+                f"the categories of {shown(column.name)} tell empty text, None and NaN apart: use one of them"
+            )
+        missing = HOLE if any(map(_is_missing, known.tolist())) else column.missing
+        refuses = step.handle_unknown == "error"
+        found.append(replace(column, categories=categories, missing=missing, refuses_unknown=refuses))
     return found
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _or(value: NDArray[np.float64] | None, default: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -27,7 +27,8 @@ def to_onnx(model: Any, path: str | Path) -> Path:
 
     ``model`` is a model file, a `predictor.Predictor`, or a fitted estimator or pipeline that `from_sklearn` takes. See
     docs/exchange.md for the inputs and outputs of the graph. Raises ValueError for a model that ONNX has no words for,
-    ArtifactError for a model file that cannot be read, and ImportError without the extra `exchange`.
+    ArtifactError for a model file that cannot be read, OSError for a path that cannot be written, and ImportError
+    without the extra `exchange`.
     """
     path = Path(path)
     data = onnx_bytes(_predictor(model))
@@ -35,6 +36,8 @@ def to_onnx(model: Any, path: str | Path) -> Path:
     try:
         part.write_bytes(data)
         os.replace(part, path)  # noqa: PTH105 - it says that it replaces
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         part.unlink(missing_ok=True)
     return path

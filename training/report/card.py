@@ -39,7 +39,7 @@ def weak_places(slices: Mapping[str, Any], *, most: int) -> Iterator[str]:
             f"{many(one['rows'], 'row')}, {figure(slices['overall'])} over all."
         )
     if slices["weak"] > len(weak):
-        yield f"Weak in {slices['weak'] - len(weak)} more places: see the page."
+        yield f"Weak in {many(slices['weak'] - len(weak), 'more place')}: see the page."
 
 
 def _task(facts: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """Estimators as models: the same answers from the file as from scikit-learn."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from predictor import FolderRepository, Predictor, load_bytes, prove
+from predictor import CategoricalFeature, FolderRepository, Predictor, load_bytes, prove
 from training import MLPClassifier, MLPRegressor, from_sklearn, publish
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -86,6 +87,39 @@ def test_a_pipeline_over_mixed_columns_answers_the_same_with_holes_and_unknown_c
     labels, probabilities = predictor.outputs.decode(A)
     assert list(labels) == model.predict(asked).tolist()
     np.testing.assert_allclose(probabilities, model.predict_proba(asked), atol=1e-5)
+
+
+@pytest.mark.parametrize("hole", [None, np.nan])
+def test_a_one_hot_encoder_that_saw_missing_cells_answers_them_the_same(hole: float | None) -> None:
+    towns = np.array(["Rome", "Oslo", hole] * 40, dtype=object)
+    table = pd.DataFrame({"town": pd.Series(towns, dtype=object)})
+    target = pd.Series(["far" if town == "Oslo" else "near" if town == "Rome" else "?" for town in towns])
+    model = make_pipeline(
+        ColumnTransformer([("c", OneHotEncoder(handle_unknown="ignore"), ["town"])]),
+        MLPClassifier(8, max_iter=60, random_state=0),
+    ).fit(table, target)
+    predictor = from_sklearn(model, table, target="distance")
+    town = predictor.schema.features[0]
+    assert isinstance(town, CategoricalFeature)
+    assert (town.categories, town.missing, town.counts) == (("Oslo", "Rome", ""), "", (40, 40, 40))
+    rows: list[list[Any]] = [["Oslo"], ["Rome"], [None], ["Lima"]]
+    _, probabilities = answers(predictor, rows)
+    asked = pd.DataFrame({"town": pd.Series(["Oslo", "Rome", hole, "Lima"], dtype=object)})
+    np.testing.assert_allclose(probabilities, model.predict_proba(asked), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ([1, 2, None], "the categories of 'town' are not all text: found 1; convert the column first"),
+        (["", "Rome", None], "the categories of 'town' tell empty text, None and NaN apart: use one of them"),
+    ],
+)
+def test_categories_that_no_model_file_tells_apart_are_refused(cells: list[Any], message: str) -> None:
+    table = pd.DataFrame({"town": pd.Series(cells * 10, dtype=object)})
+    model = make_pipeline(OneHotEncoder(), MLPClassifier(4, max_iter=5, random_state=0)).fit(table, [0, 1, 1] * 10)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        from_sklearn(model, table)
 
 
 def test_an_estimator_publishes_itself(tmp_path: Path) -> None:

@@ -214,3 +214,10 @@ def test_dates_are_inputs_in_seconds(tmp_path: Path, missing: Any) -> None:
     np.testing.assert_allclose(found[:, :-2], dates.encode(seconds), rtol=1e-5, atol=1e-5)
     gone = run(path, {"when": np.array([[np.nan]]), "c": np.array([["b"]], object)})[0]
     assert np.isnan(gone[0, 0]) == (missing is None)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    model = MLPClassifier(4, max_iter=2, random_state=0).fit(X, y)
+    with pytest.raises(FileNotFoundError) as caught:
+        model.to_onnx(tmp_path / "nowhere" / "flowers.onnx")
+    assert caught.value.filename == str(tmp_path / "nowhere" / "flowers.onnx")
