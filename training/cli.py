@@ -14,7 +14,7 @@ from training.exchange.commands import add_export, add_import
 from training.job import Published, run
 from training.ordering import add_models, add_source, order_of
 from training.outlet import Outlet
-from training.retrain.command import add_check
+from training.retrain.command import add_check, add_retrain
 from training.sources.datasets import DATASETS
 from training.sweep.command import add_sweep
 
@@ -35,7 +35,8 @@ examples:
   python -m training compare iris@1 iris@2 --data iris
   python -m training ask curve --value 1.5
 
-exit codes: 0 done, 2 bad input, 3 the gate refused the model, 130 interrupted; after all but 0 nothing is published.
+exit codes: 0 done, 2 bad input, 3 the gate refused the model, 130 interrupted; after all but 0 nothing is published,
+except by retrain, which keeps a refused challenger as a version without an alias.
 One BLAS thread is used unless OPENBLAS_NUM_THREADS says otherwise: the same job then gives the same bytes.
 """
 
@@ -79,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     add_sweep(commands)
     add_compare(commands)
     add_check(commands)
+    add_retrain(commands)
     add_export(commands)
     add_import(commands, add_models)
     recipes = commands.add_parser("recipes", help="list the recipes and data sets that come with the project")

@@ -29,7 +29,7 @@ from training.streaming import needed, prepare_chunked
 from training.table import Table
 from training.wording import count, metrics_table
 
-__all__ = ["Order", "Published", "ordered_name", "ordered_recipe", "prepared_table", "read_table", "run"]
+__all__ = ["Order", "Published", "check_place", "ordered_name", "ordered_recipe", "prepared_table", "read_table", "run"]
 
 FINISHING = "Interrupted: finishing this epoch, to keep it; once more ends at once."
 MODEL = "model.npz"
@@ -69,14 +69,14 @@ def run(order: Order, *, out: TextIO, err: TextIO) -> Published:
     """
     recipe = ordered_recipe(order)
     name = ordered_name(order)
-    _check_place(order.models)
+    check_place(order.models)
     with sigterm_interrupts(), ExitStack() as stack:
         table, prepared = prepared_table(order, recipe, stack, err)
         _introduce(name, prepared, out)
         return _fit_and_publish(order, name, recipe, table, prepared, out=out, err=err)
 
 
-def _check_place(models: Path) -> None:
+def check_place(models: Path) -> None:
     """Raise TrainingError where nothing can be published, before hours are spent on it."""
     place = models
     while not place.exists() and place != place.parent:

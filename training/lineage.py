@@ -6,7 +6,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["lineage"]
+__all__ = ["ROOT", "lineage"]
 
 LIBRARIES = ("numpy", "scikit-learn", "pyarrow")
 ROOT = Path(__file__).resolve().parents[1]

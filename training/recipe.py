@@ -27,6 +27,7 @@ __all__ = [
     "InlineTable",
     "Net",
     "Output",
+    "Promotion",
     "Recipe",
     "Split",
     "Stopping",
@@ -277,6 +278,27 @@ class Checks(Strict):
     future: Fraction = 0.0
 
 
+class Promotion(Strict):
+    """What a challenger must hold, beside the demands of the gate, before it may take the champion's place.
+
+    The lower bound of its gain by `metric` (accuracy, or the mean absolute error) may be no lower than -`tolerance`: of
+    1, or of the champion's own error. So on the `recent` share of the table, its last rows, and on the others. In no
+    part of the rows may the error grow by more than `slice_loss`, nor the calibration error by `calibration_loss`.
+    """
+
+    metric: str | None = None
+    tolerance: Fraction = 0.02
+    recent: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    recent_tolerance: Fraction = 0.1
+    legacy_tolerance: Fraction = 0.1
+    slice_loss: Annotated[float, Field(ge=0)] = 0.1
+    calibration_loss: Fraction = 0.02
+    beats_trivial: bool = True
+    latency_ms: Annotated[float, Field(gt=0)] = 50.0
+    size_mb: Annotated[float, Field(gt=0)] = 100.0
+    golden: bool = True
+
+
 class Recipe(Strict):
     """Everything that decides what model comes out, given the data."""
 
@@ -290,6 +312,7 @@ class Recipe(Strict):
     network: Net = Net()
     fit: Fit = Fit()
     gate: tuple[Demand, ...] = ()
+    promotion: Promotion = Promotion()
     checks: Checks = Checks()
     card: Card | None = None
     checkpoint: Checkpoint = Checkpoint()
@@ -297,4 +320,4 @@ class Recipe(Strict):
 
     def record(self) -> dict[str, Any]:
         """Return, as JSON, what a model file says of its recipe: all that decides what model comes out."""
-        return self.model_dump(mode="json", exclude_none=True, exclude={"checkpoint", "search", "checks"})
+        return self.model_dump(mode="json", exclude_none=True, exclude={"checkpoint", "search", "checks", "promotion"})

@@ -23,7 +23,7 @@ from training.scoring import Answers, answers_of, intervals, measures, paired_in
 from training.sources.cells import number
 from training.table import Column, Meaning, Table
 
-__all__ = ["fitting_column", "label_of", "scored"]
+__all__ = ["answers_on", "fitting_column", "known_rows", "label_of", "scored", "shared_columns"]
 
 Rows = NDArray[np.int64]
 LABELS_SHOWN = 5
@@ -37,15 +37,15 @@ def scored(versions: Sequence[Version], table: Table, target: str | None) -> lis
     """
     truth = _column(table, target or _one_target(versions), "the target")
     rows, notes = _unseen(versions, table, np.flatnonzero(~truth.is_missing))
-    rows, notes = _known(versions, truth, rows, notes)
-    answers = [_answers(version, table, truth, rows) for version in versions]
+    rows, notes = known_rows(versions, truth, rows, notes)
+    answers = [answers_on(version, table, truth, rows) for version in versions]
     labels = tuple(version.label for version in versions)
     differences = tuple(f"{label} - {labels[0]}" for label in labels[1:])
     said = (
         f"{many(len(rows), 'row')} of {table.source}. In brackets: 95 % bootstrap intervals; of a difference, of pairs."
     )
     whole = Block("On the same rows", ("", *labels, *differences), tuple(_metrics(answers)), (said, *notes))
-    columns = [truth.take(rows), *(column.take(rows) for column in _shared(versions, table))]
+    columns = [truth.take(rows), *(column.take(rows) for column in shared_columns(versions, table))]
     return [whole, *(_changes(columns, answers[0], answers[i], labels[0], labels[i]) for i in range(1, len(labels)))]
 
 
@@ -68,7 +68,7 @@ def _changes(columns: Sequence[Column], first: Answers, second: Answers, before:
     return Block(title, ("column", "is", "rows", f"change of the {measure}"), rows, (said, *none))
 
 
-def _shared(versions: Sequence[Version], table: Table) -> list[Column]:
+def shared_columns(versions: Sequence[Version], table: Table) -> list[Column]:
     """Return the columns of the table that any version takes, each once."""
     fitting = {
         feature.name: fitting_column(version, table, feature)
@@ -143,7 +143,7 @@ def _test_rows(version: Version, table: Table) -> Rows | None:
     return None if prepared.test is None else kept[prepared.test.rows]
 
 
-def _known(versions: Sequence[Version], truth: Column, rows: Rows, notes: list[str]) -> tuple[Rows, list[str]]:
+def known_rows(versions: Sequence[Version], truth: Column, rows: Rows, notes: list[str]) -> tuple[Rows, list[str]]:
     """Keep the rows whose truth every version can answer with."""
     cells = truth.values[rows]
     is_known = np.ones(len(rows), dtype=np.bool_)
@@ -164,7 +164,8 @@ def _known(versions: Sequence[Version], truth: Column, rows: Rows, notes: list[s
     return rows[is_known], [*notes, *more]
 
 
-def _answers(version: Version, table: Table, truth: Column, rows: Rows) -> Answers:
+def answers_on(version: Version, table: Table, truth: Column, rows: Rows) -> Answers:
+    """Let a version answer some rows of the table. Raises DataError where it cannot read them."""
     features = version.predictor.schema.features
     columns = [fitting_column(version, table, feature) for feature in features]
     try:

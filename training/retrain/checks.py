@@ -33,11 +33,12 @@ class Finding:
 
 
 def check_data(
-    table: Table, prepared: Prepared, limits: Checks, champion: Version | None, *, now: datetime
+    table: Table, prepared: Prepared, limits: Checks, champion: Version | None, *, method: str, now: datetime
 ) -> list[Finding]:
     """Compare a table with the limits and, where there is one, with what the champion says of its training rows.
 
-    `now` is the time after which a date is in the future. Raises DataError where the champion cannot read a column.
+    `method` is how rows are held out, and `now` the time after which a date is in the future. Raises DataError where
+    the champion cannot read a column.
     """
     found = [_rows(prepared.rows, limits, champion), _duplicates(table, limits), *_future(prepared, limits, now)]
     if champion is None:
@@ -45,6 +46,7 @@ def check_data(
     lost = _lost_columns(table, champion)
     if lost:
         return [*found, *lost]
+    found.append(_held_out(champion, method))
     return [*found, *_labels(table, prepared, limits, champion), *_columns(table, prepared, limits, champion)]
 
 
@@ -68,6 +70,12 @@ def _rows(rows: int, limits: Checks, champion: Version | None) -> Finding:
         least = max(least, round(before * (1 - limits.fewer_rows)))
     reason = f"rows: {rows:,}, expected at least {least:,}" if rows < least else ""
     return Finding("rows", f"{before:,}" if isinstance(before, int) else "-", f"{rows:,}", reason)
+
+
+def _held_out(champion: Version, method: str) -> Finding:
+    split = champion.predictor.recipe.get("split")
+    before = split.get("method", "-") if isinstance(split, dict) else "-"
+    return Finding("rows are held out by", str(before), method)
 
 
 def _duplicates(table: Table, limits: Checks) -> Finding:

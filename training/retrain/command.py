@@ -4,12 +4,14 @@ import argparse
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
+from training.errors import DataError, GateError
 from training.job import Order
 from training.ordering import add_models
+from training.outlet import Outlet
 
-__all__ = ["add_check"]
+__all__ = ["add_check", "add_retrain"]
 
 GOOD = 0
 
@@ -19,6 +21,22 @@ def add_check(commands: "argparse._SubParsersAction[Any]") -> None:
     parser = commands.add_parser("check", help="say whether new data may be trained on", description=_check.__doc__)
     _add_loop(parser)
     parser.set_defaults(command=_check, interrupted="Interrupted.")
+
+
+def add_retrain(commands: "argparse._SubParsersAction[Any]") -> None:
+    """Add the command ``retrain``."""
+    parser = commands.add_parser(
+        "retrain", help="fit a challenger on new data and compare it with the champion", description=_retrain.__doc__
+    )
+    _add_loop(parser)
+    parser.add_argument(
+        "--promote",
+        choices=["never", "if-better", "always"],
+        default="never",
+        help="whether a challenger that passes serves at once: %(default)s",
+    )
+    parser.add_argument("--summary", type=Path, metavar="OUT.md", help="write what came of it as Markdown, too")
+    parser.set_defaults(command=_retrain, interrupted="Interrupted: nothing was published.")
 
 
 def _add_loop(parser: argparse.ArgumentParser) -> None:
@@ -58,3 +76,36 @@ def _check(options: argparse.Namespace) -> int:
     if error is not None:
         raise error
     return GOOD
+
+
+def _retrain(options: argparse.Namespace) -> int:
+    """Check new rows, fit a challenger on them, and compare it with the champion on held-out rows.
+
+    Rows are held out by their hashes: yesterday's test rows are never trained on. A challenger that holds every line
+    of the recipe gets the alias "challenger", and serves if --promote says so. Exits with 2 where the data break a
+    limit, and with 3 where the challenger is refused: it is then a version without an alias, and nothing else changed.
+    """
+    from training.retrain.gate import Refused  # noqa: PLC0415 - the other commands need none of it
+    from training.retrain.run import retrain  # noqa: PLC0415 - as above
+
+    out, err = cast("TextIO", Outlet(sys.stdout)), cast("TextIO", Outlet(sys.stderr))
+    outcome = retrain(_order(options), options.promote, now=datetime.now(UTC), out=out, err=err)
+    if options.summary is not None:
+        _write(options.summary, outcome.summary)
+    label = f"{outcome.name} version {outcome.version}"
+    if isinstance(outcome.verdict, Refused):
+        listed = "\n".join(f"  - {reason}" for reason in outcome.verdict.reasons)
+        raise GateError(f"the gate refuses {label}; it is published without an alias:\n{listed}")
+    where = "" if str(options.models) == "models" else f" --models {options.models}"
+    promote = f"python -m predictor promote {outcome.name} {outcome.version}{where}"
+    back = f"python -m predictor rollback {outcome.name}{where}"
+    out.write(f"{label} passed: {f'it serves; back: {back}' if outcome.promoted else f'make it serve: {promote}'}\n")
+    out.flush()
+    return GOOD
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error

@@ -40,7 +40,7 @@ def setting_of(order: Order, *, now: datetime) -> Setting:
     table = read_table(_with_source(order, recipe), recipe)
     prepared = prepare(table, recipe)
     champion = _champion(order, name)
-    findings = tuple(check_data(table, prepared, recipe.checks, champion, now=now))
+    findings = tuple(check_data(table, prepared, recipe.checks, champion, method=recipe.split.method, now=now))
     return Setting(name, recipe, table, prepared, champion, findings)
 
 

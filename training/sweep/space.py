@@ -15,7 +15,20 @@ __all__ = ["DEPTH", "Chooser", "Values", "check_axes", "choices_of", "choose", "
 DEPTH = "network.depth"
 """Not a key of recipes: how many hidden layers there are, the last one repeated or the first ones kept."""
 
-FIXED = ("about", "source", "table", "seed", "data", "split", "gate", "card", "checkpoint", "search")
+FIXED = (
+    "about",
+    "source",
+    "table",
+    "seed",
+    "data",
+    "split",
+    "gate",
+    "checks",
+    "promotion",
+    "card",
+    "checkpoint",
+    "search",
+)
 WIDEST, NARROWEST = 256, 16
 BATCHES = (32, 64, 128, 256, 512, 1024)
 STEPS_AN_EPOCH = 4  # larger batches than leave so many steps are not tried

@@ -1,0 +1,121 @@
+"""The command `retrain`: checked, fitted, judged, published, and promoted if that is asked for."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from predictor import FolderRepository, load_bytes
+from tests.training.helpers import Command
+from tests.training.retrain.conftest import Flowers
+from training.job import Order
+from training.retrain.setting import setting_of
+
+WIDE: tuple[str, ...] = (
+    "--set=promotion.tolerance=0.2",
+    "--set=promotion.recent_tolerance=0.5",
+    "--set=promotion.legacy_tolerance=0.5",
+)
+WIDE += ("--set=promotion.calibration_loss=0.5",)
+
+
+def test_without_a_champion_the_first_model_may_be_promoted_at_once(
+    command: Command, recipe: Path, flowers_of: Flowers, models: Path
+) -> None:
+    ran = command("retrain", recipe, "--data", flowers_of(1), "--promote", "if-better")
+    assert ran.code == 0, ran.err
+    assert "flowers version 1 passed: it serves; back: python -m predictor rollback flowers --models " in ran.out
+    assert FolderRepository(models).aliases("flowers") == {"challenger": 1, "champion": 1}
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_challenger_that_passes_waits_for_a_person(
+    command: Command, recipe: Path, flowers_of: Flowers, models: Path, tmp_path: Path
+) -> None:
+    table, page = flowers_of(1, rows=600), tmp_path / "summary.md"
+    ran = command("retrain", recipe, "--data", table, "--summary", page, *WIDE)
+    assert ran.code == 0, ran.err
+    repository = FolderRepository(models)
+    assert repository.aliases("flowers") == {"champion": 1, "challenger": 2}
+    lineage = load_bytes(repository.read("flowers", 2), "2").lineage
+    assert lineage["parent"] == "flowers@1"
+    assert lineage["gate"] == "passed"
+    assert str(lineage["gain"]).startswith("accuracy ")
+    assert lineage["data_sha256"] == hashlib.sha256(table.read_bytes()).hexdigest()
+    assert len(str(lineage["lock_sha256"])) == 64
+    assert page.read_text() == (models / "flowers" / "2" / "retrain.md").read_text()
+    assert page.read_text().startswith("# flowers: passed, not promoted\n")
+    evidence = json.loads((models / "flowers" / "2" / "retrain.json").read_text())["evidence"]
+    assert [duel["holdout"] for duel in evidence["duels"]] == ["all", "recent", "legacy"]
+    assert evidence["duels"][0]["rows"] == sum(duel["rows"] for duel in evidence["duels"][1:])
+
+
+@pytest.mark.usefixtures("champion")
+def test_always_promotes_what_passes(command: Command, recipe: Path, flowers_of: Flowers, models: Path) -> None:
+    assert command("retrain", recipe, "--data", flowers_of(1), "--promote", "always", *WIDE).code == 0
+    aliases = FolderRepository(models).aliases("flowers")
+    assert aliases == {"champion": 2, "challenger": 2, "previous": 1}
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_refused_challenger_is_kept_without_an_alias(
+    command: Command, recipe: Path, flowers_of: Flowers, models: Path
+) -> None:
+    bad = ("--set=fit.epochs=1", "--set=fit.optimizer={name='sgd', learning_rate=1e-9}")
+    ran = command("retrain", recipe, "--data", flowers_of(1), "--promote", "always", *bad)
+    assert ran.code == 3
+    assert (
+        "error: the gate refuses flowers version 2; it is published without an alias:\n  - accuracy on the" in ran.err
+    )
+    assert FolderRepository(models).aliases("flowers") == {"champion": 1}
+    facts = json.loads((models / "flowers" / "2" / "retrain.json").read_text())
+    assert all(f"  - {reason}\n" in ran.err for reason in facts["verdict"]["reasons"])
+    assert (models / "flowers" / "2" / "report.html").is_file()
+
+
+@pytest.mark.usefixtures("champion")
+def test_rows_that_tested_the_champion_are_not_trained_on(recipe: Path, flowers_of: Flowers, models: Path) -> None:
+    def sides(data: Path) -> tuple[set[tuple[object, ...]], set[tuple[object, ...]]]:
+        order = Order(source=str(data), models=models, recipe=str(recipe))
+        prepared = setting_of(order, now=datetime.now(UTC)).prepared
+        columns = [column.values.tolist() for column in prepared.columns]
+        rows = [tuple(str(cell) for cell in row) for row in zip(*columns, strict=True)]
+        assert prepared.test is not None
+        return {rows[i] for i in prepared.train.rows}, {rows[i] for i in prepared.test.rows}
+
+    old = flowers_of(0)
+    _, tested = sides(old)
+    more = flowers_of(3)
+    more.write_text(more.read_text() + old.read_text().partition("\n")[2])
+    trains, tests = sides(more)
+    assert tested <= tests
+    assert not tested & trains
+
+
+@pytest.mark.usefixtures("champion")
+def test_data_that_break_a_limit_are_not_trained_on(
+    command: Command, recipe: Path, flowers_of: Flowers, models: Path
+) -> None:
+    ran = command("retrain", recipe, "--data", flowers_of(1, shift=9.0), "--promote", "always")
+    assert ran.code == 2
+    assert "the data are not trained on" in ran.err
+    assert FolderRepository(models).versions("flowers") == [1]
+
+
+def test_a_number_is_judged_by_its_mean_error(command: Command, models: Path) -> None:
+    quick = ("--name", "beds", "--set", "fit.epochs=5", "--set", "fit.batch_size=64", "--set", "gate=[]")
+    assert command("retrain", "table", "--data", "diabetes", "--promote", "always", *quick).code == 0
+    ran = command("retrain", "table", "--data", "diabetes", *quick)
+    assert ran.code == 0, ran.err
+    duel = json.loads((models / "beds" / "2" / "retrain.json").read_text())["evidence"]["duels"][0]
+    assert duel["gain"] == duel["low"] == duel["high"] == 0
+    assert duel["unit"] == duel["champion"] > 1
+
+
+def test_a_metric_that_there_is_not(command: Command, recipe: Path, flowers_of: Flowers, models: Path) -> None:
+    ran = command("retrain", recipe, "--data", flowers_of(1), "--set=promotion.metric=acuracy")
+    assert ran.code == 2
+    assert "promotion.metric: there is no 'acuracy'; did you mean 'accuracy'?" in ran.err
+    assert not models.exists()

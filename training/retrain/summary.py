@@ -1,0 +1,44 @@
+"""What came of a retraining, in Markdown: for a job's summary and for a comment."""
+
+from collections.abc import Iterable, Sequence
+
+from predictor.wording import printable
+from training.retrain.gate import Evidence, Passed, Refused
+from training.retrain.setting import Setting
+
+__all__ = ["summary"]
+
+MARKS = "\\`*_[]<>|#@!~"
+
+
+def summary(setting: Setting, evidence: Evidence, verdict: Passed | Refused, *, promoted: bool) -> str:
+    """Say the verdict with its reasons, champion beside challenger, and what changed in the data."""
+    said = "refused" if isinstance(verdict, Refused) else "passed, and promoted" if promoted else "passed, not promoted"
+    lines = [f"# {_plain(setting.name)}: {said}", ""]
+    if isinstance(verdict, Refused):
+        lines += [*(f"- {_plain(reason)}" for reason in verdict.reasons), ""]
+    duels = [
+        (
+            d.holdout,
+            f"{d.rows:,}",
+            f"{d.champion:.4g}",
+            f"{d.challenger:.4g}",
+            f"{d.gain:+.4g}, {d.low:+.4g} to {d.high:+.4g}",
+        )
+        for d in evidence.duels
+    ]
+    lines += [*_table(("held-out rows", "rows", "champion", "challenger", f"gain in {evidence.metric}"), duels), ""]
+    alone = f"{evidence.metric} {evidence.own:.4g}; without looking at any column {evidence.trivial:.4g}"
+    lines += [_plain(f"{alone}. One row takes {evidence.latency_ms:.3g} ms, the file {evidence.size_mb:.3g} MB."), ""]
+    changed = [(f.what, f.before, f.now) for f in setting.findings]
+    return "\n".join([*lines, *_table(("data", "champion", "now"), changed), ""])
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    cells = [head, ["---"] * len(head), *([_plain(cell) for cell in row] for row in rows)]
+    return [f"| {' | '.join(row)} |" for row in cells]
+
+
+def _plain(text: str) -> str:
+    """Keep text of the data from being read as Markdown, as a link, or as somebody's name."""
+    return "".join(f"\\{letter}" if letter in MARKS else letter for letter in printable(text))
