@@ -17,6 +17,7 @@ __all__ = ["calibration_svg", "confusion_svg", "curves_svg", "loss_svg", "metric
 
 POINTS = 1000  # more than this are thinned: nobody sees more on a screen
 WIDTH, HEIGHT = 4.6, 3.4
+MOST_TICKS = 5  # so that numbers of six digits and a sign stand apart
 BARS = 40
 STROKES = ("-", "--", ":", "-.")  # with the two colours, eight curves are told apart
 LABELLED_CLASSES = 30
@@ -130,6 +131,7 @@ def residual_svg(values: NDArray[np.float64], guesses: NDArray[np.float64], *, p
     below.axhline(0, color=INK, linewidth=0.8)
     below.set(xlabel="predicted", ylabel="predicted - true")
     for axes in (above, below):
+        axes.locator_params(axis="x", nbins=MOST_TICKS)
         axes.grid(visible=True)
     return figure
 
