@@ -43,7 +43,7 @@ def check_data(
     found = [_rows(prepared.rows, limits, champion), _duplicates(table, limits), *_future(prepared, limits, now)]
     if champion is None:
         return found
-    lost = _lost_columns(table, champion)
+    lost = [*_other_question(prepared, champion), *_lost_columns(table, champion)]
     if lost:
         return [*found, *lost]
     found.append(_held_out(champion, method))
@@ -96,6 +96,15 @@ def _future(prepared: Prepared, limits: Checks, now: datetime) -> Iterator[Findi
         if share > limits.future:
             reason = f"{shown(column.name)}: {share:.1%} of the dates are in the future, allowed {limits.future:.1%}"
         yield Finding(f"{column.name}: in the future", "-", f"{share:.1%}", reason)
+
+
+def _other_question(prepared: Prepared, champion: Version) -> Iterator[Finding]:
+    """Tell when champion and challenger would not predict the same: no rows could compare them."""
+    task = "classes" if isinstance(champion.predictor.outputs, ClassOutputs) else "number"
+    target = prepared.problem.target
+    before, now = f"{champion.target} ({task})", f"{target.name} ({target.task})"
+    if before != now:
+        yield Finding("target", before, now, f"the target: the champion predicts {shown(before)}, this is {shown(now)}")
 
 
 def _lost_columns(table: Table, champion: Version) -> list[Finding]:

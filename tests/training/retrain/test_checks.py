@@ -63,6 +63,13 @@ def test_names_that_the_champion_does_not_know(
 
 
 @pytest.mark.usefixtures("champion")
+def test_another_question_than_the_champions(command: Command, recipe: Path, flowers_of: Flowers) -> None:
+    ran = command("check", recipe, "--data", flowers_of(1), "--set=data.target=width")
+    assert ran.code == 2
+    assert "  - the target: the champion predicts 'kind (classes)', this is 'width (number)'\n" in ran.err
+
+
+@pytest.mark.usefixtures("champion")
 def test_classes_in_other_shares(command: Command, recipe: Path, tmp_path: Path) -> None:
     table = tmp_path / "new.csv"
     head, *rows = rows_of(2).splitlines()
