@@ -125,8 +125,9 @@ def _of_classes(answers: Answers, w: Vector) -> dict[str, float]:
         found["log_loss"] = float(w @ answers.surprise) / total
     hits = np.bincount(answers.truth, w * (1 - answers.errors), answers.classes)
     counted = np.bincount(answers.truth, w, answers.classes) + np.bincount(answers.guesses, w, answers.classes)
-    # F1 of a class is 2 hits / (true + predicted); a class that neither has counts as 0, as scikit-learn has it.
-    found["macro_f1"] = float(np.mean(2 * hits / np.where(counted > 0, counted, 1)))
+    # F1 of a class is 2 hits / (true + predicted); one that neither has is left out of the mean, as by scikit-learn.
+    is_there = counted > 0
+    found["macro_f1"] = float(np.mean(2 * hits[is_there] / counted[is_there]))
     return found
 
 

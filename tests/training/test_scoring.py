@@ -40,6 +40,12 @@ def test_the_measures_of_classes_are_scikit_learns() -> None:
     )
 
 
+def test_a_class_that_no_judged_row_has_is_left_out_of_macro_f1() -> None:
+    found = measures(Answers(np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0]), None, 3))
+    assert found["macro_f1"] == pytest.approx(metrics.f1_score([0, 0, 1, 1], [0, 0, 1, 0], average="macro"))
+    assert measures(Answers(np.array([0, 1]), np.array([0, 1]), None, 3))["macro_f1"] == 1
+
+
 def test_the_measures_of_numbers_are_scikit_learns_with_weights_too() -> None:
     answers = numbers()
     w = next(draws(400))
