@@ -1,0 +1,1 @@
+"""The service beside its peers: same networks, workers, load generator, in turn. `python -m benchmarks.serving`."""
