@@ -107,13 +107,14 @@ class FolderRepository:
             _check_plain(file, FILE, "a file's name", "letters, digits, ., _ and -")
         with _translated(f"{name} cannot be published"):
             folder = self.root / name
-            folder.mkdir(parents=True, exist_ok=True)
             if folder.is_symlink():
                 raise RepositoryError(f"{name} cannot be published: {folder} is a link")
+            self.root.mkdir(parents=True, exist_ok=True)
             self._discard_abandoned()
             temporary = self.root / f"{TEMPORARY}{secrets.token_hex(8)}"
             try:
                 _write_folder(temporary, files)
+                folder.mkdir(exist_ok=True)  # not before: what cannot be written leaves no model without versions
                 version = self._claim(temporary, name)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)

@@ -201,6 +201,8 @@ def test_a_failed_publication_leaves_nothing(repository: FolderRepository, monke
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RepositoryError, match="iris cannot be published: No space left on device"):
         repository.publish("iris", FILES)
+    with pytest.raises(RepositoryError, match="tulips cannot be published: No space left on device"):
+        repository.publish("tulips", FILES)
     assert sorted(path.name for path in repository.root.iterdir()) == ["iris"]
     assert repository.versions("iris") == [1, 2, 3]
 
