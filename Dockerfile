@@ -32,6 +32,7 @@ RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip,target
 FROM base AS train
 COPY --from=train-packages /opt/ganglion /opt/ganglion
 COPY deploy deploy
+COPY feedback feedback
 COPY network network
 COPY predictor predictor
 COPY training training
@@ -43,6 +44,7 @@ CMD ["deploy.first_model"]
 
 FROM base AS serve
 COPY --from=serve-packages /opt/ganglion /opt/ganglion
+COPY feedback feedback
 COPY network network
 COPY predictor predictor
 COPY service service

@@ -1,0 +1,103 @@
+"""What SQLite and PostgreSQL do not have in common: how to connect, and a few words of SQL."""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from feedback.places import Place, PlaceError
+
+__all__ = ["Database", "database_of"]
+
+CONNECT_S = 3
+LONG_S = 3600.0
+LOCK = 0x67616E67  # any number that no other program is likely to lock by
+
+
+@dataclass(frozen=True)
+class Database:
+    """One kind of database: both speak DB-API 2 (PEP 249), with `mark` where a value goes.
+
+    `lock` keeps two processes from making the tables at once; `faults` are what a connection raises.
+    """
+
+    connect: Callable[[], Any]
+    begin: str
+    lock: str
+    identity: str
+    mark: str
+    faults: tuple[type[Exception], ...]
+    passing: tuple[type[Exception], ...]
+
+    def sql(self, text: str) -> str:
+        """Put a statement that has ? for values, and {identity}, into this database's words."""
+        return text.replace("{identity}", self.identity).replace("?", self.mark)
+
+
+def database_of(place: Place, patience_s: float | None, *, is_read_only: bool) -> Database:
+    """Return the database at a place; a statement may take `patience_s`, None for any time.
+
+    PlaceError when what is needed for it is not installed.
+    """
+    make = _sqlite if place.kind == "sqlite" else _postgresql
+    return make(place, patience_s, is_read_only=is_read_only)
+
+
+def _sqlite(place: Place, patience_s: float | None, *, is_read_only: bool) -> Database:
+    return Database(
+        connect=partial(_open_file, place.address, patience_s or LONG_S, is_read_only=is_read_only),
+        begin="BEGIN IMMEDIATE",
+        lock="SELECT 1",
+        identity="INTEGER PRIMARY KEY AUTOINCREMENT",
+        mark="?",
+        faults=(sqlite3.Error,),
+        passing=(sqlite3.OperationalError,),
+    )
+
+
+def _open_file(path: str, patience_s: float, *, is_read_only: bool) -> sqlite3.Connection:
+    name = f"{Path(path).absolute().as_uri()}?mode={'rw' if is_read_only else 'rwc'}"
+    connection = sqlite3.connect(name, timeout=patience_s, isolation_level=None, check_same_thread=False, uri=True)
+    if is_read_only:
+        # Opened for writing all the same: the last to close a file that was only read leaves others beside it.
+        connection.execute("PRAGMA query_only=ON")
+        return connection
+    # Readers and the writer do not wait for each other; a crash of the machine may cost the last moments only.
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    return connection
+
+
+def _postgresql(place: Place, patience_s: float | None, *, is_read_only: bool) -> Database:
+    try:
+        import psycopg  # noqa: PLC0415 - optional
+        from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - optional
+    except ImportError as error:
+        raise PlaceError("a log store in PostgreSQL needs psycopg: pip install 'ganglion[postgresql]'") from error
+    try:
+        given = conninfo_to_dict(place.address)
+    except psycopg.Error as error:
+        raise PlaceError("PostgreSQL cannot read this URL: expected postgresql://user@host:5432/database") from error
+    milliseconds = int((patience_s or 0) * 1000)
+    bounds: dict[str, Any] = {"connect_timeout": CONNECT_S, "application_name": "ganglion"}
+    if milliseconds:
+        bounds |= {"options": f"-c statement_timeout={milliseconds}", "tcp_user_timeout": milliseconds}
+    if is_read_only:
+        bounds["options"] = "-c default_transaction_read_only=on"
+
+    def connect() -> Any:
+        password = place.password()
+        known = {} if password is None else {"password": password}
+        return psycopg.connect("", autocommit=True, **(bounds | given | known))
+
+    return Database(
+        connect=connect,
+        begin="BEGIN",
+        lock=f"SELECT pg_advisory_xact_lock({LOCK})",
+        identity="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+        mark="%s",
+        faults=(psycopg.Error, PlaceError, OSError),
+        passing=(psycopg.OperationalError, psycopg.InterfaceError, PlaceError, OSError),
+    )

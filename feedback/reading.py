@@ -1,0 +1,113 @@
+"""Rows with what turned out to be true of them, for training."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from feedback.records import Shape, Told
+from feedback.store import Store
+
+__all__ = ["Example", "Tally", "examples", "newest_shape", "tally"]
+
+PAGE = 500
+
+ASKED = """SELECT p.seq, p.version, p.request_id, p.asked, p.shape, p.size, p.cells FROM ganglion_log_predictions p
+    WHERE p.model = ? AND p.seq > ?
+    AND EXISTS (SELECT 1 FROM ganglion_log_feedback f
+        WHERE f.model = p.model AND f.request_id = p.request_id AND f.told >= ?)
+    AND NOT EXISTS (SELECT 1 FROM ganglion_log_predictions q
+        WHERE q.model = p.model AND q.request_id = p.request_id AND q.seq > p.seq)
+    ORDER BY p.seq LIMIT ?"""
+BROUGHT = """SELECT seq, version, told, shape, cells, truths, client FROM ganglion_log_feedback
+    WHERE model = ? AND seq > ? AND request_id IS NULL AND told >= ? ORDER BY seq LIMIT ?"""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row: its cells in the order of the shape's features, and the truth, a value or a list of one per target.
+
+    `at` is when it was asked for, or told of where it was not asked for, in seconds since 1970.
+    """
+
+    shape: str
+    version: int | None
+    at: float
+    cells: list[Any]
+    truth: Any
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many rows were logged for a model, and how many requests something was told of."""
+
+    logged_rows: int
+    told_requests: int
+
+
+def tally(store: Store, model: str) -> Tally:
+    """Count what a store holds for a model."""
+    rows = store.read("SELECT COALESCE(SUM(size), 0) FROM ganglion_log_predictions WHERE model = ?", (model,))
+    told = store.read("SELECT COUNT(*) FROM ganglion_log_feedback WHERE model = ?", (model,))
+    return Tally(int(rows[0][0]), int(told[0][0]))
+
+
+def newest_shape(store: Store, model: str) -> Shape | None:
+    """Return the shape of the rows of a model that were last asked for, or told of; None when there are none."""
+    newest: tuple[float, str] | None = None
+    for table, time in (("ganglion_log_predictions", "asked"), ("ganglion_log_feedback", "told")):
+        known = f"SELECT {time}, shape FROM {table} WHERE model = ? AND shape IS NOT NULL ORDER BY seq DESC LIMIT 1"
+        for at, digest in store.read(known, (model,)):
+            newest = max(newest or (at, digest), (at, digest))
+    return None if newest is None else store.shape(newest[1])
+
+
+def examples(
+    store: Store, model: str, *, since: float = 0.0, clients: frozenset[str] | None = None
+) -> Iterator[Example]:
+    """Yield every row of a model that something was told of at or after `since`, seconds since 1970.
+
+    First the rows that were asked for, in that order, then those that were told without being asked for. What was told
+    last of a row stands; what was told of another number of rows than the request had is left out. Where `clients` is
+    given, only what keys of these names told counts.
+    """
+    yield from _asked(store, model, since, clients)
+    yield from _brought(store, model, since, clients)
+
+
+def _asked(store: Store, model: str, since: float, clients: frozenset[str] | None) -> Iterator[Example]:
+    last = 0
+    while page := store.read(ASKED, (model, last, since, PAGE)):
+        last = page[-1][0]
+        told = store.feedback(model, [row[2] for row in page])
+        for _, version, request_id, asked, shape, size, cells in page:
+            truths = merged(_by(told[request_id], clients), size)
+            rows = json.loads(cells)
+            for row, truth in zip(rows, truths, strict=True):
+                if truth is not None:
+                    yield Example(shape, version, asked, row, truth)
+
+
+def _brought(store: Store, model: str, since: float, clients: frozenset[str] | None) -> Iterator[Example]:
+    last = 0
+    while page := store.read(BROUGHT, (model, last, since, PAGE)):
+        last = page[-1][0]
+        for _, version, told, shape, cells, truths, client in page:
+            if clients is None or client in clients:
+                for row, truth in zip(json.loads(cells), json.loads(truths), strict=True):
+                    if truth is not None:
+                        yield Example(shape, version, told, row, truth)
+
+
+def _by(told: Iterable[Told], clients: frozenset[str] | None) -> list[Told]:
+    return [record for record in told if clients is None or record.client in clients]
+
+
+def merged(told: Iterable[Told], size: int) -> list[Any]:
+    """Return what stands of each row, (size,), None where nothing is known: the last that was told."""
+    found: list[Any] = [None] * size
+    for record in told:
+        truths = json.loads(record.truths)
+        if len(truths) == size:
+            found = [old if new is None else new for old, new in zip(found, truths, strict=True)]
+    return found
