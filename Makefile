@@ -22,12 +22,15 @@ coverage: ## Run the same tests and print the lines and branches that none of th
 	@$(SETUP) dev
 	@$(PY) -m pytest -m "not container and not clients" --cov --cov-report=term-missing:skip-covered $(ARGS)
 
-lint: ## Check style, formatting, types and the direction of imports
+lint: ## Check style, formatting, types, the direction of imports, and the workflows
 	@$(SETUP) dev
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+	@"$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("scripts"))')/zizmor" --offline --no-progress .github
+	@$(PY) -m check_jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(PY) -m check_jsonschema --builtin-schema vendor.gitlab-ci .gitlab-ci.yml
 
 format: ## Apply the formatter and the fixes that are safe
 	@$(SETUP) dev

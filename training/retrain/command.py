@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from training.errors import DataError, GateError
+from training.errors import DataError, GateError, TrainingError
 from training.job import Order
 from training.ordering import add_models
 from training.outlet import Outlet
@@ -35,7 +35,9 @@ def add_retrain(commands: "argparse._SubParsersAction[Any]") -> None:
         default="never",
         help="whether a challenger that passes serves at once: %(default)s",
     )
-    parser.add_argument("--summary", type=Path, metavar="OUT.md", help="write what came of it as Markdown, too")
+    parser.add_argument(
+        "--summary", type=Path, metavar="OUT.md", help="write what came of it as Markdown, whatever it is"
+    )
     parser.set_defaults(command=_retrain, interrupted="Interrupted: nothing was published.")
 
 
@@ -87,9 +89,18 @@ def _retrain(options: argparse.Namespace) -> int:
     """
     from training.retrain.gate import Refused  # noqa: PLC0415 - the other commands need none of it
     from training.retrain.run import retrain  # noqa: PLC0415 - as above
+    from training.retrain.setting import model_name  # noqa: PLC0415 - as above
+    from training.retrain.summary import stopped_summary  # noqa: PLC0415 - as above
 
     out, err = cast("TextIO", Outlet(sys.stdout)), cast("TextIO", Outlet(sys.stderr))
-    outcome = retrain(_order(options), options.promote, now=datetime.now(UTC), out=out, err=err)
+    order = _order(options)
+    name = model_name(order)
+    try:
+        outcome = retrain(order, options.promote, now=datetime.now(UTC), out=out, err=err)
+    except TrainingError as error:
+        if options.summary is not None:
+            _write(options.summary, stopped_summary(name, error))
+        raise
     if options.summary is not None:
         _write(options.summary, outcome.summary)
     label = f"{outcome.name} version {outcome.version}"

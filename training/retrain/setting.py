@@ -13,7 +13,16 @@ from training.recipe import Recipe
 from training.retrain.checks import Finding, broken, check_data
 from training.table import Table
 
-__all__ = ["Setting", "refusal", "setting_of"]
+__all__ = ["BrokenChecksError", "Setting", "model_name", "refusal", "setting_of"]
+
+
+class BrokenChecksError(DataError):
+    """The data break limits of the recipe: the table of what changed, and a reason for each limit that broke."""
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        self.findings = findings
+        listed = "\n".join(f"  - {reason}" for reason in broken(findings))
+        super().__init__(f"the data are not trained on, as they break the recipe's checks:\n{listed}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +45,7 @@ def setting_of(order: Order, *, now: datetime) -> Setting:
     recipe = ordered_recipe(order)
     if recipe.split.method != "given":
         recipe = recipe.model_copy(update={"split": recipe.split.model_copy(update={"method": "hash"})})
-    name = ordered_name(order if order.name else replace(order, source=order.recipe or order.source))
+    name = model_name(order)
     table = read_table(_with_source(order, recipe), recipe)
     prepared = prepare(table, recipe)
     champion = _champion(order, name)
@@ -44,13 +53,14 @@ def setting_of(order: Order, *, now: datetime) -> Setting:
     return Setting(name, recipe, table, prepared, champion, findings)
 
 
-def refusal(setting: Setting) -> DataError | None:
+def model_name(order: Order) -> str:
+    """Return the name of the model that is retrained: the one asked for, or the recipe's."""
+    return ordered_name(order if order.name else replace(order, source=order.recipe or order.source))
+
+
+def refusal(setting: Setting) -> BrokenChecksError | None:
     """Return the error that stops the job where a limit of the recipe's checks is broken; it names every one."""
-    reasons = broken(setting.findings)
-    if not reasons:
-        return None
-    listed = "\n".join(f"  - {reason}" for reason in reasons)
-    return DataError(f"the data are not trained on, as they break the recipe's checks:\n{listed}")
+    return BrokenChecksError(setting.findings) if broken(setting.findings) else None
 
 
 def _with_source(order: Order, recipe: Recipe) -> Order:

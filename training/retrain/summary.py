@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 from predictor.wording import printable
+from training.errors import TrainingError
+from training.retrain.checks import Finding, broken
 from training.retrain.gate import Evidence, Passed, Refused
-from training.retrain.setting import Setting
+from training.retrain.setting import BrokenChecksError, Setting
 
-__all__ = ["summary"]
+__all__ = ["stopped_summary", "summary"]
 
 MARKS = "\\`*_[]<>|#@!~"
 
@@ -30,8 +32,19 @@ def summary(setting: Setting, evidence: Evidence, verdict: Passed | Refused, *, 
     lines += [*_table(("held-out rows", "rows", "champion", "challenger", f"gain in {evidence.metric}"), duels), ""]
     alone = f"{evidence.metric} {evidence.own:.4g}; without looking at any column {evidence.trivial:.4g}"
     lines += [_plain(f"{alone}. One row takes {evidence.latency_ms:.3g} ms, the file {evidence.size_mb:.3g} MB."), ""]
-    changed = [(f.what, f.before, f.now) for f in setting.findings]
-    return "\n".join([*lines, *_table(("data", "champion", "now"), changed), ""])
+    return "\n".join([*lines, *_changed(setting.findings), ""])
+
+
+def stopped_summary(name: str, error: TrainingError) -> str:
+    """Say why nothing was trained: the limits that the data broke with what changed, or what else was wrong."""
+    if not isinstance(error, BrokenChecksError):
+        return "\n".join([f"# {_plain(name)}: stopped", "", *(f"{_plain(line)}\n" for line in str(error).splitlines())])
+    reasons = [f"- {_plain(reason)}" for reason in broken(error.findings)]
+    return "\n".join([f"# {_plain(name)}: the data broke a limit", "", *reasons, "", *_changed(error.findings), ""])
+
+
+def _changed(findings: Sequence[Finding]) -> list[str]:
+    return _table(("data", "champion", "now"), [(f.what, f.before, f.now) for f in findings])
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

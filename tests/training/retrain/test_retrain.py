@@ -119,3 +119,22 @@ def test_a_metric_that_there_is_not(command: Command, recipe: Path, flowers_of: 
     assert ran.code == 2
     assert "promotion.metric: there is no 'acuracy'; did you mean 'accuracy'?" in ran.err
     assert not models.exists()
+
+
+@pytest.mark.usefixtures("champion")
+def test_data_that_broke_a_limit_are_told_in_the_summary(
+    command: Command, recipe: Path, flowers_of: Flowers, tmp_path: Path, models: Path
+) -> None:
+    page = tmp_path / "summary.md"
+    ran = command("retrain", recipe, "--data", flowers_of(1, rows=190, shift=5.0), "--summary", page)
+    assert ran.code == 2
+    said = page.read_text()
+    assert said.startswith("# flowers: the data broke a limit\n\n- rows: 190, expected at least 200\n- 'length': ")
+    assert "| rows | 400 | 190 |" in said
+    assert FolderRepository(models).versions("flowers") == [1]
+
+
+def test_what_else_stops_a_retraining_is_told_in_the_summary(command: Command, recipe: Path, tmp_path: Path) -> None:
+    page = tmp_path / "summary.md"
+    assert command("retrain", recipe, "--data", "no-such.csv", "--name", "a_b", "--summary", page).code == 2
+    assert page.read_text().startswith("# a\\_b: stopped\n\n'no-such.csv' is no file")

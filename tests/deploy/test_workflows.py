@@ -1,0 +1,161 @@
+"""The workflows of GitHub and GitLab: their shell steps, executed end to end with real training and real Git."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from predictor import FolderRepository, load_bytes
+from tests.deploy.forge import ROOT, Forge, found_forge
+from tests.training.retrain.conftest import rows_of
+
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+MORE_ROWS = rows_of(0) + rows_of(1, 200).partition("\n")[2]
+
+
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Forge:
+    """Return a team's repository whose first retraining has made a champion: version 1, on the branch of the models."""
+    forge = found_forge(tmp_path_factory.mktemp("founded"))
+    first, published = forge.github(vars={"RETRAIN_PROMOTE": "if-better"})
+    assert first.code == 0, first.printed
+    assert published is not None
+    assert published.code == 0, published.printed
+    assert forge.shown("flowers/aliases.json") == {"challenger": 1, "champion": 1}
+    assert "pr create" not in forge.calls
+    return forge
+
+
+@pytest.fixture
+def forge(founded: Forge, tmp_path: Path) -> Forge:
+    """Return a copy of that repository for one test."""
+    for entry in ("origin.git", "bin"):
+        shutil.copytree(founded.folder / entry, tmp_path / entry)
+    return Forge(tmp_path)
+
+
+def test_a_challenger_that_passes_becomes_a_pull_request_and_serves_where_it_is_merged(forge: Forge) -> None:
+    forge.commit({"data/flowers.csv": MORE_ROWS})
+    first, published = forge.github(github={"token": "t0ken", "event": {"client_payload": {"model": "flowers"}}})
+    assert (first.code, first.outputs) == (0, {"verdict": "passed"})
+    assert first.summary.startswith("# flowers: passed, not promoted\n")
+    artefacts = forge.folder / "artefacts/retrained"
+    assert (artefacts / "versions/flowers/2/report.html").is_file()
+    assert not (artefacts / "models").exists()
+    assert published is not None
+    assert published.code == 0, published.printed
+    assert "gh pr create --base models --head challenger/flowers --title Promote flowers 2 --body-file" in forge.calls
+    assert first.summary.strip() in forge.calls
+    assert forge.shown("flowers/aliases.json") == {"challenger": 2, "champion": 1}
+
+    models = forge.folder / "models"
+    pull = ["deploy/pull-models", str(forge.origin), str(models)]
+    subprocess.run(pull, cwd=ROOT, check=True, timeout=60)
+    repository = FolderRepository(models)
+    assert (repository.versions("flowers"), repository.aliases("flowers")["champion"]) == ([1, 2], 1)
+    assert load_bytes(repository.read("flowers", 2), "2").lineage["parent"] == "flowers@1"
+    forge.merge("challenger/flowers")
+    subprocess.run(pull, cwd=ROOT, check=True, timeout=60)
+    assert repository.aliases("flowers") == {"challenger": 2, "champion": 2, "previous": 1}
+    repository.rollback("flowers")
+    subprocess.run(pull, cwd=ROOT, check=True, timeout=60)
+    assert repository.aliases("flowers")["champion"] == 1  # until the branch decides anew
+
+
+def test_a_refused_challenger_fails_the_job_by_its_own_code_and_is_kept(forge: Forge) -> None:
+    (forge.folder / "pull-request").write_text("7\n")
+    weak = (forge.clone("reader") / "recipes/flowers.toml").read_text().replace("epochs = 60", "epochs = 1")
+    forge.commit({"recipes/flowers.toml": weak})
+    first, published = forge.github(inputs={"promote": "always", "model": "flowers"})
+    assert (first.code, first.outputs) == (3, {"verdict": "refused"})
+    assert "::error title=Retraining::the gate refused a challenger" in first.printed
+    assert first.summary.startswith("# flowers: refused\n\n- accuracy on the")
+    assert published is not None
+    assert published.code == 0, published.printed
+    assert forge.shown("flowers/aliases.json") == {"challenger": 1, "champion": 1}
+    assert "flowers/2/retrain.md" in forge.git("ls-tree", "-r", "--name-only", "models")
+    assert "gh pr comment 7 --body-file" in forge.calls
+    assert "pr create" not in forge.calls
+
+
+def test_data_that_break_a_limit_end_the_job_before_training(forge: Forge) -> None:
+    before = forge.git("rev-parse", "models")
+    forge.commit({"data/flowers.csv": rows_of(1, shift=9.0)})
+    first, published = forge.github()
+    assert (first.code, first.outputs) == (2, {"verdict": "data"})
+    assert "::error title=Retraining::the data broke a limit" in first.printed
+    assert first.summary.startswith("# flowers: the data broke a limit\n\n- 'length': ")
+    assert published is not None
+    assert published.code == 0, published.printed
+    assert forge.git("rev-parse", "models") == before
+    assert not (forge.folder / "artefacts/retrained/versions").exists()
+
+
+def test_a_champion_that_changed_meanwhile_is_not_overwritten(forge: Forge) -> None:
+    forge.commit({"data/flowers.csv": MORE_ROWS})
+    runner = forge.clone("slow")
+    quick = {"PROMOTE": "always"}
+    for step in ("models", "fit"):
+        said, code = forge.bash(f"deploy/retrain {step}", runner, quick)
+        assert code == 0, said
+    folder = forge.clone("reviewer", "models")
+    forge.git("commit", "--quiet", "--allow-empty", "--message", "Decided otherwise", folder=folder)
+    forge.git("push", "--quiet", "origin", "HEAD:models", folder=folder)
+    said, code = forge.bash("deploy/retrain publish", runner, {"GH_TOKEN": "t0ken"})
+    assert code == 1
+    assert "run again: the champion may be another" in said
+    assert forge.shown("flowers/aliases.json") == {"challenger": 1, "champion": 1}
+
+
+@pytest.mark.parametrize("name", ["../flowers", "a b", "$(touch hit)", "::set-output", "no-such"])
+def test_a_dispatch_names_nothing_but_a_recipe(forge: Forge, name: str) -> None:
+    runner = forge.clone("runner")
+    (runner / "retrained/models").mkdir(parents=True)
+    said, code = forge.bash("deploy/retrain fit", runner, {"MODEL": name})
+    assert code == 1
+    assert said.startswith("retrain: ")
+    assert not (runner / "hit").exists()
+    assert not (runner / "retrained/verdict").exists()
+
+
+def test_gitlab_runs_the_same_steps(forge: Forge) -> None:
+    forge.commit({"data/flowers.csv": MORE_ROWS})
+    payload = forge.folder / "payload"
+    payload.write_text('{"event_type": "ganglion-drift", "client_payload": {"model": "flowers"}}')
+    first, folder = forge.gitlab("retrain", {"TRIGGER_PAYLOAD": str(payload)})
+    assert first.code == 0, first.printed
+    published, _ = forge.gitlab("publish", {"GANGLION_PUSH_TOKEN": "s3cret"}, after=folder)
+    assert published.code == 0, published.printed
+    assert forge.shown("flowers/aliases.json") == {"challenger": 2, "champion": 1}
+    assert forge.shown("flowers/aliases.json", "challenger/flowers")["champion"] == 2
+    assert "title=Promote flowers 2" in forge.calls
+    assert "# flowers: passed, not promoted" in forge.calls
+    assert "PRIVATE-TOKEN: s3cret" in forge.calls  # through the pipe
+    assert not [line for line in forge.calls.splitlines() if line.startswith("curl") and "s3cret" in line]
+    jobs = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text())
+    assert jobs["retrain"]["allow_failure"] == {"exit_codes": 3}  # so that what was refused is published, too
+
+
+def test_the_schedule_calls_the_workflow_with_the_rights_that_its_jobs_ask_for() -> None:
+    caller = yaml.safe_load((ROOT / ".github/workflows/retrain-schedule.yml").read_text())["jobs"]["retrain"]
+    called = yaml.safe_load((ROOT / caller["uses"]).read_text())
+    asked = {right: level for job in called["jobs"].values() for right, level in job["permissions"].items()}
+    assert caller["permissions"] == asked
+    assert set(caller["secrets"]) == set(called[True]["workflow_call"]["secrets"])  # YAML reads "on" as true
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflows_have_few_rights_pinned_actions_and_no_foreign_text_in_shell(path: Path) -> None:
+    workflow = yaml.safe_load(path.read_text())
+    assert workflow["permissions"] == {}
+    for job in workflow["jobs"].values():
+        assert "uses" in job or job["timeout-minutes"] <= 120
+        for step in job.get("steps", []):
+            assert "${{" not in step.get("run", "")
+            if "uses" in step:
+                assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"])
+            if "checkout" in step.get("uses", ""):
+                assert step["with"]["persist-credentials"] is False
