@@ -6,6 +6,7 @@ from predictor.errors import ArtifactError, Fault, Findings, InputError, Reposit
 from predictor.features import CategoricalFeature, DateFeature, Feature, Histogram, NumericFeature
 from predictor.outputs import ClassOutputs, NumberOutputs, Outputs
 from predictor.predictor import Golden, Predictor, prove
+from predictor.promotions import Promotion
 from predictor.reference import Reference
 from predictor.repository import FolderRepository, Repository
 from predictor.schema import Encoded, Schema
@@ -30,6 +31,7 @@ __all__ = [
     "NumericFeature",
     "Outputs",
     "Predictor",
+    "Promotion",
     "Reference",
     "Repository",
     "RepositoryError",

@@ -29,6 +29,7 @@ examples:
   python -m predictor verify                    load every version and infer its golden rows
   python -m predictor promote iris 3            version 3 answers from now on
   python -m predictor rollback iris             the champion of before answers again
+  python -m predictor history iris              who was champion when, and why
 
 Each command takes --models DIR; without it the repository is GANGLION_MODELS, or else the folder models.
 The exit code is 0 when all is well and 2 when something is wrong.
@@ -70,12 +71,17 @@ def _parser() -> argparse.ArgumentParser:
     promote = command("promote", _promote, "Make a version the champion, which answers.")
     promote.add_argument("name", metavar="MODEL")
     promote.add_argument("version", type=_version, metavar="VERSION", help="a number that list shows")
+    promote.add_argument("--note", default="", metavar="TEXT", help="why, for the record that history shows")
+    promote.add_argument("--no-watch", action="store_true", help="a service that watches new champions lets it be")
     alias = command("alias", _alias, "Let a name of your own choice mean a version.")
     alias.add_argument("name", metavar="MODEL")
     alias.add_argument("alias", metavar="ALIAS", help="such as challenger")
     alias.add_argument("version", type=_version, metavar="VERSION", help="a number that list shows")
     rollback = command("rollback", _rollback, "Make the previous champion the champion again.")
     rollback.add_argument("name", metavar="MODEL")
+    rollback.add_argument("--note", default="", metavar="TEXT", help="why, for the record that history shows")
+    history = command("history", _history, "Show which version became champion when, and why.")
+    history.add_argument("name", metavar="MODEL")
     return parser
 
 
@@ -128,7 +134,8 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _promote(arguments: argparse.Namespace) -> int:
-    FolderRepository(arguments.models).promote(arguments.name, arguments.version)
+    repository = FolderRepository(arguments.models)
+    repository.promote(arguments.name, arguments.version, note=arguments.note, is_watched=not arguments.no_watch)
     sys.stdout.write(f"{arguments.name}: version {arguments.version} is the champion\n")
     return DONE
 
@@ -140,8 +147,18 @@ def _alias(arguments: argparse.Namespace) -> int:
 
 
 def _rollback(arguments: argparse.Namespace) -> int:
-    version = FolderRepository(arguments.models).rollback(arguments.name)
+    version = FolderRepository(arguments.models).rollback(arguments.name, note=arguments.note)
     sys.stdout.write(f"{arguments.name}: version {version} is the champion again\n")
+    return DONE
+
+
+def _history(arguments: argparse.Namespace) -> int:
+    record = FolderRepository(arguments.models).promotions(arguments.name)
+    rows = [(one.at, str(one.version), str(one.before or "none"), one.note) for one in record]
+    if rows:
+        _write_table([("when", "champion", "before", "note"), *rows])
+    else:
+        sys.stdout.write(f"{arguments.name}: no promotion is on record\n")
     return DONE
 
 

@@ -1,7 +1,8 @@
 """Where models live: names, versions that never change, and aliases that say which version answers.
 
-The folder form, ``<root>/<name>/<version>/model.npz`` beside ``<root>/<name>/aliases.json``, changes in single atomic
-steps only (a rename), so that a reader never sees half of anything.
+The folder form, ``<root>/<name>/<version>/model.npz`` beside ``<root>/<name>/aliases.json`` and ``promotions.json``,
+the record of the champions, changes in single atomic steps only (a rename), so that a reader never sees half of
+anything.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ from typing import Protocol
 
 from predictor.artifact import read_bounded
 from predictor.errors import RepositoryError
+from predictor.promotions import PROMOTIONS, Promotion, appended, read_promotions, render_promotions
 from predictor.strict_json import read_json, write_json
 from predictor.wording import hint, shown
 
@@ -56,11 +58,20 @@ class Repository(Protocol):
     def set_alias(self, name: str, alias: str, version: int) -> None:
         """Let an alias name a version."""
 
-    def promote(self, name: str, version: int) -> None:
-        """Make a version the champion; the champion of before becomes "previous"."""
+    def promote(
+        self, name: str, version: int, *, note: str = "", is_watched: bool = True, instead_of: int | None = None
+    ) -> None:
+        """Make a version the champion; the champion of before becomes "previous".
 
-    def rollback(self, name: str) -> int:
+        `note` and `is_watched` are kept with the promotion; with `instead_of` it is refused where another version is
+        the champion.
+        """
+
+    def rollback(self, name: str, *, note: str = "") -> int:
         """Swap "champion" and "previous"; return the version that is the champion now."""
+
+    def promotion(self, name: str) -> Promotion | None:
+        """Return how the champion of now became it; None where that is not known."""
 
     def fingerprint(self) -> Hashable:
         """Return a token, cheap to compute, that changes with every change of names, versions or aliases."""
@@ -129,24 +140,41 @@ class FolderRepository:
         with self._changing(name) as aliases:
             aliases[alias] = version
 
-    def promote(self, name: str, version: int) -> None:
+    def promote(
+        self, name: str, version: int, *, note: str = "", is_watched: bool = True, instead_of: int | None = None
+    ) -> None:
         """Make a version the champion; the champion of before becomes "previous"."""
         self._check_version(name, version)
         with self._changing(name) as aliases:
             old = aliases.get("champion")
+            if instead_of not in (None, old):
+                raise RepositoryError(f"the champion of {name} is {old} by now, not {instead_of}")
             if old is not None and old != version:
                 aliases["previous"] = old
             aliases["champion"] = version
+            self._record(name, version, old, note, is_watched=is_watched)
 
-    def rollback(self, name: str) -> int:
+    def rollback(self, name: str, *, note: str = "") -> int:
         """Swap "champion" and "previous"; return the version that is the champion now."""
         self.versions(name)
         with self._changing(name) as aliases:
             if "previous" not in aliases or "champion" not in aliases:
                 raise RepositoryError(f"{name} has no previous champion to go back to")
             self._check_version(name, aliases["previous"])
-            aliases["champion"], aliases["previous"] = aliases["previous"], aliases["champion"]
-            return aliases["champion"]
+            old, version = aliases["champion"], aliases["previous"]
+            aliases["champion"], aliases["previous"] = version, old
+            self._record(name, version, old, note or "rolled back", is_watched=False)
+            return version
+
+    def promotion(self, name: str) -> Promotion | None:
+        """Return how the champion of now became it; None where its alias was changed otherwise."""
+        record = self.promotions(name)
+        return record[-1] if record and record[-1].version == self._aliases(name).get("champion") else None
+
+    def promotions(self, name: str) -> list[Promotion]:
+        """Return the changes of a model's champion that are on record, newest last."""
+        self.versions(name)
+        return read_promotions(self.root / name)
 
     def fingerprint(self) -> Hashable:
         """Return the times and inodes of each model's folder and aliases; a rename in a folder changes its time."""
@@ -207,9 +235,20 @@ class FolderRepository:
                     temporary = path.parent / f"{TEMPORARY}{ALIASES}"
                     write_file(temporary, write_json(aliases) + b"\n")
                     temporary.rename(path)
-                    os.fsync(folder)
+                os.fsync(folder)
             finally:
                 os.close(folder)
+
+    def _record(self, name: str, version: int, before: int | None, note: str, *, is_watched: bool) -> None:
+        """Put a change of the champion on record; the aliases must change after that, under the same lock."""
+        folder = self.root / name
+        try:
+            record = read_promotions(folder)
+        except RepositoryError:
+            record = []  # a damaged record keeps nobody from serving another version
+        temporary = folder / f"{TEMPORARY}{PROMOTIONS}"
+        write_file(temporary, render_promotions(appended(record, version, before, note, is_watched=is_watched)))
+        temporary.rename(folder / PROMOTIONS)
 
     def _claim(self, temporary: Path, name: str) -> int:
         """Rename the folder to the next free version; another publisher may take a number first."""

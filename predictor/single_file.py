@@ -51,13 +51,16 @@ class FileRepository:
         """Refuse."""
         self._refuse()
 
-    def promote(self, name: str, version: int) -> None:  # noqa: ARG002 - as every repository has it
+    def promote(self, name: str, version: int, **_: object) -> None:  # noqa: ARG002 - as every repository has it
         """Refuse."""
         self._refuse()
 
-    def rollback(self, name: str) -> int:  # noqa: ARG002 - as every repository has it
+    def rollback(self, name: str, **_: object) -> int:  # noqa: ARG002 - as every repository has it
         """Refuse."""
         self._refuse()
+
+    def promotion(self, name: str) -> None:
+        """Return nothing: the one version was always the champion."""
 
     def fingerprint(self) -> Hashable:
         """Return the time, inode and size of the file, None while there is none."""

