@@ -11,6 +11,8 @@ from benchmarks.serving.networks import Question
 __all__ = ["CONNECTIONS", "measure", "measure_half"]
 
 CONNECTIONS = {"one": 8, "many": 4, "large": 32}
+OPEN = 16
+"""Connections in open loop: a request that finds all of them busy waits, and its latency counts on."""
 IN_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
 
@@ -43,14 +45,18 @@ def _wrk(contestant: Contestant, question: Question, connections: int, seconds: 
 
 
 def measure_half(contestant: Contestant, question: Question, seconds: float, rate: float | None = None) -> None:
-    """Ask in open loop, at a rate or at half of what 8 connections of the same generator get; note p99 in ms."""
+    """Ask in open loop, at a rate or at half of what 8 connections of the same generator get; note p99 in ms.
+
+    RuntimeError when more than one request in a hundred fails: those that do are left out of the figure.
+    """
     if not contestant.keeps:
         return
     request = contestant.message(question)
     name = "same" if rate else "half"
     if rate is None:
         rate = capacity(contestant.port, request, connections=CONNECTIONS["one"], seconds=seconds) / 2
-    outcome = drive(contestant.port, request, rate=rate, seconds=seconds)
-    if set(outcome.latencies) != {200}:
-        raise RuntimeError(f"not every answer of {contestant.name} was right: {sorted(outcome.latencies)}")
+    outcome = drive(contestant.port, request, rate=rate, seconds=seconds, connections=OPEN, most=OPEN)
+    counts = {status: len(found) for status, found in outcome.latencies.items()}
+    if counts.get(200, 0) < 0.99 * sum(counts.values()):
+        raise RuntimeError(f"too few answers of {contestant.name} were right, by status: {counts}")
     contestant.note(**{f"{name}_p99": outcome.percentile(99, 200) * 1e3, f"{name}_rate": rate})
