@@ -28,6 +28,7 @@ FEWEST_ROWS = 50
 MOST_LABELS = 64  # rarer categories or classes are counted as one
 SHIFTED, DRIFTED = 0.1, 0.25
 SMALLEST_SHARE = 1e-4  # an empty bin would make the index infinite
+DRAWS = 2000
 USUAL_Z = 1.645  # nineteen times in twenty
 BESIDE_NUMBERS = 3  # missing, below, above
 BESIDE_LABELS = 2  # missing, unknown
@@ -76,18 +77,10 @@ class _Part:
     def shift(self, counts: Counts) -> Shift:
         """Compare counts, (cells of the predictor,), with training."""
         own = counts[self.start : self.start + self.size].astype(np.float64)
-        total = own.sum()
-        missing, seen, outside = own[0], own[BESIDE_LABELS : BESIDE_LABELS + len(self.expected)].copy(), own[1]
-        if self.is_number:  # what is out of range belongs to the bin that is nearest
-            outside += own[-1]
-            seen[0] += own[1]
-            seen[-1] += own[-1]
-        live = np.concatenate([[missing] if self.missing is not None else [], [] if self.is_number else [own[1]], seen])
-        known = np.concatenate(
-            [[self.missing] if self.missing is not None else [], [] if self.is_number else [self.others], self.expected]
-        )
+        missing, outside = own[0], own[1] + (own[-1] if self.is_number else 0.0)
+        seen, live, known = self._bins(own)
         psi, chance = _index(live, known)
-        whole = max(total, 1.0)
+        whole = max(own.sum(), 1.0)
         return Shift(
             self.name,
             _state(psi, chance),
@@ -100,6 +93,29 @@ class _Part:
             seen=tuple((seen / max(seen.sum(), 1.0)).tolist()),
             expected=tuple((self.expected / max(self.expected.sum(), 1.0)).tolist()),
         )
+
+    def by_chance(self, counts: Counts, share: float, rng: np.random.Generator) -> float | None:
+        """Return what the index stays under in a share of samples of this size, though both are of one population."""
+        _, live, known = self._bins(counts[self.start : self.start + self.size].astype(np.float64))
+        if _index(live, known)[0] is None:
+            return None
+        rows, training = int(live.sum()), int(known.sum())
+        both = (live + known) / (rows + training)
+        return float(
+            np.quantile(_psi(rng.multinomial(rows, both, DRAWS), rng.multinomial(training, both, DRAWS)), share)
+        )
+
+    def _bins(self, own: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+        """Return the counts of the bins, and what the index compares, live and of training: also what is beside."""
+        seen = own[BESIDE_LABELS : BESIDE_LABELS + len(self.expected)].copy()
+        if self.is_number:  # what is out of range belongs to the bin that is nearest
+            seen[0] += own[1]
+            seen[-1] += own[-1]
+        live = np.concatenate([own[:1] if self.missing is not None else [], [] if self.is_number else own[1:2], seen])
+        known = np.concatenate(
+            [[self.missing] if self.missing is not None else [], [] if self.is_number else [self.others], self.expected]
+        )
+        return seen, live, known
 
 
 class Bins:
@@ -163,6 +179,14 @@ class Bins:
     def predictions(self, counts: Counts) -> list[Shift]:
         """Say the same of each output; none where the model file does not tell what training predicted."""
         return [part.shift(counts) for part in self._predictions]
+
+    def by_chance(self, counts: Counts, *, share: float, rng: np.random.Generator) -> list[float | None]:
+        """Return for each feature what its index stays under in a `share` of samples that have not shifted.
+
+        Drawn, so that it holds for few rows and for bins that were nearly empty in training, where the formula beside
+        a shift's index does not; too slow for every request.
+        """
+        return [part.by_chance(counts, share, rng) for part in self._features]
 
     def rows(self, counts: Counts) -> int:
         """Return how many rows were counted."""
@@ -254,10 +278,14 @@ def _index(live: NDArray[np.float64], known: NDArray[np.float64]) -> tuple[float
     rows, training = live.sum(), known.sum()
     if rows < FEWEST_ROWS or not training or len(known) < 2:  # noqa: PLR2004 - one bin cannot shift
         return None, None
-    a = np.maximum(live / rows, SMALLEST_SHARE)
-    e = np.maximum(known / training, SMALLEST_SHARE)
-    psi = float(np.sum((a - e) * np.log(a / e)))
-    return psi, _chi_squared(len(known) - 1) * (1 / rows + 1 / training)
+    return float(_psi(live, known)), _chi_squared(len(known) - 1) * (1 / rows + 1 / training)
+
+
+def _psi(live: NDArray[Any], known: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the index of counts, (..., bins), over their last axis."""
+    a = np.maximum(live / live.sum(axis=-1, keepdims=True), SMALLEST_SHARE)
+    e = np.maximum(known / known.sum(axis=-1, keepdims=True), SMALLEST_SHARE)
+    return np.asarray(np.sum((a - e) * np.log(a / e), axis=-1))
 
 
 def _chi_squared(degrees: int) -> float:

@@ -24,12 +24,23 @@ from training.recipe import Recipe
 from training.report import weak_lines
 from training.signals import held_back, sigterm_interrupts
 from training.sources import SourceOptions, chunked_source, read_source
+from training.sources.chunked import ChunkedTable
 from training.sources.datasets import DATASETS
 from training.streaming import needed, prepare_chunked
 from training.table import Table
 from training.wording import count, metrics_table
 
-__all__ = ["Order", "Published", "check_place", "ordered_name", "ordered_recipe", "prepared_table", "read_table", "run"]
+__all__ = [
+    "Order",
+    "Published",
+    "check_place",
+    "ordered_name",
+    "ordered_recipe",
+    "oversized",
+    "prepared_table",
+    "read_table",
+    "run",
+]
 
 FINISHING = "Interrupted: finishing this epoch, to keep it; once more ends at once."
 MODEL = "model.npz"
@@ -92,11 +103,18 @@ def check_place(models: Path) -> None:
 
 def prepared_table(order: Order, recipe: Recipe, stack: ExitStack, err: TextIO | None = None) -> tuple[Table, Prepared]:
     """Read the table as a whole, or in blocks where it would not fit; what those need is removed with the stack."""
-    chunked = None if order.source in recipe_names() else chunked_source(order.source, _options(order, recipe))
-    if chunked is not None and needed(chunked.size(), recipe) > Budget.of(recipe.data.memory).total:
+    chunked = oversized(order, recipe)
+    if chunked is not None:
         return prepare_chunked(chunked, recipe, order.models, stack, reading(err))
     table = read_table(order, recipe)
     return table, prepare(table, recipe)
+
+
+def oversized(order: Order, recipe: Recipe) -> ChunkedTable | None:
+    """Return the table that the order means where it would not fit into the memory that the recipe allows, unread."""
+    chunked = None if order.source in recipe_names() else chunked_source(order.source, _options(order, recipe))
+    is_large = chunked is not None and needed(chunked.size(), recipe) > Budget.of(recipe.data.memory).total
+    return chunked if is_large else None
 
 
 def _fit_and_publish(

@@ -264,7 +264,9 @@ class Checks(Strict):
 
     Shares of rows: `fewer_rows` that may be gone, `duplicates`, `missing` cells of a column beyond those of before,
     cells `outside` the training range or of unknown categories, dates in the `future`, and `label_share`, by which the
-    share of a class may differ. `rows` is the fewest there may be, `psi` the largest stability index of a column.
+    share of a class may differ. A number that is predicted may have moved by `target_shift` of the deviation of
+    before, and its deviation have grown or shrunk by the factor `target_spread`. `rows` is the fewest there may be,
+    `psi` the largest stability index of a column.
     """
 
     rows: Count = 50
@@ -274,6 +276,8 @@ class Checks(Strict):
     outside: Fraction = 0.1
     label_share: Fraction = 0.2
     new_classes: bool = False
+    target_shift: Annotated[float, Field(gt=0)] = 0.5
+    target_spread: Annotated[float, Field(gt=1)] = 2.0
     psi: Annotated[float, Field(gt=0)] = 0.25
     future: Fraction = 0.0
 
@@ -282,13 +286,15 @@ class Promotion(Strict):
     """What a challenger must hold, beside the demands of the gate, before it may take the champion's place.
 
     The lower bound of its gain by `metric` (accuracy, or the mean absolute error) may be no lower than -`tolerance`: of
-    1, or of the champion's own error. So on the `recent` share of the table, its last rows, and on the others. In no
-    part of the rows may the error grow by more than `slice_loss`, nor the calibration error by `calibration_loss`.
+    1, or of the champion's own error. So on the `recent` share of the table, its last rows or those with the latest
+    dates in the column `recent_by`, and on the others. In no part of the rows may the error grow by more than
+    `slice_loss`, nor the calibration error by `calibration_loss`.
     """
 
     metric: str | None = None
     tolerance: Fraction = 0.02
     recent: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    recent_by: str | None = None
     recent_tolerance: Fraction = 0.1
     legacy_tolerance: Fraction = 0.1
     slice_loss: Annotated[float, Field(ge=0)] = 0.1

@@ -241,7 +241,11 @@ def found_forge(folder: Path) -> Forge:
     forge.git("init", "--quiet", "--bare", "--initial-branch=main", str(forge.origin), folder=folder)
     team = folder / "team"
     forge.git("clone", "--quiet", str(forge.origin), str(team), folder=folder)
-    for entry in (".github", "deploy", "network", "predictor", "training", "locks"):
+    for entry in (
+        ".github",
+        "locks",
+        *(path.parent.name for path in ROOT.glob("[a-z]*/__init__.py") if path.parent.name != "tests"),
+    ):
         shutil.copytree(ROOT / entry, team / entry, ignore=shutil.ignore_patterns("__pycache__"))
     for entry in (".gitlab-ci.yml", ".gitignore"):
         shutil.copy(ROOT / entry, team / entry)

@@ -3,13 +3,15 @@
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from deploy.pull_models import main as pull_models
 from predictor import FolderRepository, load_bytes
-from tests.deploy.forge import ROOT, Forge, found_forge
+from tests.deploy.forge import ROOT, Forge, Ran, found_forge
 from tests.training.retrain.conftest import rows_of
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -32,37 +34,75 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Forge:
 @pytest.fixture
 def forge(founded: Forge, tmp_path: Path) -> Forge:
     """Return a copy of that repository for one test."""
-    for entry in ("origin.git", "bin"):
-        shutil.copytree(founded.folder / entry, tmp_path / entry)
-    return Forge(tmp_path)
+    return copied(founded, tmp_path)
 
 
-def test_a_challenger_that_passes_becomes_a_pull_request_and_serves_where_it_is_merged(forge: Forge) -> None:
+@pytest.fixture(scope="module")
+def challenged(founded: Forge, tmp_path_factory: pytest.TempPathFactory) -> tuple[Forge, Ran, Ran]:
+    """Return such a repository after a drift alert has made a challenger, and what its two jobs said."""
+    forge = copied(founded, tmp_path_factory.mktemp("challenged"))
     forge.commit({"data/flowers.csv": MORE_ROWS})
     first, published = forge.github(github={"token": "t0ken", "event": {"client_payload": {"model": "flowers"}}})
-    assert (first.code, first.outputs) == (0, {"verdict": "passed"})
+    assert published is not None
+    return forge, first, published
+
+
+def copied(forge: Forge, folder: Path) -> Forge:
+    for entry in ("origin.git", "bin"):
+        shutil.copytree(forge.folder / entry, folder / entry)
+    return Forge(folder)
+
+
+def test_a_challenger_that_passes_becomes_a_pull_request(challenged: tuple[Forge, Ran, Ran]) -> None:
+    forge, first, published = challenged
+    assert (first.code, first.outputs) == (0, {"verdict": "passed"}), first.printed
     assert first.summary.startswith("# flowers: passed, not promoted\n")
     artefacts = forge.folder / "artefacts/retrained"
     assert (artefacts / "versions/flowers/2/report.html").is_file()
     assert not (artefacts / "models").exists()
-    assert published is not None
     assert published.code == 0, published.printed
     assert "gh pr create --base models --head challenger/flowers --title Promote flowers 2 --body-file" in forge.calls
     assert first.summary.strip() in forge.calls
     assert forge.shown("flowers/aliases.json") == {"challenger": 2, "champion": 1}
+    assert forge.shown("flowers/aliases.json", "challenger/flowers")["champion"] == 2
 
+
+def test_the_machine_that_serves_follows_the_branch_but_not_back_to_what_it_rolled_back(
+    challenged: tuple[Forge, Ran, Ran], tmp_path: Path
+) -> None:
+    forge = copied(challenged[0], tmp_path)
     models = forge.folder / "models"
-    pull = ["deploy/pull-models", str(forge.origin), str(models)]
-    subprocess.run(pull, cwd=ROOT, check=True, timeout=60)
     repository = FolderRepository(models)
-    assert (repository.versions("flowers"), repository.aliases("flowers")["champion"]) == ([1, 2], 1)
+
+    def pulled() -> dict[str, int]:
+        done = subprocess.run(
+            [sys.executable, "-m", "deploy.pull_models", str(forge.origin), str(models)],
+            cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return repository.aliases("flowers")
+
+    assert pulled() == {"challenger": 2, "champion": 1}
     assert load_bytes(repository.read("flowers", 2), "2").lineage["parent"] == "flowers@1"
     forge.merge("challenger/flowers")
-    subprocess.run(pull, cwd=ROOT, check=True, timeout=60)
-    assert repository.aliases("flowers") == {"challenger": 2, "champion": 2, "previous": 1}
-    repository.rollback("flowers")
-    subprocess.run(pull, cwd=ROOT, check=True, timeout=60)
-    assert repository.aliases("flowers")["champion"] == 1  # until the branch decides anew
+    assert pulled() == {"challenger": 2, "champion": 2, "previous": 1}
+    repository.rollback("flowers", note="bad live")
+    assert pulled()["champion"] == 1
+    clone = forge.clone("operator", "models")
+    FolderRepository(clone).set_alias("flowers", "challenger", 1)
+    forge.git("commit", "--all", "--quiet", "--message", "Another challenger", folder=clone)
+    forge.git("push", "--quiet", "origin", "HEAD:models", folder=clone)
+    assert pulled() == {"challenger": 1, "champion": 1, "previous": 2}
+    FolderRepository(clone).promote("flowers", 2)
+    forge.git("commit", "--all", "--quiet", "--message", "Once more", folder=clone)
+    forge.git("push", "--quiet", "origin", "HEAD:models", folder=clone)
+    assert pulled()["champion"] == 2
+
+
+def test_a_branch_that_cannot_be_pulled_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pull_models([str(tmp_path / "no-such.git"), str(tmp_path / "models")]) == 2
+    assert "error: git fetch: " in capsys.readouterr().err
+    assert pull_models(["--upload-pack=touch hit", str(tmp_path / "models")]) == 64
 
 
 def test_a_refused_challenger_fails_the_job_by_its_own_code_and_is_kept(forge: Forge) -> None:

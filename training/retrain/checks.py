@@ -21,6 +21,8 @@ from training.table import Column, Table
 
 __all__ = ["Finding", "broken", "check_data", "findings_lines"]
 
+BY_CHANCE = 0.01  # of the tables that have not shifted, how many may look as if some column had
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -47,7 +49,8 @@ def check_data(
     if lost:
         return [*found, *lost]
     found.append(_held_out(champion, method))
-    return [*found, *_labels(table, prepared, limits, champion), *_columns(table, prepared, limits, champion)]
+    target = [*_labels(table, prepared, limits, champion), *_numbers(prepared, limits, champion)]
+    return [*found, *target, *_columns(table, prepared, limits, champion)]
 
 
 def broken(findings: Sequence[Finding]) -> list[str]:
@@ -113,16 +116,31 @@ def _lost_columns(table: Table, champion: Version) -> list[Finding]:
 
 
 def _labels(table: Table, prepared: Prepared, limits: Checks, champion: Version) -> Iterator[Finding]:
-    """Compare the shares of the classes with what the champion predicted of its own training rows."""
-    outputs, reference = champion.predictor.outputs, champion.predictor.reference
-    if not isinstance(outputs, ClassOutputs) or reference is None or outputs.target not in table.names:
+    """Compare the shares of the classes with those among the champion's own rows."""
+    outputs = champion.predictor.outputs
+    if not isinstance(outputs, ClassOutputs) or outputs.target not in table.names:
         return
     truth = table.columns[table.names.index(outputs.target)]
     labels = [label_of(cell) for cell in truth.values[~truth.is_missing].tolist()]
-    before = {str(label): n / reference.rows for label, n in zip(outputs.labels, reference.labels, strict=True)}
+    before = _shares(champion, outputs)
+    if not before:
+        return
     for label in sorted({*before, *labels}):
         share = labels.count(label) / len(labels)
         yield _label(prepared.problem.target.name, label, before.get(label), share, limits)
+
+
+def _shares(champion: Version, outputs: ClassOutputs) -> dict[str, float]:
+    """Return the share of each class: by the champion's report, or by what it predicted of its training rows."""
+    labels, reference = list(map(str, outputs.labels)), champion.predictor.reference
+    told = champion.report.get("target")
+    is_same = isinstance(told, dict) and list(map(str, told.get("labels", ()))) == labels
+    counts = told.get("counts") if isinstance(told, dict) and is_same else None
+    is_told = isinstance(counts, list) and len(counts) == len(labels) and all(type(n) is int and n >= 0 for n in counts)
+    if not is_told:
+        counts = None if reference is None else list(reference.labels)
+    whole = sum(counts or ())
+    return {label: n / whole for label, n in zip(labels, counts, strict=True)} if counts and whole else {}
 
 
 def _label(target: str, label: str, before: float | None, share: float, limits: Checks) -> Finding:
@@ -137,21 +155,49 @@ def _label(target: str, label: str, before: float | None, share: float, limits: 
     return Finding(f"{target} is {label}", "-" if before is None else f"{before:.1%}", f"{share:.1%}", reason)
 
 
+def _numbers(prepared: Prepared, limits: Checks, champion: Version) -> Iterator[Finding]:
+    """Compare a target of numbers with what the champion was scaled by: the mean and deviation of its training rows."""
+    outputs, encoding = champion.predictor.outputs, champion.predictor.recipe.get("encoding")
+    is_told = isinstance(encoding, dict) and encoding.get("target") == "standardise"
+    if isinstance(outputs, ClassOutputs) or not is_told:
+        return
+    target, (mean, deviation) = prepared.problem.target, (outputs.offset[0], outputs.scale[0])
+    now, spread = float(target.values.mean()), float(target.values.std())
+    moved = abs(now - mean) / deviation
+    reason = ""
+    if moved > limits.target_shift:
+        reason = (
+            f"{shown(target.name)}: the mean went from {mean:.4g} to {now:.4g}, {moved:.3g} deviations; allowed"
+            f" {limits.target_shift:g}"
+        )
+    yield Finding(f"{target.name}: mean", f"{mean:.4g}", f"{now:.4g}", reason)
+    reason = ""
+    if not 1 / limits.target_spread <= spread / deviation <= limits.target_spread:
+        reason = (
+            f"{shown(target.name)}: the deviation went from {deviation:.4g} to {spread:.4g}, allowed is a factor of"
+            f" {limits.target_spread:g}"
+        )
+    yield Finding(f"{target.name}: deviation", f"{deviation:.4g}", f"{spread:.4g}", reason)
+
+
 def _columns(table: Table, prepared: Prepared, limits: Checks, champion: Version) -> Iterator[Finding]:
-    for shift in _shifts(table, champion):
-        yield from _column(shift, limits)
+    for shift, by_chance in _shifts(table, champion):
+        yield from _column(shift, max(limits.psi, by_chance), limits)
     known = {*champion.predictor.schema.names, prepared.problem.target.name}
     for name in prepared.schema.names:
         if name not in known:
             yield Finding(name, "absent", "a column")
 
 
-def _shifts(table: Table, champion: Version) -> list[Shift]:
+def _shifts(table: Table, champion: Version) -> list[tuple[Shift, float]]:
+    """Return the shift of each feature, with the index that only one of many such tables reaches in any of them."""
     predictor = champion.predictor
     columns = [fitting_column(champion, table, feature) for feature in predictor.schema.features]
     bins = Bins(predictor)
     X = encode(predictor.schema, columns, np.arange(table.rows))
-    return bins.features(bins.count([_cells(column) for column in columns], predictor.network.infer(X)))
+    counts = bins.count([_cells(column) for column in columns], predictor.network.infer(X))
+    chances = bins.by_chance(counts, share=1 - BY_CHANCE / len(columns), rng=np.random.default_rng(0))
+    return [(shift, chance or 0.0) for shift, chance in zip(bins.features(counts), chances, strict=True)]
 
 
 def _cells(column: Column) -> list[float | str | None]:
@@ -160,7 +206,7 @@ def _cells(column: Column) -> list[float | str | None]:
     return list(values.tolist())
 
 
-def _column(shift: Shift, limits: Checks) -> Iterator[Finding]:
+def _column(shift: Shift, most: float, limits: Checks) -> Iterator[Finding]:
     name, expected = shown(shift.name), shift.missing_expected
     if expected is not None:
         more = shift.missing - expected > limits.missing
@@ -173,7 +219,6 @@ def _column(shift: Shift, limits: Checks) -> Iterator[Finding]:
             f" {limits.outside:.1%}"
         )
     yield Finding(f"{shift.name}: outside", "0.0%", f"{shift.outside:.1%}", reason)
-    if shift.psi is not None and shift.psi_by_chance is not None:
-        most = max(limits.psi, shift.psi_by_chance)
+    if shift.psi is not None:
         reason = f"{name}: the stability index is {shift.psi:.3f}, allowed {most:.3f}" if shift.psi > most else ""
         yield Finding(f"{shift.name}: stability index", "0", f"{shift.psi:.3f}", reason)

@@ -7,7 +7,7 @@ from predictor import FolderRepository, RepositoryError
 from training.compare.versions import Version, open_version
 from training.cookbook import recipe_names
 from training.errors import DataError, RecipeError
-from training.job import Order, ordered_name, ordered_recipe, read_table
+from training.job import Order, ordered_name, ordered_recipe, oversized, read_table
 from training.prepared import Prepared, prepare
 from training.recipe import Recipe
 from training.retrain.checks import Finding, broken, check_data
@@ -46,7 +46,13 @@ def setting_of(order: Order, *, now: datetime) -> Setting:
     if recipe.split.method != "given":
         recipe = recipe.model_copy(update={"split": recipe.split.model_copy(update={"method": "hash"})})
     name = model_name(order)
-    table = read_table(_with_source(order, recipe), recipe)
+    named = _with_source(order, recipe)
+    if oversized(named, recipe) is not None:
+        raise DataError(
+            f"{named.source}: retraining holds the whole table in memory, and this one takes more than data.memory"
+            " allows, which is half of the machine's by default: allow more, or name fewer rows"
+        )
+    table = read_table(named, recipe)
     prepared = prepare(table, recipe)
     champion = _champion(order, name)
     findings = tuple(check_data(table, prepared, recipe.checks, champion, method=recipe.split.method, now=now))

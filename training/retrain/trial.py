@@ -14,10 +14,14 @@ from training.compare.scored import answers_on, known_rows, shared_columns
 from training.compare.versions import Version
 from training.errors import DataError, RecipeError
 from training.evaluation import calibration_error
+from training.kinds import as_asked
+from training.recipe import Promotion
+from training.report.moments import moments
 from training.report.slices import find_changes
 from training.retrain.gate import Collapse, Duel, Evidence
 from training.retrain.setting import Setting
 from training.scoring import HIGHER_IS_BETTER, Answers, answers_of, measures, paired_intervals
+from training.table import Table
 
 __all__ = ["measure"]
 
@@ -79,10 +83,25 @@ def _champion(setting: Setting) -> Version:
 def _duels(
     setting: Setting, metric: str, champion: Answers, challenger: Answers, rows: NDArray[np.int64]
 ) -> Iterator[Duel]:
-    is_recent = rows >= round(setting.table.rows * (1 - setting.recipe.promotion.recent))
+    is_recent = _are_recent(setting.table, setting.recipe.promotion)[rows]
     for name, mask in (("all", np.ones(len(rows), dtype=np.bool_)), ("recent", is_recent), ("legacy", ~is_recent)):
         if mask.sum() >= FEWEST_ROWS:
             yield _duel(name, metric, _some(champion, mask), _some(challenger, mask))
+
+
+def _are_recent(table: Table, lines: Promotion) -> NDArray[np.bool_]:
+    """Return which rows of the table are the recent ones, (rows,): the last, or those of the latest dates."""
+    if lines.recent_by is None:
+        return np.arange(table.rows) >= round(table.rows * (1 - lines.recent))
+    if lines.recent_by not in table.names:
+        near = hint(lines.recent_by, table.names)
+        raise RecipeError(f"promotion.recent_by: there is no column {shown(lines.recent_by)}{near}")
+    column = table.columns[table.names.index(lines.recent_by)]
+    seconds = moments(column if column.meaning else as_asked(column, "date", table.place))
+    if seconds is None or np.isnan(seconds).all():
+        raise RecipeError(f"promotion.recent_by: the column {shown(lines.recent_by)} has no dates")
+    with np.errstate(invalid="ignore"):
+        return np.asarray(seconds >= np.nanquantile(seconds, 1 - lines.recent))
 
 
 def _duel(holdout: str, metric: str, champion: Answers, challenger: Answers) -> Duel:

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from tests.training.helpers import Command
+from predictor import FolderRepository
+from tests.training.helpers import Command, Writer
 from tests.training.retrain.conftest import Flowers, rows_of
 
 
@@ -34,7 +37,7 @@ def test_every_broken_limit_is_named(command: Command, recipe: Path, flowers_of:
         assert said in ran.err
     assert "'width'" not in ran.err
     assert line(ran.out, "rows") == ["400", "190", "BROKEN"]
-    assert sorted(path.name for path in (models / "flowers").iterdir()) == ["1", "aliases.json"]
+    assert FolderRepository(models).versions("flowers") == [1]
 
 
 @pytest.mark.usefixtures("champion")
@@ -108,3 +111,63 @@ def test_a_recipe_without_data_asks_for_some(command: Command, recipe: Path) -> 
     ran = command("check", recipe)
     assert ran.code == 2
     assert "brings no data of its own: name some with --data" in ran.err
+
+
+def test_few_rows_are_no_shift_by_themselves(command: Command, recipe: Path, tmp_path: Path) -> None:
+    """Among thirty columns of sixty rows each, some stability index is always above the limit."""
+    rng = np.random.default_rng(0)
+
+    def table(rows: int, shift: float = 0.0) -> Path:
+        path = tmp_path / f"few-{rows}-{shift}.csv"
+        X = np.round(rng.normal(size=(rows, 30)) + shift * (np.arange(30) == 3), 3)
+        lines = [",".join(map(str, row)) + f",{'ab'[int(row[0] > 0)]}" for row in X.tolist()]
+        path.write_text("\n".join([",".join([*(f"x{i}" for i in range(30)), "kind"]), *lines]) + "\n")
+        return path
+
+    quick = ("--set=fit.epochs=2", "--name=few")
+    assert command("fit", table(300), "--recipe", recipe, *quick).code == 0
+    check = ("--set=checks.fewer_rows=0.9", "--set=checks.outside=0.9", "--name=few")
+    for _ in range(3):
+        ran = command("check", recipe, "--data", table(60), *check)
+        assert ran.code == 0, ran.err
+    ran = command("check", recipe, "--data", table(60, 2.0), *check)
+    assert (ran.code, ran.err.count("  - ")) == (2, 1)
+    assert "  - 'x3': the stability index is" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("now", "reason"),
+    [
+        ((10, 2), ""),
+        ((100, 2), "'price': the mean went from 9."),
+        ((10, 6), "'price': the deviation went from 1."),
+    ],
+)
+def test_a_number_to_predict_that_is_another(
+    command: Command, recipe: Path, write: Writer, now: tuple[int, int], reason: str
+) -> None:
+    rng = np.random.default_rng(0)
+    prices = rng.normal(0, 1, 300)
+    asked = ("--name=beds", "--set=data.target=price", "--set=fit.epochs=2")
+
+    def table(name: str, values: NDArray[np.float64]) -> Path:
+        return write(name, "\n".join(["x,price", *(f"{rng.normal():.3f},{value:.2f}" for value in values)]))
+
+    assert command("fit", table("old.csv", 10 + 2 * prices), "--recipe", recipe, *asked).code == 0
+    ran = command("check", recipe, "--data", table("new.csv", now[0] + now[1] * prices), *asked)
+    assert ran.code == (2 if reason else 0)
+    assert reason in ran.err
+
+
+def test_a_table_that_memory_does_not_hold_is_refused_before_it_is_read(
+    command: Command, recipe: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "large.csv"
+    rows = rows_of(2, 5000).partition("\n")[2]
+    with table.open("w") as file:
+        file.write("length,width,colour,kind\n")
+        for _ in range(300):
+            file.write(rows)
+    ran = command("check", recipe, "--data", table, "--set=data.memory=512MB")
+    assert ran.code == 2
+    assert "retraining holds the whole table in memory, and this one takes more than data.memory allows" in ran.err

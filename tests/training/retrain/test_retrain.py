@@ -138,3 +138,39 @@ def test_what_else_stops_a_retraining_is_told_in_the_summary(command: Command, r
     page = tmp_path / "summary.md"
     assert command("retrain", recipe, "--data", "no-such.csv", "--name", "a_b", "--summary", page).code == 2
     assert page.read_text().startswith("# a\\_b: stopped\n\n'no-such.csv' is no file")
+
+
+@pytest.mark.usefixtures("champion")
+def test_the_recent_rows_are_those_of_the_latest_dates(
+    command: Command, recipe: Path, flowers_of: Flowers, models: Path
+) -> None:
+    table = flowers_of(1, rows=600)
+    head, *rows = table.read_text().splitlines()
+    dates = [f"2024-{1 + i % 12:02d}-01" if i % 50 else "" for i in range(len(rows))]
+    lines = [f"{day},{row}" for day, row in zip(dates, rows, strict=True)]
+    table.write_text("\n".join([f"seen,{head}", *lines]) + "\n")
+    by_date = ("--set=promotion.recent_by=seen", "--set=promotion.recent=0.5", "--set=data.drop=seen")
+    assert command("retrain", recipe, "--data", table, *WIDE, *by_date).code == 0
+    duels = json.loads((models / "flowers" / "2" / "retrain.json").read_text())["evidence"]["duels"]
+    order = Order(str(table), models, recipe=str(recipe), overrides=("data.drop=seen",))
+    test = setting_of(order, now=datetime.now(UTC)).prepared.test
+    assert test is not None
+    recent = sum(dates[row] >= "2024-07-01" for row in test.rows.tolist())
+    assert {duel["holdout"]: duel["rows"] for duel in duels} == {
+        "all": len(test.rows),
+        "recent": recent,
+        "legacy": len(test.rows) - recent,
+    }
+
+
+@pytest.mark.usefixtures("champion")
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [("seeen", "promotion.recent_by: there is no column 'seeen'"), ("colour", "column 'colour': expected a date")],
+)
+def test_a_column_that_cannot_tell_what_is_recent(
+    command: Command, recipe: Path, flowers_of: Flowers, column: str, reason: str
+) -> None:
+    ran = command("retrain", recipe, "--data", flowers_of(1), f"--set=promotion.recent_by={column}")
+    assert ran.code == 2
+    assert reason in ran.err
