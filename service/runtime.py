@@ -48,6 +48,12 @@ class Runtime:
         self.ids: Iterator[str] = generated_ids()
         self._watcher = Watcher(self.registry, self.observer, settings.reload_interval_s, keys=self.keys)
         self._started_in: int | None = None
+        self.is_ending = False  # this process has been told to end
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every alias that should serve is proven, and this process goes on serving."""
+        return self.registry.catalog.is_ready and not self.is_ending
 
     def start(self) -> None:
         """Begin in this process, after any fork: ids of its own, and the watcher; once is enough."""

@@ -14,6 +14,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
 from service.catalog import Catalog
+from service.closing import begin_no_more
 from service.front import Front
 from service.logs import LogWriter, capture_logging
 from service.metrics import SharedObserver, create_observer
@@ -61,6 +62,12 @@ class BindError(ValueError):
 
 class Master(Arbiter):  # type: ignore[misc]
     """gunicorn's master, without the signal that would start a second one from a command line it cannot repeat."""
+
+    def stop(self, graceful: bool = True) -> None:  # noqa: FBT001, FBT002 - gunicorn's signature
+        """Let no connection begin that nobody would take, then let the workers end."""
+        for listener in self.LISTENERS:
+            begin_no_more(listener.sock)
+        super().stop(graceful)
 
     def handle_usr2(self) -> None:
         """Ignore the signal."""

@@ -26,6 +26,8 @@ MOST_AFTER_ALL = 64
 SWITCH_S = 0.0005  # how long a thread at bulk work may keep the event loop waiting
 MARGIN_S = 1.0  # before the master's own patience ends
 QUICK_S = 1.0
+POLL_S = 0.02
+SETTLE_S = 0.25  # longer than the handshakes take that have begun when nothing new may begin any more
 
 
 class EventLoopWorker(Worker):  # type: ignore[misc]
@@ -87,14 +89,18 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         self.app.observer.end()
 
     def _watch_signals(self) -> None:
-        self.loop.add_signal_handler(signal.SIGTERM, self.stopping.set)
+        self.loop.add_signal_handler(signal.SIGTERM, self._stop)
         self.loop.add_signal_handler(signal.SIGQUIT, self._stop_soon)
         # Ctrl-C reaches every process of the terminal; the master, which gets it too, tells the workers what to do.
         self.loop.add_signal_handler(signal.SIGINT, lambda: None)
 
+    def _stop(self) -> None:
+        self.app.runtime.is_ending = True
+        self.stopping.set()
+
     def _stop_soon(self) -> None:
         self.patience_s = QUICK_S
-        self.stopping.set()
+        self._stop()
 
     async def _tick(self) -> None:
         count = 0
@@ -108,7 +114,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
                 self.notify()
                 if os.getppid() != self.ppid:
                     observer.reported("warning", "the master is gone: the worker ends")
-                    self.stopping.set()
+                    self._stop()
             count += 1
             await asyncio.sleep(TICK_S)
 
@@ -193,24 +199,33 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
             self._left()
 
     async def _drain(self) -> None:
-        """Take what the kernel has accepted already, close the listeners, let every request end."""
+        """Take what begins while the listeners end, close them, let every request end."""
         self._pause_accepting()
-        for listener in self.sockets:
-            while self._accept(listener):
-                pass
-            listener.close()
-        await asyncio.sleep(0)
-        self.ground.drain()
         end = self.loop.time() + self.patience_s
+        settled = self.loop.time() + SETTLE_S
+        while self.loop.time() < settled:
+            self._take_all()
+            self.ground.drain()
+            await asyncio.sleep(POLL_S)
+        self._take_all()
+        for listener in self.sockets:
+            listener.close()
         while self.ground.count or self.ground.tasks:
+            self.ground.drain()
             if self.loop.time() > end:
                 self.app.observer.reported(
                     "warning", "requests are cut off: they did not end in time", count=len(self.ground.tasks)
                 )
                 break
-            await asyncio.sleep(TICK_S / 4)
+            await asyncio.sleep(POLL_S)
         for connection in tuple(self.ground.connections):
             connection.abort()
+
+    def _take_all(self) -> None:
+        """Take what the kernel has accepted already."""
+        for listener in self.sockets:
+            while self._accept(listener):
+                pass
 
 
 class Lifespan:

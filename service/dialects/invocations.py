@@ -82,7 +82,7 @@ def _render(wanted: str, is_probable: bool, served: Served, outputs: Outputs) ->
 def ping(_request: Request, runtime: "Runtime") -> Response:
     """Say that the default model can answer; 503 when it cannot."""
     runtime.registry.catalog.current(None)
-    if not runtime.registry.catalog.is_ready:
+    if not runtime.is_ready:
         raise NotReadyError("A model that should serve does not.")
     return Response(200, b"\n", TEXT)
 

@@ -31,7 +31,7 @@ def server_live(_request: Request, _runtime: "Runtime") -> Response:
 
 def server_ready(_request: Request, runtime: "Runtime") -> Response:
     """Say whether every model that should serve does; 503 when not."""
-    return _readiness({"ready": runtime.registry.catalog.is_ready})
+    return _readiness({"ready": runtime.is_ready})
 
 
 def model_ready(request: Request, runtime: "Runtime") -> Response:

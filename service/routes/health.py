@@ -23,7 +23,9 @@ def ready(_request: Request, runtime: "Runtime") -> Response:
     """
     catalog = runtime.registry.catalog
     reasons = catalog.faults()
-    if catalog.is_ready:
+    if runtime.is_ending:
+        reasons.append("the service is ending")
+    if runtime.is_ready:
         return json_response({"status": "ready", "reasons": reasons} if reasons else {"status": "ready"})
     return json_response(
         {"status": "not ready", "reasons": reasons or ["no model is loaded"]}, 503, [("retry-after", "1")]

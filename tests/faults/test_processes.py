@@ -1,5 +1,6 @@
 """Workers that die, masters that end, terminals that hang up: clients see as little of it as can be."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from service.closing import begin_no_more
 from tests.service import models
 from tests.service.wire import GOOD, ROOT, answers, running, until
 
@@ -28,16 +30,19 @@ def service(repository: Any) -> Any:
 
 
 class Client(threading.Thread):
-    """Predicts over and over on one kept connection, as an ordinary client does, until the service is gone."""
+    """Predicts over and over, as an ordinary client does, until the service is gone.
 
-    def __init__(self, service: Any) -> None:
+    On one kept connection, or, where it `is_fickle`, each time on a connection of its own. `failed` holds what went
+    wrong after a connection was made; that none can be made any more is no failure.
+    """
+
+    def __init__(self, service: Any, *, is_fickle: bool = False) -> None:
         super().__init__()
-        self.service = service
+        self.service, self.is_fickle = service, is_fickle
         self.answered = 0
+        self.worker = ""  # that answered last, by the text its request ids begin with
         self.failed: list[Any] = []
-        self.unaccepted: list[str] = []
         self.stopping = False
-        self.may_end = threading.Event()
 
     def run(self) -> None:
         while not self.stopping:
@@ -45,46 +50,75 @@ class Client(threading.Thread):
                 connection = self.service.connect()
             except ConnectionRefusedError:
                 return
+            except TimeoutError:  # it was never made
+                continue
             with connection:
                 self.use(connection)
 
     def use(self, connection: Any) -> None:
         given = answers(connection)
-        is_fresh = True
         while not self.stopping:
             try:
                 connection.sendall(GOOD)
                 answer = next(given, None)
-            except ConnectionResetError as error:
-                # Between the last look at the queue of a listener and its end the kernel may queue one more connection
-                # and reset it, which no worker ever had. A client cannot tell that from a lost request: see below.
-                (self.unaccepted if is_fresh and self.may_end.is_set() else self.failed).append(repr(error))
-                return
             except OSError as error:
-                self.failed.append(repr(error))
+                self.failed.append((self.worker, repr(error)))
                 return
             if answer is None or answer.status != 200:
-                self.failed.append(answer)
+                self.failed.append((self.worker, answer))
                 return
             self.answered += 1
-            is_fresh = False
-            if answer.headers.get("connection") == "close":
+            self.worker = answer.headers["x-request-id"].split("-")[0]
+            if self.is_fickle or answer.headers.get("connection") == "close":
                 return
 
 
-def test_sigterm_during_requests_fails_none_of_them(service: Any) -> None:
-    clients = [Client(service) for _ in range(8)]
+def at_work(*clients: Client) -> tuple[Client, ...]:
     for client in clients:
         client.start()
     until(lambda: all(client.answered > 20 for client in clients))
-    for client in clients:
-        client.may_end.set()
+    return clients
+
+
+def is_refused(service: Any) -> bool:
+    try:
+        service.connect().close()
+    except ConnectionRefusedError:
+        return True
+    except TimeoutError:
+        pass
+    return False
+
+
+def test_sigterm_during_requests_fails_none_of_them(service: Any) -> None:
+    clients = at_work(*(Client(service, is_fickle=i % 2 == 0) for i in range(8)))
     service.process.send_signal(signal.SIGTERM)
     assert service.process.wait(timeout=10) == 0
     for client in clients:
-        client.join(timeout=5)
+        client.join(timeout=10)
     assert [client.failed for client in clients] == [[]] * 8
-    assert sum(len(client.unaccepted) for client in clients) <= 1  # a moment of microseconds, for one connection
+
+
+def test_no_connection_begins_at_a_listener_that_ends_and_none_that_has_begun_is_lost() -> None:
+    with socket.socket() as listener, socket.socket() as early, socket.socket() as late:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        early.settimeout(10)
+        early.connect(listener.getsockname())
+        early.sendall(b"here")
+        begin_no_more(listener)
+        late.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            late.connect(listener.getsockname())
+        taken, _ = listener.accept()
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+        listener.close()
+        with taken:
+            assert taken.recv(4) == b"here"
+            taken.sendall(b"yes")
+        assert early.recv(4) == b"yes"
 
 
 def test_what_the_kernel_has_accepted_before_sigterm_is_answered(service: Any) -> None:
@@ -99,16 +133,42 @@ def test_what_the_kernel_has_accepted_before_sigterm_is_answered(service: Any) -
     assert service.process.wait(timeout=10) == 0
 
 
-def test_a_request_that_is_half_sent_at_sigterm_may_be_finished(service: Any) -> None:
-    with service.connect() as connection:
-        connection.sendall(GOOD[:60])
-        time.sleep(0.2)
+def test_requests_that_are_half_sent_at_sigterm_may_be_finished_and_hear_that_it_ends(service: Any) -> None:
+    asked = [GOOD, b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /v2/health/ready HTTP/1.1\r\nHost: a\r\n\r\n"]
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(service.connect()) for _ in asked]
+        for connection, request in zip(connections, asked, strict=True):
+            connection.sendall(request[:10])
         service.process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
-        connection.sendall(GOOD[60:])
-        answer = next(answers(connection))
-    assert (answer.status, answer.headers["connection"]) == (200, "close")
+        until(lambda: is_refused(service))
+        for connection, request in zip(connections, asked, strict=True):
+            connection.sendall(request[10:])
+        predicted, ready, ready_v2 = (next(answers(connection)) for connection in connections)
+    assert (predicted.status, predicted.headers["connection"]) == (200, "close")
+    assert (ready.status, ready.json["reasons"]) == (503, ["the service is ending"])
+    assert (ready_v2.status, ready_v2.json) == (503, {"ready": False})
     assert service.process.wait(timeout=10) == 0
+
+
+def test_a_worker_that_is_killed_takes_only_its_own_requests_along_and_is_back_soon(service: Any) -> None:
+    taken_s: list[float] = []
+    while not taken_s or (taken_s[-1] >= 2 and len(taken_s) < 4):  # others may keep the machine from it for a while
+        clients = at_work(*(Client(service) for _ in range(4)))
+        while len({client.worker for client in clients}) < 2:
+            clients += at_work(Client(service))
+        victim = service.workers()[0]
+        began = time.monotonic()
+        os.kill(victim, signal.SIGKILL)
+        until(lambda victim=victim: victim not in service.workers() and service.metric("ganglion_workers") == 2)
+        taken_s.append(time.monotonic() - began)
+        for client in clients:
+            client.stopping = True
+        for client in clients:
+            client.join(timeout=5)
+        failed = [worker for client in clients for worker, _ in client.failed]
+        assert 1 <= len(failed) < len(clients)
+        assert len(set(failed)) == 1
+    assert taken_s[-1] < 2, taken_s
 
 
 def test_a_killed_worker_is_replaced_and_its_counts_stay(service: Any) -> None:
@@ -146,14 +206,12 @@ def test_a_replaced_worker_serves_what_was_promoted_meanwhile(repository: Any, s
 
 def test_sighup_replaces_the_workers_and_nothing_else(service: Any) -> None:
     before = service.workers()
-    client = Client(service)
-    client.start()
+    (client,) = at_work(Client(service))
     service.process.send_signal(signal.SIGHUP)
     until(lambda: len(service.workers()) == 2 and not set(before) & set(service.workers()))
     client.stopping = True
     client.join(timeout=5)
     assert client.failed == []
-    assert client.answered > 0
     assert service.predicts()
 
 
