@@ -1,7 +1,7 @@
 """The log store: what was asked, what was answered, and what turned out to be true."""
 
 from feedback.places import Place, PlaceError, place_of
-from feedback.reading import Example, Tally, examples, newest_shape, tally
+from feedback.reading import Example, Tally, examples, merged, newest_shape, tally
 from feedback.records import SCHEMA_VERSION, Answered, Asked, Shape, Told
 from feedback.store import Store, StoreError
 
@@ -18,6 +18,7 @@ __all__ = [
     "Tally",
     "Told",
     "examples",
+    "merged",
     "newest_shape",
     "place_of",
     "tally",

@@ -80,12 +80,14 @@ def _postgresql(place: Place, patience_s: float | None, *, is_read_only: bool) -
         given = conninfo_to_dict(place.address)
     except psycopg.Error as error:
         raise PlaceError("PostgreSQL cannot read this URL: expected postgresql://user@host:5432/database") from error
-    milliseconds = int((patience_s or 0) * 1000)
-    bounds: dict[str, Any] = {"connect_timeout": CONNECT_S, "application_name": "ganglion"}
-    if milliseconds:
-        bounds |= {"options": f"-c statement_timeout={milliseconds}", "tcp_user_timeout": milliseconds}
-    if is_read_only:
-        bounds["options"] = "-c default_transaction_read_only=on"
+    milliseconds = int((patience_s or 0) * 1000)  # 0 is no limit
+    session = {"statement_timeout": milliseconds, "default_transaction_read_only": "on" if is_read_only else "off"}
+    bounds: dict[str, Any] = {
+        "connect_timeout": CONNECT_S,
+        "application_name": "ganglion",
+        "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
+        "tcp_user_timeout": milliseconds,
+    }
 
     def connect() -> Any:
         password = place.password()

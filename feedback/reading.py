@@ -8,7 +8,7 @@ from typing import Any
 from feedback.records import Shape, Told
 from feedback.store import Store
 
-__all__ = ["Example", "Tally", "examples", "newest_shape", "tally"]
+__all__ = ["Example", "Tally", "examples", "merged", "newest_shape", "tally"]
 
 PAGE = 500
 

@@ -91,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
     server.add_argument("--tls-key", metavar="FILE", help="private key of the certificate, in PEM")
     key = commands.add_parser("key", help="draw an API key")
     key.add_argument("name", metavar="NAME", help="what the log calls it")
-    key.add_argument("--scopes", default="predict", help="predict, observe, admin, by comma [%(default)s]")
+    key.add_argument("--scopes", default="predict", help="predict, feedback, observe, admin, by comma [%(default)s]")
     key.add_argument("--limit", metavar="N/s", help="how many requests it may make: 100/s, 100/min, 100/h [any number]")
     client = commands.add_parser("predict", help="predict the rows of a CSV file with a running service")
     client.add_argument(

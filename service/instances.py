@@ -12,7 +12,17 @@ from service.documents import check_size, read_document
 from service.pieces import plain_numbers
 from service.problems import Problem, not_fitting, one_fault
 
-__all__ = ["NO_OPTIONS", "Instances", "Layout", "Options", "encoded", "layout_of", "plain_instances", "read_instances"]
+__all__ = [
+    "FORMS",
+    "NO_OPTIONS",
+    "Instances",
+    "Layout",
+    "Options",
+    "encoded",
+    "layout_of",
+    "plain_instances",
+    "read_instances",
+]
 
 Layout = Literal["rows", "records", "columns"]
 FORMS = ("instances", "inputs")

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 __all__ = ["Key", "KeyRing", "KeysError", "LimitError", "Limits", "Scope", "new_key", "read_keys"]
 
-Scope = Literal["predict", "observe", "admin"]
+Scope = Literal["predict", "feedback", "observe", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 PERIODS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 LINE = re.compile(

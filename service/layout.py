@@ -5,12 +5,14 @@ from http import HTTPStatus
 from typing import Literal
 
 from service.counters import SharedNames
-from service.observing import EVENTS, SHED_REASONS, Event, ShedReason
+from service.judging import Judged
+from service.observing import EVENTS, LOGGED, SHED_REASONS, Event, Logged, ShedReason
 
 __all__ = [
     "BATCH_ROWS",
     "BUCKETS",
     "GAUGES",
+    "JUDGED",
     "OF_SHADOW",
     "OUTCOMES",
     "SHADOW",
@@ -39,8 +41,12 @@ VERSION_BYTES = 80
 GAUGES = ("connections", "workers")
 OF_SHADOW = ("agree", "differ", "failed", "skipped")
 SECONDS = tuple(f"{part}_seconds" for part in ("ok", "other", *STAGES))
-OF_VERSION = (*OUTCOMES, "rows", "executions", *SECONDS, *(f"shadow_{name}" for name in (*OF_SHADOW, "difference")))
+OF_FEEDBACK = tuple(f"feedback_{name}" for name in Judged._fields)
+OF_VERSION = (
+    *OUTCOMES, "rows", "executions", *SECONDS, *(f"shadow_{name}" for name in (*OF_SHADOW, "difference")), *OF_FEEDBACK,
+)  # fmt: skip
 SHADOW = OF_VERSION.index("shadow_agree")
+JUDGED = OF_VERSION.index(OF_FEEDBACK[0])
 
 
 class Layout:
@@ -63,6 +69,7 @@ class Layout:
         self._stages = self._take(len(STAGES) * (len(BUCKETS) + 2))
         self.batches = self._take(len(BATCH_ROWS) + 2)
         self._shed = self._take(len(SHED_REASONS))
+        self._logged = self._take(len(LOGGED))
         self._events = self._take(len(EVENTS) * MOST_MODELS)
         self._of_versions = self._take(MOST_VERSIONS * len(OF_VERSION))
         self._last = self._take(MOST_VERSIONS)
@@ -99,6 +106,10 @@ class Layout:
     def shed(self, reason: ShedReason) -> int:
         """Return the cell of requests that were refused for a reason."""
         return self._shed + SHED_REASONS.index(reason)
+
+    def logged(self, what: Logged) -> int:
+        """Return the cell of what became of records for the log store."""
+        return self._logged + LOGGED.index(what)
 
     def event(self, event: Event, model: str) -> int:
         """Return the cell of an event."""

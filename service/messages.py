@@ -13,6 +13,7 @@ import orjson
 __all__ = [
     "HTML",
     "JSON",
+    "KEPT_ID",
     "WHOLE_BODY",
     "Headers",
     "Request",
@@ -42,7 +43,7 @@ class Request:
     `match` is what the router found, None before it looked or when nothing stands at the path; `served` is the
     version that is to answer a prediction, once it is chosen. `ready` is the time when the body had been read, where
     that is later than `received`, `deadline` when the answer must be ready, `decoded` when the body had become a
-    matrix; `stages` is what observers are told of its course.
+    matrix; `stages` is what observers are told of its course; `client` is the name of the key that it came with.
     """
 
     method: str
@@ -59,6 +60,7 @@ class Request:
     deadline: float = 0.0
     decoded: float = 0.0
     stages: Any = None
+    client: str | None = None
 
     def option(self, name: str) -> str | None:
         """Return the last value of a query parameter, None when it is absent."""

@@ -11,9 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.counters import SharedCounters
-from service.layout import BATCH_ROWS, BUCKETS, GAUGES, OF_SHADOW, OUTCOMES, SHADOW, STAGES, Layout, Outcome, histogram
+from service.judging import Judged
+from service.layout import (
+    BATCH_ROWS,
+    BUCKETS,
+    GAUGES,
+    JUDGED,
+    OF_SHADOW,
+    OUTCOMES,
+    SHADOW,
+    STAGES,
+    Layout,
+    Outcome,
+    histogram,
+)
 from service.logs import LONGEST_TEXT, LogWriter, trace_of
-from service.observing import EVENTS, SHED_REASONS, Comparison, Event, ShedReason, Stages
+from service.observing import EVENTS, SHED_REASONS, Comparison, Event, Logged, ShedReason, Stages
 from service.routes import routes_of
 from service.settings import Settings
 
@@ -126,6 +139,15 @@ class SharedObserver:
         start = self.layout.version(model, version) + SHADOW
         self.counters.add_all(np.arange(start, start + len(found)), np.array(found, dtype=np.float64))
 
+    def logged(self, what: Logged, amount: int) -> None:
+        """Count what became of records for the log store."""
+        self.counters.add(self.layout.logged(what), amount)
+
+    def judged(self, model: str, version: int, found: Judged) -> None:
+        """Count rows of a version whose truth became known."""
+        start = self.layout.version(model, version) + JUDGED
+        self.counters.add_all(np.arange(start, start + len(found)), np.array(found, dtype=np.float64))
+
     def shed(self, reason: ShedReason) -> None:
         """Count a request that was refused because there was too much to do."""
         self.counters.add(self.layout.shed(reason))
@@ -187,9 +209,34 @@ class SharedObserver:
                 if value := sums[layout.event(event, model)]:
                     events.add_metric([event, model], value)
         yield events
+        yield from self._log(sums)
         yield from self._by_version(sums)
         for i, (name, text) in enumerate((("connections", "Open connections."), ("workers", "Workers running."))):
             yield GaugeMetricFamily(f"ganglion_{name}", text, value=sums[i])
+
+    def _log(self, sums: list[float]) -> Iterator["Metric"]:
+        from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 - see `exposition`
+
+        results: dict[str, tuple[str, dict[str, Logged]]] = {
+            "log_requests": ("Requests for the log store.", {"written": "written", "full": "full", "lost": "lost"}),
+            "feedback_requests": (
+                "Feedback that was taken, by request.",
+                {
+                    "written": "told",
+                    "lost": "untold",
+                    "repeated": "repeated",
+                    "unmatched": "unmatched",
+                    "mismatched": "mismatched",
+                },
+            ),
+        }
+        for name, (text, of) in results.items():
+            family = CounterMetricFamily(f"ganglion_{name}", text, labels=("result",))
+            for result, what in of.items():
+                family.add_metric([result], sums[self.layout.logged(what)])
+            yield family
+        failed = sums[self.layout.logged("failed")]
+        yield CounterMetricFamily("ganglion_log_failures", "Times that the log store could not be used.", value=failed)
 
     def _by_version(self, sums: list[float]) -> Iterator["Metric"]:
         from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 - see `exposition`
@@ -206,7 +253,21 @@ class SharedObserver:
         apart = CounterMetricFamily(
             "ganglion_shadow_difference", "Sum of how far rows of a shadow and the champion are apart.", labels=labels
         )
+        judged = {
+            f"feedback_{key}": CounterMetricFamily(f"ganglion_feedback_{name}", text, labels=labels)
+            for key, name, text in (
+                ("rows", "rows", "Rows whose truth became known."),
+                ("correct", "correct", "Rows of these whose class was right."),
+                ("error", "absolute_error", "Sum of how far predicted numbers were off."),
+                ("bounded", "bounded", "Rows of these with an interval or set for nine in ten."),
+                ("covered", "covered", "Rows of these whose interval or set held the truth."),
+            )
+        }
         for of, found in self.layout.by_version(sums):
+            if found["feedback_rows"]:
+                for key, family in judged.items():
+                    if found[key] or key == "feedback_rows":
+                        family.add_metric(of, found[key])
             for outcome in OUTCOMES:
                 if found[outcome]:
                     answered.add_metric([*of, outcome], found[outcome])
@@ -216,7 +277,7 @@ class SharedObserver:
                 apart.add_metric(of, found["shadow_difference"])
             rows.add_metric(of, found["rows"])
             executions.add_metric(of, found["executions"])
-        yield from (answered, rows, executions, shadow, apart)
+        yield from (answered, rows, executions, shadow, apart, *judged.values())
 
     def _count(self) -> None:
         """Add what was tallied to the counters."""

@@ -1,17 +1,37 @@
 """What the pipeline tells about its work: counters and log lines are behind one small interface."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
+
+from service.judging import Judged
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
-__all__ = ["EVENTS", "SHED_REASONS", "Comparison", "Event", "Observer", "QuietObserver", "ShedReason", "Stages"]
+__all__ = [
+    "EVENTS",
+    "LOGGED",
+    "SHED_REASONS",
+    "Comparison",
+    "Event",
+    "Logged",
+    "Observer",
+    "QuietObserver",
+    "ShedReason",
+    "Stages",
+]
 
 Event = Literal["out_of_range", "unknown_category", "not_finite", "reload_ok", "reload_failed"]
 EVENTS: tuple[Event, ...] = ("out_of_range", "unknown_category", "not_finite", "reload_ok", "reload_failed")
 ShedReason = Literal["full", "late", "limit"]
 SHED_REASONS: tuple[ShedReason, ...] = ("full", "late", "limit")
+Logged = Literal[
+    "written", "full", "lost", "told", "untold", "repeated", "unmatched", "mismatched", "failed"
+]  # fmt: skip
+"""What became of what the log store was to keep: requests written, dropped for want of room, never taken; feedback
+written, never taken, of rows that something was told of before, of requests that are not found, of another number of
+rows than the request had; and times that the store failed."""
+LOGGED: tuple[Logged, ...] = get_args(Logged)
 Stages = tuple[float, float, float, float, float]
 """Seconds that a prediction was decoded, waited, was computed, was encoded; rows of the product, 0 for all but the
 first of the requests that share one."""
@@ -55,6 +75,12 @@ class Observer(Protocol):
     def compared(self, model: str, version: int, found: Comparison) -> None:
         """Count rows that a version computed beside the champion."""
 
+    def logged(self, what: Logged, amount: int) -> None:
+        """Count what became of records for the log store."""
+
+    def judged(self, model: str, version: int, found: Judged) -> None:
+        """Count rows of a version whose truth became known."""
+
     def shed(self, reason: ShedReason) -> None:
         """Count a request that was refused because there was too much to do."""
 
@@ -79,6 +105,12 @@ class QuietObserver:
 
     def compared(self, model: str, version: int, found: Comparison) -> None:
         """Ignore a comparison."""
+
+    def logged(self, what: Logged, amount: int) -> None:
+        """Ignore records."""
+
+    def judged(self, model: str, version: int, found: Judged) -> None:
+        """Ignore truths."""
 
     def shed(self, reason: ShedReason) -> None:
         """Ignore a refusal."""

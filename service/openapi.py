@@ -8,7 +8,7 @@ from predictor import ClassOutputs, DateFeature, Feature, NumericFeature
 from service.bulk import KINDS
 from service.catalog import VERSION, Catalog, Served
 from service.describing import example_row
-from service.messages import JSON
+from service.messages import JSON, KEPT_ID
 from service.router import NATIVE, Dialect, Route
 
 __all__ = ["describe"]
@@ -29,7 +29,7 @@ def describe(routes: Iterable[Route], catalog: Catalog, *, needs_key: bool) -> S
         tags[route.dialect.name] = route.dialect.title
         place = paths.setdefault(re.sub(r"<(\w+)>", r"{\1}", route.template), {})
         place[route.method.lower()] = _operation(route, catalog, needs_key=needs_key)
-    schemas: dict[str, Any] = {"Problem": _problem()}
+    schemas: dict[str, Any] = {"Problem": _problem(), "Feedback": _feedback()}
     for entry in catalog.models.values():
         served = entry.serving.get("champion")
         if served is not None:
@@ -58,9 +58,10 @@ def _operation(route: Route, catalog: Catalog, *, needs_key: bool) -> Schema:
         ]
     if route.method == "POST":
         kinds = route.consumes or (JSON,)
-        operation["requestBody"] = {"content": {kind: {} if kind != JSON else OBJECT for kind in kinds}}
+        body = {"schema": {"$ref": "#/components/schemas/Feedback"}} if route.access == "feedback" else OBJECT
+        operation["requestBody"] = {"content": {kind: {} if kind != JSON else body for kind in kinds}}
     answer = {"description": "The answer", "content": {kind.partition(";")[0]: {} for kind in route.produces}}
-    operation["responses"] = {"200": answer} | _problems(route.dialect)
+    operation["responses"] = {str(route.status): answer} | _problems(route.dialect)
     operation["tags"] = [route.dialect.name]
     if route.access == "admin" or (route.access != "public" and needs_key):
         operation["security"] = [{"admin" if route.access == "admin" else "apiKey": []}]
@@ -168,6 +169,20 @@ def _answer(served: Served) -> Schema:
         pair = {"type": "array", "items": number, "minItems": 2, "maxItems": 2}
         properties["intervals"] = {"type": "array", "items": pair}
     return {"type": "object", "properties": properties, "required": ["model", "version", "predictions"]}
+
+
+def _feedback() -> Schema:
+    truths = {"type": "array", "minItems": 1, "description": "One for each row; null where it is not known"}
+    request_id = {"type": "string", "pattern": f"^{KEPT_ID.pattern}$"}
+    item = _fixed({"request_id": request_id, "truths": truths})
+    rows = [_fixed({"instances": {"type": "array", "minItems": 1}, "truths": truths})]
+    rows.append(_fixed({"inputs": {"type": "object"}, "truths": truths}))
+    many = _fixed({"feedback": {"type": "array", "items": item, "minItems": 1}})
+    return {"oneOf": [item, *rows, many]}
+
+
+def _fixed(properties: Schema) -> Schema:
+    return _closed({"type": "object", "properties": properties, "required": list(properties)})
 
 
 def _problem() -> Schema:

@@ -16,6 +16,7 @@ from service.batching import Product, Work
 from service.catalog import NotReadyError, NotServedError, Served
 from service.choosing import shadow_for
 from service.keys import LimitError
+from service.logbook import FullLogError
 from service.messages import Request, Response
 from service.negotiation import check_accept, check_content_type, decoded
 from service.observing import ShedReason
@@ -30,7 +31,7 @@ __all__ = ["Pipeline"]
 
 METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"})
 UNMATCHED = "unmatched"
-BUSY_S = "1"
+BUSY = [("retry-after", "1")]
 NEEDED = ("an API key", "the administrator's token")
 TIMEOUT = "x-request-timeout-ms"
 TIMEOUT_MS = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
@@ -51,11 +52,13 @@ class Pipeline:
         self._observer = runtime.observer
         self._observe = runtime.drift.observe if runtime.drift else None
         self._traces_all = runtime.settings.traces_endpoint is not None
+        self._keep = runtime.logbook.keep if runtime.logbook else None
         self._shadows = bool(runtime.shadow.rules)
         self._admission = runtime.batcher.admission
         self._deadline_s = runtime.settings.deadline_s
         self._limit = runtime.settings.max_body_bytes
         self._keys = runtime.keys
+        self._granted = {"feedback": {"feedback", runtime.settings.feedback_scope}}
         self._admin_token = runtime.settings.admin_token()
 
     def respond(self, request: Request, infer: Infer | None = None) -> Response:
@@ -109,6 +112,8 @@ class Pipeline:
         if work.cells is not None:
             if self._observe is not None:
                 self._observe(work.served, work.cells, A)
+            if self._keep is not None:
+                self._keep(request, work.served, work.cells, A)
             if self._shadows:
                 self._compare(request, work, A)
         return response
@@ -174,7 +179,9 @@ class Pipeline:
     def _check(self, request: Request, route: Route) -> None:
         headers = request.headers
         if route.access == "admin" or (self._keys is not None and route.access != "public"):
-            self._authorize(route.access, headers.get("authorization", ""), headers.get("x-api-key", ""))
+            request.client = self._authorize(
+                route.access, headers.get("authorization", ""), headers.get("x-api-key", "")
+            )
         encoding = headers.get("content-encoding")
         if encoding is not None:
             request.body = decoded(request.body, encoding.strip().lower(), self._limit, route.dialect.encodings)
@@ -185,21 +192,25 @@ class Pipeline:
         if accept and accept != "*/*" and route.dialect.negotiates:
             check_accept(accept, route.produces)
 
-    def _authorize(self, access: str, authorization: str, api_key: str) -> None:
-        """Find out who asks; Problem 401 without a known key or token, 403 with one that may not, 429 too often."""
+    def _authorize(self, access: str, authorization: str, api_key: str) -> str | None:
+        """Find out who asks: the name of a key, None for the administrator.
+
+        Problem 401 without a known key or token, 403 with one that may not, 429 too often.
+        """
         scheme, _, text = authorization.partition(" ")
         bearer = text.strip() if scheme.lower() == "bearer" else ""
         is_admin = access == "admin"
         if is_admin and self._is_administrator(bearer):
-            return
+            return None
         given = bearer or api_key
         if not given:
             raise _unauthorized(f"This route needs {NEEDED[is_admin]}.")
         key = self._keys.find(given) if self._keys is not None else None
         if key is None and not is_admin:
             raise _unauthorized("The API key is not known.")
-        if key is None or access not in key.scopes:
+        if key is None or key.scopes.isdisjoint(self._granted.get(access) or {access}):
             raise Problem(403, f"What was sent does not allow this: it needs the scope '{access}'.")
+        return key.name
 
     def _is_administrator(self, bearer: str) -> bool:
         token = self._admin_token
@@ -215,11 +226,13 @@ class Pipeline:
         if isinstance(error, NotServedError):
             return Problem(404, str(error))
         if isinstance(error, NotReadyError):
-            return Problem(503, str(error), headers=[("retry-after", BUSY_S)])
+            return Problem(503, str(error), headers=BUSY)
         if isinstance(error, (FullError, LateError, LimitError)):
             status, reason = SHED[type(error)]
             self._observer.shed(reason)
             return Problem(status, str(error), headers=[("retry-after", str(error.retry_after_s))])
+        if isinstance(error, FullLogError):
+            return Problem(503, "So much feedback waits to be written that no more is taken.", headers=BUSY)
         if isinstance(error, NotFiniteError):
             self._observer.noted("not_finite", model=error.model)
         self._observer.reported("error", "a request failed", error=error, request_id=request.id)

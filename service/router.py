@@ -46,8 +46,8 @@ NATIVE = Dialect("native", "Native routes", problem_response, negotiates=True, f
 class Route:
     """One route: a method, a path template, the function that answers, and what surrounds it.
 
-    `access` is "public", or the scope that an API key needs where the service has keys: "predict", "observe", and
-    "admin", which the administrator's token has, too.
+    `access` is "public", or the scope that an API key needs where the service has keys: "predict", "feedback",
+    "observe", and "admin", which the administrator's token has, too. `status` is that of a good answer.
     `consumes` are the media types that a body may have, None for any.
     """
 
@@ -61,6 +61,7 @@ class Route:
     headers: Headers = ()
     dialect: Dialect = NATIVE
     is_prediction: bool = False
+    status: int = 200
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from predictor import FileRepository, FolderRepository, Repository
 from service.batching import Batcher
 from service.drift import DriftWatch
 from service.keys import KeyRing
+from service.logbook import Logbook, Retention
 from service.messages import generated_ids
 from service.observing import Observer, QuietObserver
 from service.pipeline import Pipeline
@@ -41,6 +42,7 @@ class Runtime:
         self.drift = DriftWatch() if settings.drift else None
         self.canaries = {rule.model: rule for rule in settings.canary}
         self.shadow = Shadow(settings.shadow, self.observer)
+        self.logbook = logbook_of(settings, self.observer)
         self.keys = KeyRing(settings.api_key_file) if settings.api_key_file else None
         self.router = Router(routes_of(settings))
         self.tracer = Tracer(settings)
@@ -61,6 +63,8 @@ class Runtime:
             self._started_in = os.getpid()
             self.ids = generated_ids()
             self._watcher.start()
+            if self.logbook is not None:
+                self.logbook.start()
 
     def stop(self) -> None:
         """End the watcher and let running work end."""
@@ -69,7 +73,18 @@ class Runtime:
             self._watcher.stop()
             self.registry.leave()
             self.batcher.close()
+            if self.logbook is not None:
+                self.logbook.stop()
             self.tracer.stop()
+
+
+def logbook_of(settings: Settings, observer: Observer) -> Logbook | None:
+    """Return what keeps predictions and feedback, None where no log store is set."""
+    place = settings.log_place()
+    if place is None:
+        return None
+    retention = Retention(settings.log_keep_days, settings.log_keep_requests)
+    return Logbook(place, observer, share=settings.log_sample, retention=retention)
 
 
 def repository_at(models: Path) -> Repository:

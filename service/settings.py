@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from feedback import Place, PlaceError, Store, place_of
 from service.keys import KeyRing, KeysError
 from service.platforms import platform_settings
 from service.splitting import Rule, read_rules
@@ -80,6 +81,26 @@ class Settings(BaseSettings):
     shadow: Annotated[tuple[Rule, ...], NoDecode] = Field(
         default=(), description="Requests for a champion that an alias computes, too, to be compared; as for a canary"
     )
+    log_store: str | None = Field(
+        default=None,
+        description="Where predictions and feedback are kept: `sqlite:////data/log.db` or `postgresql://user@host/db`",
+    )
+    log_store_password_file: Path | None = Field(
+        default=None, description="File that holds the password of the log store"
+    )
+    log_sample: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1.0, description="Part of the requests that is kept, by a hash of their ids"
+    )
+    log_keep_days: Annotated[float, Field(gt=0, le=36500)] = Field(
+        default=90.0, description="Days after which what was kept is deleted"
+    )
+    log_keep_requests: Count = Field(
+        default=1_000_000, description="About how many requests, and as many feedbacks, are kept; the oldest go first"
+    )
+    feedback_scope: Literal["predict", "feedback"] = Field(
+        default="predict",
+        description="Whether keys with the scope `predict` may give feedback, too, or only those with `feedback`",
+    )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Addresses, by comma, whose `X-Forwarded-*` headers are believed"
     )
@@ -125,11 +146,23 @@ class Settings(BaseSettings):
                 KeyRing(self.api_key_file)
             except KeysError as error:
                 raise ValueError(f"{PREFIX}API_KEY_FILE: {error}") from error
+        self.log_place()
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError(f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY go together: a certificate needs its key")
         if self.tls_cert is not None:
             self.tls()
         return self
+
+    def log_place(self) -> Place | None:
+        """Return where the log store is, None without one; ValueError for what names none."""
+        if self.log_store is None:
+            return None
+        try:
+            place = place_of(self.log_store, self.log_store_password_file)
+            Store(place)  # connects to nothing yet; tells whether what it needs is installed
+        except PlaceError as error:
+            raise ValueError(f"{PREFIX}LOG_STORE: {error}") from error
+        return place
 
     def tls(self) -> ssl.SSLContext | None:
         """Read the certificate, None without one; ValueError when it cannot be used."""

@@ -4,7 +4,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-__all__ = ["Rule", "read_rules"]
+__all__ = ["Rule", "is_drawn", "read_rules"]
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 RULE = re.compile(rf"(?P<model>{NAME}):(?P<alias>{NAME})(:(?P<percent>\d{{1,3}}(\.\d{{1,4}})?)%)?", re.ASCII)
@@ -22,8 +22,12 @@ class Rule:
 
     def takes(self, key: bytes) -> bool:
         """Tell whether the request with this key is one of them: the same for the same key, in every process."""
-        place = int.from_bytes(hashlib.blake2b(key, digest_size=8, person=b"split").digest())
-        return place < self.share * WHOLE
+        return is_drawn(key, self.share, b"split")
+
+
+def is_drawn(key: bytes, share: float, purpose: bytes) -> bool:
+    """Tell whether a key is in a part of all keys: the same for the same key and purpose, in every process."""
+    return int.from_bytes(hashlib.blake2b(key, digest_size=8, person=purpose).digest()) < share * WHOLE
 
 
 def read_rules(text: str) -> tuple[Rule, ...]:

@@ -10,13 +10,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["WINDOWS", "SharedWindows"]
+__all__ = ["SLOTS", "WINDOWS", "SharedWindows"]
 
-Counts = NDArray[np.int64]
+Counts = NDArray[Any]
 
 PLACES = 64
 ARENA_CELLS = 2**24
@@ -51,16 +52,19 @@ class SharedWindows:
     """Counts of up to 64 versions of models, found by name and version; times are of `time.monotonic`.
 
     The version that was added to least recently gives way when there is no room; one too large to fit is not kept.
+    `kind` is what a cell of a slot is kept as.
     """
 
-    def __init__(self, cells: int = ARENA_CELLS) -> None:
+    def __init__(self, cells: int = ARENA_CELLS, kind: type[np.generic] = np.uint32) -> None:
         self._cells = cells
+        self._kind = np.dtype(kind)
         self._file = os.memfd_create("windows")
         head = PLACES * _PLACE.itemsize
-        os.ftruncate(self._file, head + 4 * cells)
-        self._map = mmap.mmap(self._file, head + 4 * cells)
+        size = head + self._kind.itemsize * cells
+        os.ftruncate(self._file, size)
+        self._map = mmap.mmap(self._file, size)
         self._places = np.frombuffer(self._map, dtype=_PLACE, count=PLACES)
-        self._arena = np.frombuffer(self._map, dtype=np.uint32, offset=head)
+        self._arena = np.frombuffer(self._map, dtype=self._kind, offset=head)
         self._lock = threading.Lock()
 
     def add(self, name: str, version: int, counts: Counts, now: float) -> bool:
@@ -80,13 +84,13 @@ class SharedWindows:
                 if entry["stamps"][slot] != stamp:
                     entry["stamps"][slot] = stamp
                     cells[:] = 0
-                cells += counts.astype(np.uint32)
+                cells += counts.astype(self._kind)
         return True
 
     def sums(self, name: str, version: int, cells: int, window: str, now: float) -> Counts:
         """Return what was added during a window, (cells,)."""
         ring = _RINGS[window]
-        total = np.zeros(cells, dtype=np.int64)
+        total = np.zeros(cells, dtype=np.float64 if self._kind.kind == "f" else np.int64)
         oldest = int(now // ring.slot_s) - ring.slots
         with self._locked():
             place = self._find(name, version, cells)
@@ -96,7 +100,7 @@ class SharedWindows:
                         total += self._slot(place, slot)
         return total
 
-    def _slot(self, place: int, slot: int) -> NDArray[np.uint32]:
+    def _slot(self, place: int, slot: int) -> Counts:
         entry = self._places[place]
         start = int(entry["start"]) + slot * int(entry["cells"])
         return self._arena[start : start + int(entry["cells"])]

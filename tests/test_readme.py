@@ -71,7 +71,7 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Newcomer:
     if shutil.which("make") is None:
         pytest.skip("needs make")
     folder = tmp_path_factory.mktemp("clone")
-    for entry in ("Makefile", "deploy", "network", "predictor", "service", "training"):
+    for entry in ("Makefile", "deploy", "feedback", "network", "predictor", "service", "training"):
         (folder / entry).symlink_to(ROOT / entry)
     (folder / "models").mkdir()
     (folder / "flats.csv").write_text(flats())

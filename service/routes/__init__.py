@@ -2,7 +2,7 @@
 
 from service.dialects import dialect_routes, platform_routes
 from service.router import Dialect, Route
-from service.routes import admin, drift, health, metrics, models, openapi, pages, predict
+from service.routes import admin, drift, feedback, health, metrics, models, openapi, pages, predict
 from service.settings import Settings
 
 __all__ = ["all_routes", "routes_of", "routes_table"]
@@ -11,7 +11,8 @@ __all__ = ["all_routes", "routes_of", "routes_table"]
 def all_routes(*, is_admin: bool) -> tuple[Route, ...]:
     """Return every route; the administrative ones only when they are switched on."""
     found = (
-        *predict.ROUTES, *models.ROUTES, *drift.ROUTES, *health.ROUTES, *metrics.ROUTES, *openapi.ROUTES, *pages.ROUTES,
+        *predict.ROUTES, *models.ROUTES, *drift.ROUTES, *feedback.ROUTES, *health.ROUTES, *metrics.ROUTES,
+        *openapi.ROUTES, *pages.ROUTES,
     )  # fmt: skip
     dialects = dialect_routes(is_admin=is_admin)
     return (*found, *admin.ROUTES, *dialects) if is_admin else (*found, *dialects)

@@ -22,7 +22,7 @@ MOST_FEATURES = 64  # with a series of their own; of a wider model the largest s
 
 def metrics(_request: Request, runtime: "Runtime") -> Response:
     """Answer the counters of all workers in Prometheus' text format."""
-    content_type, text = runtime.observer.exposition([*_models(runtime), *_drift(runtime)])
+    content_type, text = runtime.observer.exposition([*_models(runtime), *_drift(runtime), *_live(runtime)])
     return Response(200, text, content_type)
 
 
@@ -76,6 +76,29 @@ def _drift(runtime: "Runtime") -> Iterator["Metric"]:
             for key, value in _values(shift).items():
                 by_feature[key].add_metric([*labels, kind, shift.name], value)
     yield from (rows, largest, drifted, *by_feature.values())
+
+
+def _live(runtime: "Runtime") -> Iterator["Metric"]:
+    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - heavy, and of no use to predictions
+
+    if runtime.logbook is None:
+        return
+    names = {
+        "rows": "Rows of the last day whose truth is known.",
+        "accuracy": "Share of these whose class was right.",
+        "mean_absolute_error": "How far predicted numbers were off in the mean.",
+        "coverage": "Share of these that lay in the interval or set for nine in ten.",
+    }
+    families = {
+        key: GaugeMetricFamily(f"ganglion_live_{key}", text, labels=("model", "version")) for key, text in names.items()
+    }
+    for served in _serving(runtime):
+        found = runtime.logbook.live.of(served.name, served.version, WINDOWS[-1])
+        said = found.said(is_classes=isinstance(served.predictor.outputs, ClassOutputs))
+        for key, value in said.items():
+            if value is not None:
+                families[key].add_metric([served.name, str(served.version)], value)
+    yield from families.values()
 
 
 def _values(shift: Shift) -> dict[str, float]:

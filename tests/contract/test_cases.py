@@ -16,7 +16,9 @@ CASES = harness.load_cases()
 def application(tmp_path_factory: Any) -> Any:
     root = tmp_path_factory.mktemp("models")
     models.filled_repository(root)
-    app: Application = create_application(load_settings(models=root, default_model="flowers", max_body_bytes=2**20))
+    store = f"sqlite:///{tmp_path_factory.mktemp('log')}/log.db"
+    settings = load_settings(models=root, default_model="flowers", max_body_bytes=2**20, log_store=store)
+    app: Application = create_application(settings)
     yield app
     app.runtime.stop()
 

@@ -4,12 +4,14 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from predictor import Calibration
 from service.application import create_application
 from service.logs import LogWriter
 from service.metrics import create_observer
@@ -28,12 +30,23 @@ def page(tmp_path_factory: Any) -> Any:
     folder = tmp_path_factory.mktemp("monitoring")
     repository = models.filled_repository(folder / "models")
     repository.set_alias("flowers", "next", repository.publish("flowers", {"model.npz": b""}))
-    settings = load_settings(models=folder / "models", default_model="flowers", shadow="flowers:previous")
+    calibrated = replace(models.houses(), calibration=Calibration(tuple(float(i) for i in range(50))))
+    models.publish(repository, "houses", calibrated)
+    settings = load_settings(
+        models=folder / "models",
+        default_model="flowers",
+        shadow="flowers:previous",
+        log_store=f"sqlite:///{folder}/log.db",
+    )
     with (folder / "log").open("w") as log:
         application = create_application(settings, create_observer(settings, LogWriter(log)))
         for _ in range(60):
             through_front(application, {"json": {"instances": [models.FLOWER_ROW]}})
         through_front(application, {"json": {"instances": [[1]]}})
+        for path, row, truth in (
+            ("/feedback", models.FLOWER_ROW, "setosa"), ("/models/houses/feedback", [80.0, "paved", "1"], 99.0),
+        ):  # fmt: skip
+            through_front(application, {"path": path, "json": {"instances": [row], "truths": [truth]}})
         until(lambda: "ganglion_shadow_rows_total" in application.runtime.observer.exposition()[1].decode())
         found = application.flask.test_client().get("/metrics").get_data(as_text=True)
         application.runtime.stop()
