@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice, product
 from typing import Any, NoReturn
 
 import numpy as np
@@ -13,7 +14,20 @@ from predictor.features import CategoricalFeature, DateFeature, spelled
 from predictor.issues import Issues
 from predictor.wording import SHOWN_LIMIT, hint, kind_of, pointer, shown
 
-__all__ = ["category_codes", "columns_of_named", "columns_of_records", "columns_of_rows", "moments", "numbers"]
+__all__ = [
+    "NOTHING",
+    "category_codes",
+    "columns_of_named",
+    "columns_of_records",
+    "columns_of_rows",
+    "left_out_of_named",
+    "left_out_of_records",
+    "moments",
+    "numbers",
+]
+
+NO_NAMES: frozenset[str] = frozenset()
+NOTHING = Findings()
 
 Cells = Sequence[Any] | NDArray[Any]
 _Draft = Callable[[], Fault]  # a fault is worded only when it is among the first ten
@@ -29,27 +43,54 @@ def columns_of_rows(rows: object, names: Sequence[str]) -> list[Cells]:
     return list(zip(*checked, strict=True))
 
 
-def columns_of_records(records: object, names: Sequence[str]) -> list[Cells]:
-    """Turn a list of objects by feature name, keys in any order, into columns; InputError on any other shape."""
+def columns_of_records(records: object, names: Sequence[str], left_out: frozenset[str] = NO_NAMES) -> list[Cells]:
+    """Turn a list of objects by feature name, keys in any order, into columns; InputError on any other shape.
+
+    Keys of `left_out` may stand beside the features.
+    """
     checked = _filled_list(records, "a list of objects")
     wanted = frozenset(names)
-    if any(not isinstance(record, dict) or record.keys() != wanted for record in checked):
-        _refuse(_record_faults(checked, names))
+    if any(not isinstance(record, dict) or not _has_names(record, wanted, left_out) for record in checked):
+        _refuse(_record_faults(checked, names, left_out))
     return [[record[name] for record in checked] for name in names]
 
 
-def columns_of_named(columns: object, names: Sequence[str]) -> list[Cells]:
-    """Turn an object with one list for each feature name into columns; InputError on any other shape."""
+def columns_of_named(columns: object, names: Sequence[str], left_out: frozenset[str] = NO_NAMES) -> list[Cells]:
+    """Turn an object with one list for each feature name into columns; InputError on any other shape.
+
+    Keys of `left_out` may stand beside the features, whatever they hold.
+    """
     if not isinstance(columns, dict):
         raise InputError([Fault("", "type", f"expected an object of lists, found {kind_of(columns)}")])
-    if columns.keys() != frozenset(names):
-        _refuse(_name_faults(columns, names, ()))
-    if any(not isinstance(cells, (list, tuple)) for cells in columns.values()):
+    if not _has_names(columns, frozenset(names), left_out):
+        _refuse(_name_faults(columns, names, (), left_out))
+    if any(not isinstance(columns[name], (list, tuple)) for name in names):
         _refuse(_list_faults(columns, names))
-    if len({len(cells) for cells in columns.values()}) != 1:
+    if len({len(columns[name]) for name in names}) != 1:
         _refuse(_length_faults(columns, names))
     _filled_list(columns[names[0]], "a list of values")
     return [columns[name] for name in names]
+
+
+def left_out_of_records(records: Sequence[Mapping[str, object]], names: Sequence[str]) -> Findings:
+    """Warn of the keys of well-formed records that are no features, code "left_out"."""
+    total = sum(map(len, records)) - len(records) * len(names)
+    if not total:
+        return NOTHING
+    wanted = frozenset(names)
+    found = ((row, key) for row, record in enumerate(records) for key in record if key not in wanted)
+    return Findings((_passed_over(key, pointer(row, key)) for row, key in islice(found, FAULTS_KEPT)), total)
+
+
+def left_out_of_named(columns: Mapping[str, Any], names: Sequence[str]) -> Findings:
+    """Warn of the keys of well-formed columns that are no features, once for each row, code "left_out"."""
+    wanted = frozenset(names)
+    others = [key for key in columns if key not in wanted]
+    if not others:
+        return NOTHING
+    rows = range(len(columns[names[0]]))
+    faults = (_passed_over(key, pointer(key, row)) for key, row in islice(product(others, rows), FAULTS_KEPT))
+    return Findings(faults, len(others) * len(rows))
 
 
 def numbers(cells: Cells, feature: int, issues: Issues) -> NDArray[np.float64]:
@@ -109,6 +150,16 @@ def moments(cells: Cells, feature: DateFeature, index: int, issues: Issues) -> N
     return column
 
 
+def _has_names(found: Mapping[str, object], wanted: frozenset[str], left_out: frozenset[str]) -> bool:
+    """Tell whether the keys are the wanted ones, perhaps with some that may be left out."""
+    keys = found.keys()
+    return keys == wanted or (bool(left_out) and keys >= wanted and keys - wanted <= left_out)
+
+
+def _passed_over(key: str, where: str) -> Fault:
+    return Fault(where, "left_out", f"{shown(key)} is passed over: it is no feature of the model")
+
+
 def _is_missing(cell: object) -> bool:
     return cell is None or (isinstance(cell, float) and cell != cell)  # noqa: PLR0124 - NaN alone
 
@@ -159,21 +210,23 @@ def _row_fault(row: int, code: str, width: int, found: str) -> Fault:
     return Fault(pointer(row), code, f"expected a row of {_values(width)}, found {found}")
 
 
-def _record_faults(records: Cells, names: Sequence[str]) -> Iterator[_Draft]:
+def _record_faults(records: Cells, names: Sequence[str], left_out: frozenset[str]) -> Iterator[_Draft]:
     for i, record in enumerate(records):
         if isinstance(record, dict):
-            yield from _name_faults(record, names, (i,))
+            yield from _name_faults(record, names, (i,), left_out)
         else:
             detail = f"expected an object by feature name, found {kind_of(record)}"
             yield partial(Fault, pointer(i), "type", detail)
 
 
-def _name_faults(found: Mapping[str, object], names: Sequence[str], place: tuple[int, ...]) -> Iterator[_Draft]:
+def _name_faults(
+    found: Mapping[str, object], names: Sequence[str], place: tuple[int, ...], left_out: frozenset[str]
+) -> Iterator[_Draft]:
     """Name each unknown key with the missing feature it may have meant, then each missing feature."""
-    wanted = frozenset(names)
+    known = left_out.union(names)
     missing = [name for name in names if name not in found]
     for key in found:
-        if key not in wanted:
+        if key not in known:
             yield partial(_unknown_feature, key, missing or names, place)
     for name in missing:
         yield partial(Fault, pointer(*place), "missing_feature", f"{shown(name)} is missing")

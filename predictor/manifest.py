@@ -31,7 +31,7 @@ KEYS = (
     "metrics",
     "lineage",
 )
-OPTIONAL_KEYS = ("reference",)
+OPTIONAL_KEYS = ("left_out", "reference")
 NUMBER_KEYS = ("kind", "name", "offset", "scale", "missing", "low", "high", "histogram")
 REFERENCE_KEYS = ("rows", "missing", "labels", "values")
 NUMBER_EXTRAS = ("clip", "knots", "flags_missing")
@@ -58,7 +58,10 @@ class Manifest:
 
 def describe(predictor: Predictor) -> dict[str, Any]:
     """Return the manifest of a predictor as plain JSON values."""
-    optional = {"reference": predictor.reference and _describe_reference(predictor.reference)}
+    optional: dict[str, Any] = {
+        "left_out": list(predictor.schema.left_out),
+        "reference": predictor.reference and _describe_reference(predictor.reference),
+    }
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -71,7 +74,7 @@ def describe(predictor: Predictor) -> dict[str, Any]:
         "recipe": predictor.recipe,
         "metrics": predictor.metrics,
         "lineage": predictor.lineage,
-        **{key: value for key, value in optional.items() if value is not None},
+        **{key: value for key, value in optional.items() if value},
     }
 
 
@@ -85,10 +88,9 @@ def read_manifest(value: object) -> Manifest:
     _check_keys(found, KEYS, "the manifest", OPTIONAL_KEYS)
     if found["dtype"] not in ("<f4", "<f8"):
         raise ValueError("dtype: expected '<f4' or '<f8'")
-    features = enumerate(_list(found["features"], "features"))
     return Manifest(
         dtype=found["dtype"],
-        schema=Schema(tuple(_read_feature(feature, f"features[{i}]") for i, feature in features)),
+        schema=_read_schema(found["features"], found.get("left_out", [])),
         architecture=_read_architecture(found["architecture"]),
         outputs=_read_outputs(found["outputs"]),
         golden_rows=tuple(tuple(_list(row, f"golden[{i}]")) for i, row in enumerate(_list(found["golden"], "golden"))),
@@ -149,6 +151,11 @@ def _describe_reference(reference: Reference) -> dict[str, Any]:
         "labels": list(reference.labels),
         "values": [_describe_histogram(histogram) for histogram in reference.values],
     }
+
+
+def _read_schema(features: object, left_out: object) -> Schema:
+    typed = tuple(_read_feature(feature, f"features[{i}]") for i, feature in enumerate(_list(features, "features")))
+    return Schema(typed, tuple(_list(left_out, "left_out")))
 
 
 def _read_feature(value: object, place: str) -> Feature:

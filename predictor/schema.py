@@ -2,22 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from predictor.cells import (
+    NOTHING,
     Cells,
     category_codes,
     columns_of_named,
     columns_of_records,
     columns_of_rows,
+    left_out_of_named,
+    left_out_of_records,
     moments,
     numbers,
 )
 from predictor.errors import Fault, Findings, InputError
-from predictor.features import CategoricalFeature, DateFeature, Feature, NumericFeature
+from predictor.features import CategoricalFeature, DateFeature, Feature, NumericFeature, checked_name
 from predictor.issues import Issues, Layout, ranged
 from predictor.numeric import Numeric
 
@@ -25,7 +28,6 @@ __all__ = ["WIDTH_LIMIT", "Encoded", "Schema"]
 
 WIDTH_LIMIT = 2**17
 
-NOTHING = Findings()
 Matrix = NDArray[np.float32]
 
 
@@ -33,12 +35,14 @@ Matrix = NDArray[np.float32]
 class Encoded:
     """X, float32 (rows, width), with warnings about values that were answered all the same.
 
-    `columns` are the cells as they were given, a sequence (rows,) for each feature.
+    `columns` are the cells as they were given, a sequence (rows,) for each feature. `left_out` says how many of the
+    warnings are about cells that are no feature's.
     """
 
     X: Matrix
     warnings: Findings
     columns: Sequence[Cells] = ()
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,14 +50,19 @@ class Schema:
     """The features of a model, in order; immutable, and safe to share between threads.
 
     Every way to encode takes the same arithmetic, so a value gives the same bits of X whichever way it arrives.
+    `left_out` names other columns of the training table, the target among them: rows by name may hold them, and they
+    are passed over with a warning.
     """
 
     features: tuple[Feature, ...]
+    left_out: tuple[str, ...] = ()
     _numeric: Numeric = field(init=False, repr=False, compare=False)
     _starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
     _range: "_Range" = field(init=False, repr=False, compare=False)
 
     names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    others: frozenset[str] = field(init=False, repr=False, compare=False)
+    most_cells: int = field(init=False, repr=False, compare=False)
     width: int = field(init=False, repr=False, compare=False)
     is_numeric: bool = field(init=False, repr=False, compare=False)
 
@@ -64,6 +73,7 @@ class Schema:
             raise ValueError("features: expected at least one")
         if len(set(names)) != len(names):
             raise ValueError("features: two have the same name")
+        left_out = _checked_left_out(self.left_out, names)
         starts = tuple(np.cumsum([0, *(feature.width for feature in features)]).tolist())
         if starts[-1] > WIDTH_LIMIT:
             raise ValueError(f"features: {starts[-1]} encoded columns, at most {WIDTH_LIMIT} are allowed")
@@ -72,6 +82,7 @@ class Schema:
         derived = {"features": features, "names": names, "width": starts[-1], "_starts": starts}
         derived |= {"_numeric": numeric, "is_numeric": len(numeric.indices) == len(features)}
         derived |= {"_range": _Range.of(numeric, features, starts)}
+        derived |= {"left_out": left_out, "others": frozenset(left_out), "most_cells": len(names) + len(left_out)}
         for name, value in derived.items():
             object.__setattr__(self, name, value)
 
@@ -103,11 +114,15 @@ class Schema:
 
     def encode_records(self, records: object) -> Encoded:
         """Encode a decoded JSON list of objects by feature name; InputError points at ``/row/name``."""
-        return self._encode(columns_of_records(records, self.names), "records")
+        columns = columns_of_records(records, self.names, self.others)
+        ignored = left_out_of_records(cast("list[Any]", records), self.names) if self.others else NOTHING
+        return self._encode(columns, "records", ignored)
 
     def encode_named_columns(self, columns: object) -> Encoded:
         """Encode a decoded JSON object of one list for each feature; InputError points at ``/name/row``."""
-        return self._encode(columns_of_named(columns, self.names), "columns")
+        found = columns_of_named(columns, self.names, self.others)
+        ignored = left_out_of_named(cast("dict[str, Any]", columns), self.names) if self.others else NOTHING
+        return self._encode(found, "columns", ignored)
 
     def encode_columns(self, columns: Sequence[NDArray[Any]]) -> Matrix:
         """Encode one array (rows,) for each feature, in order: training and bulk prediction.
@@ -130,10 +145,13 @@ class Schema:
             return NOTHING
         return ranged(outside, known.owners, self.features, layout)
 
-    def _encode(self, columns: Sequence[Cells], layout: Layout) -> Encoded:
+    def _encode(self, columns: Sequence[Cells], layout: Layout, ignored: Findings = NOTHING) -> Encoded:
         warnings = Issues()
         X = self._matrix(columns, layout, warnings)
-        return Encoded(X, warnings.findings(self.features, layout), columns)
+        found = warnings.findings(self.features, layout)
+        if ignored:
+            found = Findings((*found, *ignored), found.total + ignored.total)
+        return Encoded(X, found, columns, ignored.total)
 
     def _matrix(self, columns: Sequence[Cells], layout: Layout, warnings: Issues) -> Matrix:
         issues = Issues()
@@ -187,6 +205,13 @@ class _Range:
         known.sort()
         lows, highs = (np.array([entry[place] for entry in known], dtype=np.float32) for place in (2, 3))
         return cls([index for _, index, _, _ in known], [column for column, _, _, _ in known], lows, highs)
+
+
+def _checked_left_out(left_out: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    checked = tuple(checked_name(name, "left_out") for name in left_out)
+    if len({*checked, *names}) != len(checked) + len(names):
+        raise ValueError("left_out: a name stands twice, or is a feature's")
+    return checked
 
 
 def _cells(column: NDArray[Any]) -> Cells:

@@ -155,8 +155,10 @@ def _warnings(served: Served, instances: Instances, runtime: "Runtime") -> tuple
         return (), 0
     if outside.total:
         runtime.observer.noted("out_of_range", outside.total, model=served.name)
-    if instances.warning_count:
-        runtime.observer.noted("unknown_category", instances.warning_count, model=served.name)
+    if instances.left_out_count:
+        runtime.observer.noted("left_out", instances.left_out_count, model=served.name)
+    if unknown := instances.warning_count - instances.left_out_count:
+        runtime.observer.noted("unknown_category", unknown, model=served.name)
     place = "/inputs" if instances.layout == "columns" else "/instances"
     shifted = tuple(Fault(place + fault.pointer, fault.code, fault.detail) for fault in outside)
     return instances.warnings + shifted, instances.warning_count + outside.total

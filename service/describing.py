@@ -21,6 +21,7 @@ def version_details(served: Served) -> dict[str, Any]:
         "model": served.name,
         "version": served.version,
         "features": [_feature(feature) for feature in predictor.schema.features],
+        "left_out": list(predictor.schema.left_out),
         "outputs": answers,
         "architecture": predictor.network.architecture.to_dict(),
         "metrics": dict(predictor.metrics),

@@ -45,6 +45,7 @@ KNOWN_KEYS = (*FORMS, *(option.name for option in fields(Options)))
 class Instances:
     """X, float32 (rows, width), how the rows were written, and the warnings met while encoding them.
 
+    `left_out_count` says how many of the warnings are about cells that are no feature's.
     `cells` are the values as they were given: a matrix of numbers, (rows, features), or a sequence for each feature.
     """
 
@@ -53,6 +54,7 @@ class Instances:
     options: Options = NO_OPTIONS
     warnings: tuple[Fault, ...] = ()
     warning_count: int = 0
+    left_out_count: int = 0
     cells: Any = None
 
 
@@ -67,7 +69,7 @@ def plain_instances(body: bytes, schema: Schema, max_rows: int) -> Instances | N
 
     Problem 413 for a body that holds more values than any good one would, 422 for numbers that do not fit.
     """
-    check_size(body, 2 * max_rows * (len(schema.names) + 1))
+    check_size(body, 2 * max_rows * (schema.most_cells + 1))
     if not schema.is_numeric:
         return None
     values = plain_numbers(body, len(schema.names), max_rows)
@@ -88,7 +90,8 @@ def encoded(layout: Layout, value: object, schema: Schema, *, place: str, max_ro
     except InputError as error:
         raise not_fitting(error, place) from error
     warnings = [Fault(f"{place}{w.pointer}", w.code, w.detail) for w in found.warnings]
-    return Instances(found.X, layout, NO_OPTIONS, tuple(warnings), found.warnings.total, found.columns)
+    total = found.warnings.total
+    return Instances(found.X, layout, NO_OPTIONS, tuple(warnings), total, found.left_out, found.columns)
 
 
 def _read_precisely(body: bytes, schema: Schema, max_rows: int) -> Instances:

@@ -21,8 +21,15 @@ __all__ = [
     "Stages",
 ]
 
-Event = Literal["out_of_range", "unknown_category", "not_finite", "reload_ok", "reload_failed"]
-EVENTS: tuple[Event, ...] = ("out_of_range", "unknown_category", "not_finite", "reload_ok", "reload_failed")
+Event = Literal["out_of_range", "unknown_category", "left_out", "not_finite", "reload_ok", "reload_failed"]
+EVENTS: tuple[Event, ...] = (
+    "out_of_range",
+    "unknown_category",
+    "left_out",
+    "not_finite",
+    "reload_ok",
+    "reload_failed",
+)
 ShedReason = Literal["full", "late", "limit"]
 SHED_REASONS: tuple[ShedReason, ...] = ("full", "late", "limit")
 Logged = Literal[

@@ -112,12 +112,15 @@ def _problems(dialect: Dialect) -> Schema:
 
 
 def _request(served: Served) -> Schema:
-    features = served.predictor.schema.features
+    schema = served.predictor.schema
+    features = schema.features
     cells = [_cell(feature) for feature in features]
     row = {"type": "array", "prefixItems": cells, "items": False, "minItems": len(cells)}
     names = [feature.name for feature in features]
-    record = {"type": "object", "properties": dict(zip(names, cells, strict=True)), "required": names}
-    columns = {name: {"type": "array", "items": cell, "minItems": 1} for name, cell in zip(names, cells, strict=True)}
+    others: Schema = {name: {"description": "Passed over: it is no feature of the model"} for name in schema.left_out}
+    cells_by_name = dict(zip(names, cells, strict=True))
+    record = {"type": "object", "properties": cells_by_name | others, "required": names}
+    columns = {name: {"type": "array", "items": cell, "minItems": 1} for name, cell in cells_by_name.items()} | others
     options: dict[str, Any] = {name: {"type": "boolean"} for name in ("warnings", "explain")}
     part = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
     options["interval"] = {"anyOf": [{"type": "boolean"}, part]}

@@ -1,7 +1,7 @@
 """What becomes of the columns of a table: which of them can help, and how each is encoded."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,11 @@ class Described:
     schema: Schema
     columns: tuple[Column, ...]
     decisions: tuple[Decision, ...]
+
+    def beside(self, names: Iterable[str]) -> "Described":
+        """Return the same, with a schema that knows the other columns of the table by these names."""
+        left_out = tuple(name for name in names if name not in self.schema.names)
+        return replace(self, schema=replace(self.schema, left_out=left_out))
 
 
 def describe(columns: Sequence[Column], train: NDArray[np.int64], data: Data, encoding: Encoding) -> Described:

@@ -110,7 +110,7 @@ def prepare(table: Table, recipe: Recipe, draw: Callable[[Problem], Drawn] | Non
     drawn = None if draw is None else draw(problem)
     parts = _parts(problem, recipe) if drawn is None else Parts(drawn.train, drawn.test)
     fitted, watched = _validation(problem, parts.train, recipe) if drawn is None else (parts.train, np.arange(0))
-    described = describe(problem.features, parts.train, data, recipe.encoding)
+    described = describe(problem.features, parts.train, data, recipe.encoding).beside(table.names)
     suspects = leaks(described.columns, problem.target, parts.train) if data.prune else ()
     aim = goal(problem.target, recipe, parts.train)
     most = None if drawn is None else max(FEWEST_ENCODED, drawn.most_bytes // (4 * described.schema.width))

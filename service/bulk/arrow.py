@@ -42,7 +42,7 @@ def read(body: bytes, schema: Schema, max_rows: int, _parameters: Mapping[str, s
                 return Instances(schema.encode_numbers(numbers, "columns"), "columns", cells=numbers)
             except InputError as error:
                 raise not_fitting(error, "") from error
-    lists = {name: _cells(pa, column) for name, column in columns.items()}
+    lists = {name: [] if name in schema.others else _cells(pa, column) for name, column in columns.items()}
     return encoded("columns", lists, schema, place="", max_rows=max_rows)
 
 

@@ -97,7 +97,7 @@ def _header_length(request: Request) -> int | None:
 
 
 def _inputs(value: Any, blob: memoryview, served: Served, max_rows: int) -> list[Given]:
-    most = len(served.predictor.schema.names)
+    most = served.predictor.schema.most_cells
     if not isinstance(value, list) or not 1 <= len(value) <= most:
         found = f"{len(value)}" if isinstance(value, list) else kind_of(value)
         raise one_fault(400, "/inputs", "inputs", f"expected a list of 1 to {most} inputs, found {found}")

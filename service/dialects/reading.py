@@ -15,7 +15,7 @@ B64 = {"b64"}
 
 def read_object(body: bytes, served: Served, max_rows: int) -> dict[str, Any]:
     """Decode a body that must hold one JSON object; NaN and the infinities pass, for the schema to judge."""
-    check_size(body, 2 * max_rows * (len(served.predictor.schema.names) + 1))
+    check_size(body, 2 * max_rows * (served.predictor.schema.most_cells + 1))
     document = read_document(body, allows_constants=True)
     if not isinstance(document, dict):
         raise one_fault(400, "", "type", f"expected an object, found {kind_of(document)}")

@@ -105,7 +105,8 @@ def visits() -> Predictor:
             DateFeature("on", form="dmy", parts=parts, offset=19000.0, scale=400.0, missing="zeros", **dates),
             DateFeature("at", form="clock", parts=("day",), low="08:00:00", high="17:30:00"),
             NumericFeature("guests", low=0.0, high=8.0),
-        )
+        ),
+        left_out=("ticket", "visits"),
     )
     network = mlp(Architecture(schema.width, (Layer(4, "relu"), Layer(1, "identity"))))
     rows = (("24/12/2022 12:30", "9:15", 2.0), (None, "17:30", 3.0), ("2021-02-28", "08:00:00", 8.0))

@@ -194,6 +194,10 @@ def _drop(key: str) -> Callable[[dict[str, Any]], object]:
         (lambda m: m["golden"][0].pop(), "golden.rows: expected 3 cells in each row"),
         (lambda m: m["lineage"].update(seed=[1]), "lineage.'seed': expected text, a whole number or null"),
         (lambda m: m["metrics"].update(r2="good"), "metrics.r2: expected a number, found str"),
+        (lambda m: m.update(left_out="id"), "left_out: expected a list, found a string"),
+        (lambda m: m.update(left_out=["roof"]), "left_out: a name stands twice, or is a feature's"),
+        (lambda m: m.update(left_out=["id", 1]), "left_out: expected a string, found int"),
+        (lambda m: m.update(left_out=[]), "is not written the one way that a manifest is written"),
     ],
 )
 def test_a_hostile_manifest_is_refused_by_place(change: Callable[[dict[str, Any]], object], reason: str) -> None:

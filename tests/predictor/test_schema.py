@@ -280,6 +280,48 @@ def test_wrong_records_are_refused_by_place(records: object, faults: list[tuple[
     assert refused(lambda: NUMBERS.encode_records(records)).faults == tuple(Fault(*fault) for fault in faults)
 
 
+def test_columns_that_training_left_out_are_passed_over_with_a_warning() -> None:
+    schema = Schema(NUMBERS.features, left_out=("id", "a/b~c"))
+    plain: list[dict[str, Any]] = [
+        {"length": 6, "width": 0.5},
+        {"length": 2, "width": 1},
+        {"length": 2, "width": 1},
+    ]
+    records = [{"id": {"x": [1]}, **plain[0]}, plain[1], {**plain[2], "a/b~c": None}]
+    encoded = schema.encode_records(records)
+    assert encoded.X.tobytes() == NUMBERS.encode_records(plain).X.tobytes()
+    assert [len(column) for column in encoded.columns] == [3, 3]
+    assert tuple(encoded.warnings) == (
+        Fault("/0/id", "left_out", "'id' is passed over: it is no feature of the model"),
+        Fault("/2/a~1b~0c", "left_out", "'a/b~c' is passed over: it is no feature of the model"),
+    )
+    assert (encoded.warnings.total, encoded.left_out) == (2, 2)
+
+
+def test_columns_that_training_left_out_may_stand_among_columns_whatever_they_hold() -> None:
+    schema = Schema(NUMBERS.features, left_out=("id",))
+    encoded = schema.encode_named_columns({"id": None, "width": [1] * 30, "length": [2] * 30})
+    assert encoded.X.shape == (30, 2)
+    assert pointers(encoded.warnings) == [f"/id/{row}" for row in range(10)]
+    assert (encoded.warnings.total, encoded.left_out) == (30, 30)
+
+
+def test_left_out_columns_do_not_hide_what_is_unknown_or_missing() -> None:
+    schema = Schema(NUMBERS.features, left_out=("id",))
+    error = refused(lambda: schema.encode_records([{"id": 1, "Id": 2, "width": 1}]))
+    assert [(fault.pointer, fault.code) for fault in error.faults] == [
+        ("/0/Id", "unknown_feature"),
+        ("/0", "missing_feature"),
+    ]
+    assert pointers(refused(lambda: schema.encode_named_columns({"id": [1], "length": [1]})).faults) == [""]
+
+
+def test_the_names_of_left_out_columns_are_checked() -> None:
+    for left_out in (("id", "id"), ("width",), ("",), ("x" * 257,)):
+        with pytest.raises(ValueError, match="left_out"):
+            Schema(NUMBERS.features, left_out=left_out)
+
+
 @pytest.mark.parametrize(
     ("columns", "faults"),
     [

@@ -48,6 +48,45 @@ def test_options_know_dates(application: Any) -> None:
     assert set(answer["explanations"][0]) == {"on", "at", "guests"}
 
 
+def test_a_raw_row_of_the_training_table_is_answered(application: Any) -> None:
+    record = {"ticket": "A/5 21171", "on": ROW[0], "at": ROW[1], "guests": ROW[2], "visits": 7}
+    columns = {name: [cell] for name, cell in record.items()}
+    bodies: list[dict[str, Any]] = [{"instances": [record]}, {"inputs": columns}]
+    for body in bodies:
+        status, answer = ask(application, path="/models/visits/predict", json=body | {"warnings": True})
+        place = "instances/0/{}" if "instances" in body else "inputs/{}/0"
+        pointers = ["/" + place.format(name) for name in ("ticket", "visits")]
+        assert status == 200
+        assert [warning["pointer"] for warning in answer["warnings"][0]] == pointers
+        assert (answer["warning_count"], answer["warnings"][0][0]["code"]) == (2, "left_out")
+    status, problem = ask(application, path="/models/visits/predict", json={"instances": [record | {"tickets": 1}]})
+    assert status == 422
+    assert [error["pointer"] for error in problem["errors"]] == ["/instances/0/tickets"]
+
+
+def test_a_raw_line_of_the_training_table_is_answered(application: Any) -> None:
+    text = "ticket,on,at,guests,visits\nA/5 21171,24/12/2022,9:15,2,7\n"
+    csv = {"Content-Type": "text/csv"}
+    expected = ask(application, path="/models/visits/predict", json={"instances": [ROW]})[1]["predictions"]
+    answers = [ask(application, path="/models/visits/predict", headers=csv, body=text), ask(
+        application, path="/models/visits/predict", headers={"Content-Type": "application/x-ndjson"},
+        body=json.dumps({"on": ROW[0], "at": ROW[1], "guests": ROW[2], "ticket": "x"}) + "\n",
+    )]  # fmt: skip
+    assert [status for status, _ in answers] == [200, 200]
+    assert [answer["predictions"] for _, answer in answers] == [expected, expected]
+
+
+def test_what_was_left_out_is_described(application: Any) -> None:
+    _, details = ask(application, method="GET", path="/models/visits")
+    assert details["champion"]["left_out"] == ["ticket", "visits"]
+    _, document = ask(application, method="GET", path="/openapi.json")
+    properties = document["components"]["schemas"]["visits.request"]["properties"]
+    record = properties["instances"]["oneOf"][1]["items"]
+    for described in (record, properties["inputs"]):
+        assert {"ticket", "visits"} <= set(described["properties"])
+        assert described["required"] == ["on", "at", "guests"]
+
+
 def test_the_schema_describes_dates(application: Any) -> None:
     _, details = ask(application, method="GET", path="/models/visits")
     on = details["champion"]["features"][0]

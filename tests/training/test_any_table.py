@@ -60,3 +60,14 @@ def test_any_bytes_are_a_table_or_refused_in_words(tmp_path: Path, data: bytes) 
     path.write_bytes(data)
     with pytest.raises(TrainingError):
         run(Order(str(path), tmp_path / "models"), out=io.StringIO(), err=io.StringIO())
+
+
+def test_a_raw_row_of_the_table_is_taken_by_the_model_that_was_fitted_on_it(tmp_path: Path) -> None:
+    rows = [[f"{i}", f"{i} notes in {i * i}", f"{i % 7}", "same", f"{i % 5}", "ab"[i % 2]] for i in range(200)]
+    path = written(tmp_path / "t.csv", [["id", "note", "size", "constant", "unwanted", "target"], *rows])
+    overrides = ("data.target=target", "fit.epochs=1", "data.drop=unwanted")
+    published = run(Order(str(path), tmp_path / "models", overrides=overrides), out=io.StringIO(), err=io.StringIO())
+    schema = load_bytes((published.folder / "model.npz").read_bytes(), "model").schema
+    assert (schema.names, schema.left_out) == (("size",), ("id", "note", "constant", "unwanted", "target"))
+    record = {"id": 7, "note": "note 7", "size": 3, "constant": "same", "unwanted": 1, "target": "a"}
+    assert schema.encode_records([record]).left_out == 5

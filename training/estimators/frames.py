@@ -55,7 +55,9 @@ class Encoder:
             raise ValueError(ON_THE_COMMAND_LINE.sub("", str(error))) from error
         said = lines(replace(decision, instead="") for decision in described.decisions)
         pairs = zip(described.schema.features, described.columns, strict=True)
-        schema = Schema(tuple(_tolerant(feature, column) for feature, column in pairs))
+        features = tuple(_tolerant(feature, column) for feature, column in pairs)
+        others = (column.name for column in columns if column.name not in described.schema.names)
+        schema = Schema(features, tuple(dict.fromkeys(others)))
         return cls(schema, tuple(said))
 
     def encode(self, columns: Sequence[Column]) -> NDArray[np.float32]:

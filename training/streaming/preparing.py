@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor import NumberOutputs, NumericFeature, Schema
+from predictor import NumberOutputs, NumericFeature
 from training.decisions import Decision
 from training.errors import DataError, RecipeError, TrainingError
 from training.memory import LIBRARIES, Budget
@@ -196,7 +196,9 @@ def _with_ranges(prepared: Prepared, found: Survey) -> Prepared:
     if isinstance(outputs, NumberOutputs) and outputs.low:
         low, high = ranges[prepared.problem.target.name]
         outputs = replace(outputs, low=(low,), high=(high,))
-    return replace(prepared, schema=Schema(features), goal=replace(prepared.goal, outputs=outputs))
+    return replace(
+        prepared, schema=replace(prepared.schema, features=features), goal=replace(prepared.goal, outputs=outputs)
+    )
 
 
 def _notes(found: Survey, budget: Budget, written: int) -> Iterator[str]:
