@@ -19,7 +19,7 @@ from predictor.features import CategoricalFeature, DateFeature, Histogram, Numer
 from predictor.outputs import ClassOutputs
 from predictor.predictor import Predictor
 
-__all__ = ["DRIFTED", "FEWEST_ROWS", "SHIFTED", "Bins", "Shift", "State"]
+__all__ = ["DRIFTED", "FEWEST_ROWS", "SHIFTED", "Bins", "Shift", "State", "stability_index"]
 
 State = Literal["unknown", "steady", "shifted", "drifted"]
 Counts = NDArray[np.int64]
@@ -79,7 +79,7 @@ class _Part:
         own = counts[self.start : self.start + self.size].astype(np.float64)
         missing, outside = own[0], own[1] + (own[-1] if self.is_number else 0.0)
         seen, live, known = self._bins(own)
-        psi, chance = _index(live, known)
+        psi, chance = stability_index(live, known)
         whole = max(own.sum(), 1.0)
         return Shift(
             self.name,
@@ -97,7 +97,7 @@ class _Part:
     def by_chance(self, counts: Counts, share: float, rng: np.random.Generator) -> float | None:
         """Return what the index stays under in a share of samples of this size, though both are of one population."""
         _, live, known = self._bins(counts[self.start : self.start + self.size].astype(np.float64))
-        if _index(live, known)[0] is None:
+        if stability_index(live, known)[0] is None:
             return None
         rows, training = int(live.sum()), int(known.sum())
         both = (live + known) / (rows + training)
@@ -273,8 +273,11 @@ class _Edges:
         counts += np.bincount((codes + self._starts).ravel(), minlength=len(counts))
 
 
-def _index(live: NDArray[np.float64], known: NDArray[np.float64]) -> tuple[float | None, float | None]:
-    """Return the index of live counts, (bins,), against known ones, and what chance alone would give."""
+def stability_index(live: NDArray[Any], known: NDArray[Any]) -> tuple[float | None, float | None]:
+    """Return the index of live counts, (bins,), against known ones, and what chance alone would give.
+
+    Both are None with too few live rows, no known ones, or one bin.
+    """
     rows, training = live.sum(), known.sum()
     if rows < FEWEST_ROWS or not training or len(known) < 2:  # noqa: PLR2004 - one bin cannot shift
         return None, None

@@ -9,6 +9,7 @@ from typing import Literal
 from predictor import Predictor
 from predictor.drift import Bins
 from predictor.wording import shown
+from service.watching import Rollback, Watch
 
 __all__ = [
     "CHAMPION",
@@ -80,13 +81,23 @@ class VersionState:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One model: the aliases its repository names, the version that answers for each, the state of each version."""
+    """One model: the aliases its repository names, the version that answers for each, the state of each version.
+
+    `watches` and `rollbacks` are by alias.
+    """
 
     name: str
     aliases: Mapping[str, int] = field(default_factory=dict)
     serving: Mapping[str, Served] = field(default_factory=dict)
     versions: Mapping[int, VersionState] = field(default_factory=dict)
     trouble: str | None = None
+    watches: Mapping[str, Watch] = field(default_factory=dict)
+    rollbacks: Mapping[str, Rollback] = field(default_factory=dict)
+
+    def loaded(self, version: int) -> Served | None:
+        """Return a version that is loaded and proven, None when it is not."""
+        state = self.versions.get(version)
+        return state.served if state is not None else None
 
     def faults(self) -> list[str]:
         """Say which aliases point at a version that does not serve."""
@@ -95,6 +106,10 @@ class ModelEntry:
             state = self.versions.get(version)
             if state is not None and state.reason:
                 found.append(f"alias {alias} of model {self.name}: version {version} failed: {state.reason}")
+        for back in self.rollbacks.values():
+            if back.is_held:
+                said = f"version {back.version} was rolled back, version {back.to} answers: {back.detail}"
+                found.append(f"alias {back.alias} of model {self.name}: {said}")
         return found
 
     @property

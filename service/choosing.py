@@ -28,8 +28,10 @@ def served_for(request: Request, runtime: "Runtime") -> Served:
     if runtime.canaries and version is None and alias is None and request.method == "POST":
         rule = runtime.canaries.get(served.name)
         if rule is not None and rule.takes(split_key(request)):
-            # An alias that nothing stands behind takes nothing away from the champion.
-            served = catalog.models[served.name].serving.get(rule.alias, served)
+            entry = catalog.models[served.name]
+            # An alias that nothing stands behind, or that broke a limit, takes nothing away from the champion.
+            if rule.alias not in entry.rollbacks:
+                served = entry.serving.get(rule.alias, served)
     request.served = served
     return served
 

@@ -7,6 +7,7 @@ from typing import Literal
 from service.counters import SharedNames
 from service.judging import Judged
 from service.observing import EVENTS, LOGGED, SHED_REASONS, Event, Logged, ShedReason
+from service.watching import ROLLBACK_REASONS, RollbackReason
 
 __all__ = [
     "BATCH_ROWS",
@@ -71,6 +72,7 @@ class Layout:
         self._shed = self._take(len(SHED_REASONS))
         self._logged = self._take(len(LOGGED))
         self._events = self._take(len(EVENTS) * MOST_MODELS)
+        self._rollbacks = self._take(len(ROLLBACK_REASONS) * MOST_MODELS)
         self._of_versions = self._take(MOST_VERSIONS * len(OF_VERSION))
         self._last = self._take(MOST_VERSIONS)
 
@@ -113,8 +115,11 @@ class Layout:
 
     def event(self, event: Event, model: str) -> int:
         """Return the cell of an event."""
-        place = self._models.place(model) if model and model != OTHER else None
-        return self._events + self._event[event] * MOST_MODELS + (0 if place is None else place + 1)
+        return self._events + self._event[event] * MOST_MODELS + self._model(model)
+
+    def rollback(self, model: str, reason: RollbackReason) -> int:
+        """Return the cell of versions of a model that were rolled back for a reason."""
+        return self._rollbacks + ROLLBACK_REASONS.index(reason) * MOST_MODELS + self._model(model)
 
     def version(self, model: str, version: int) -> int:
         """Return the first cell of a version: requests by outcome, rows, executions, seconds."""
@@ -150,6 +155,10 @@ class Layout:
     def of_version(sums: Sequence[float], start: int) -> dict[str, float]:
         """Return what is counted of the version whose cells begin at `start`, by name."""
         return dict(zip(OF_VERSION, sums[start : start + len(OF_VERSION)], strict=True))
+
+    def _model(self, model: str) -> int:
+        place = self._models.place(model) if model and model != OTHER else None
+        return 0 if place is None else place + 1
 
     def _version(self, model: str, version: int) -> int:
         place = self._versions.place(f"{model}/{version}")

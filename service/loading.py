@@ -1,13 +1,14 @@
 """Loads and proves versions of models, by what a repository says or by what another process planned."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from predictor import ArtifactError, Repository, RepositoryError, load_bytes, prove
 from predictor.artifact import OversizedError
 from service.catalog import CHAMPION, REASONS, Catalog, ModelEntry, RefusalCode, Served, VersionState
 from service.observing import Observer
+from service.watching import rollback_of, watch_of
 
 __all__ = ["Loader", "plan_of", "without_what_is_new"]
 
@@ -28,9 +29,10 @@ class Loader:
             self.report(f"the aliases of model {name} cannot be read", error, model=name)
             kept = old or ModelEntry(name)
             trouble = f"the aliases of model {name} cannot be read"
-            return ModelEntry(name, kept.aliases, kept.serving, kept.versions, trouble)
+            return replace(kept, trouble=trouble)
         wanted = aliases or ({CHAMPION: max(versions)} if versions else {})
-        states = {version: self._state(name, version, old) for version in sorted(set(wanted.values()))}
+        needed = {*wanted.values(), *(_beside(old) & {*versions} if old else ())}
+        states = {version: self._state(name, version, old) for version in sorted(needed)}
         serving: dict[str, Served] = {}
         for alias, version in wanted.items():
             served = states[version].served or (old.serving.get(alias) if old else None)
@@ -53,7 +55,9 @@ class Loader:
             states[int(version)] = self._state(name, int(version), old) if state == "ready" else refused
         found = {alias: states[version].served for alias, version in said["serving"].items()}
         serving = {alias: served for alias, served in found.items() if served is not None}
-        return ModelEntry(name, said["aliases"], serving, states, said["trouble"])
+        watches = {alias: watch_of(watch) for alias, watch in said["watches"].items()}
+        rollbacks = {alias: rollback_of(back) for alias, back in said["rollbacks"].items()}
+        return ModelEntry(name, said["aliases"], serving, states, said["trouble"], watches, rollbacks)
 
     def _state(self, name: str, version: int, old: ModelEntry | None) -> VersionState:
         known = old.versions.get(version) if old else None
@@ -86,6 +90,11 @@ class Loader:
         self._observer.reported("error", message, reason=str(error), **fields)
 
 
+def _beside(entry: ModelEntry) -> set[int]:
+    """Return the versions that no alias may name and that are needed all the same."""
+    return {watch.beside for watch in entry.watches.values()} | {back.to for back in entry.rollbacks.values()}
+
+
 def _code(member: str | None) -> RefusalCode:
     known: dict[str, RefusalCode] = {"golden": "golden", "manifest": "manifest"}
     return "damaged" if member is None else known.get(member, "arrays")
@@ -99,6 +108,8 @@ def plan_of(catalog: Catalog) -> bytes:
             "serving": {alias: served.version for alias, served in entry.serving.items()},
             "versions": {str(v): [state.state, state.reason, state.code] for v, state in entry.versions.items()},
             "trouble": entry.trouble,
+            "watches": {alias: asdict(watch) for alias, watch in entry.watches.items()},
+            "rollbacks": {alias: asdict(back) for alias, back in entry.rollbacks.items()},
         }
         for name, entry in catalog.models.items()
     }

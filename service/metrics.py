@@ -29,6 +29,7 @@ from service.logs import LONGEST_TEXT, LogWriter, trace_of
 from service.observing import EVENTS, SHED_REASONS, Comparison, Event, Logged, ShedReason, Stages
 from service.routes import routes_of
 from service.settings import Settings
+from service.watching import ROLLBACK_REASONS, RollbackReason
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -148,6 +149,10 @@ class SharedObserver:
         start = self.layout.version(model, version) + JUDGED
         self.counters.add_all(np.arange(start, start + len(found)), np.array(found, dtype=np.float64))
 
+    def rolled_back(self, model: str, reason: RollbackReason) -> None:
+        """Count a version that broke a limit."""
+        self.counters.add(self.layout.rollback(model, reason))
+
     def shed(self, reason: ShedReason) -> None:
         """Count a request that was refused because there was too much to do."""
         self.counters.add(self.layout.shed(reason))
@@ -203,16 +208,30 @@ class SharedObserver:
         for reason in SHED_REASONS:
             shed.add_metric([reason], sums[layout.shed(reason)])
         yield shed
+        yield from self._by_model(sums)
+        yield from self._log(sums)
+        yield from self._by_version(sums)
+        for i, (name, text) in enumerate((("connections", "Open connections."), ("workers", "Workers running."))):
+            yield GaugeMetricFamily(f"ganglion_{name}", text, value=sums[i])
+
+    def _by_model(self, sums: list[float]) -> Iterator["Metric"]:
+        from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 - see `exposition`
+
+        layout = self.layout
         events = CounterMetricFamily("ganglion_events", "What happened beside requests.", labels=("event", "model"))
         for model in layout.models:
             for event in EVENTS:
                 if value := sums[layout.event(event, model)]:
                     events.add_metric([event, model], value)
         yield events
-        yield from self._log(sums)
-        yield from self._by_version(sums)
-        for i, (name, text) in enumerate((("connections", "Open connections."), ("workers", "Workers running."))):
-            yield GaugeMetricFamily(f"ganglion_{name}", text, value=sums[i])
+        rollbacks = CounterMetricFamily(
+            "ganglion_rollbacks", "Versions that broke a limit and were rolled back.", labels=("model", "reason")
+        )
+        for model in layout.models:
+            for cause in ROLLBACK_REASONS:
+                if value := sums[layout.rollback(model, cause)]:
+                    rollbacks.add_metric([model, cause], value)
+        yield rollbacks
 
     def _log(self, sums: list[float]) -> Iterator["Metric"]:
         from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 - see `exposition`

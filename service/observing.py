@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
 
 from service.judging import Judged
+from service.watching import RollbackReason
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -88,6 +89,9 @@ class Observer(Protocol):
     def judged(self, model: str, version: int, found: Judged) -> None:
         """Count rows of a version whose truth became known."""
 
+    def rolled_back(self, model: str, reason: RollbackReason) -> None:
+        """Count that a version of a model broke a limit and does not answer any more."""
+
     def shed(self, reason: ShedReason) -> None:
         """Count a request that was refused because there was too much to do."""
 
@@ -118,6 +122,9 @@ class QuietObserver:
 
     def judged(self, model: str, version: int, found: Judged) -> None:
         """Ignore truths."""
+
+    def rolled_back(self, model: str, reason: RollbackReason) -> None:
+        """Ignore a rollback."""
 
     def shed(self, reason: ShedReason) -> None:
         """Ignore a refusal."""

@@ -54,6 +54,7 @@ class Pipeline:
         self._traces_all = runtime.settings.traces_endpoint is not None
         self._keep = runtime.logbook.keep if runtime.logbook else None
         self._shadows = bool(runtime.shadow.rules)
+        self._mirror = runtime.mirror
         self._admission = runtime.batcher.admission
         self._deadline_s = runtime.settings.deadline_s
         self._limit = runtime.settings.max_body_bytes
@@ -242,6 +243,8 @@ class Pipeline:
         match: Match | None = request.match
         served: Served | None = request.served
         route = UNMATCHED if match is None else match.template
+        if self._mirror is not None and served is not None:
+            self._mirror.offer(request, response.status)
         trace_id = None
         if self._traces_all or TRACEPARENT in request.headers:
             trace_id = self._runtime.tracer.trace(request, response, route)

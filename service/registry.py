@@ -4,12 +4,14 @@ import hashlib
 import json
 import threading
 import time
+from dataclasses import replace
 
 from predictor import Repository, RepositoryError
-from service.catalog import Catalog
+from service.catalog import Catalog, ModelEntry
 from service.loading import Loader, plan_of, without_what_is_new
 from service.observing import Observer
 from service.plans import Plans
+from service.succession import Succession
 
 __all__ = ["Registry"]
 
@@ -27,8 +29,10 @@ class Registry:
         observer: Observer,
         default_model: str | None = None,
         plans: Plans | None = None,
+        succession: Succession | None = None,
     ) -> None:
         self.repository = repository
+        self._succession = succession
         self.plans = plans or Plans()
         self._loader = Loader(repository, observer)
         self._observer = observer
@@ -68,6 +72,18 @@ class Registry:
                 self._lead(token)
         return is_leader
 
+    def judge(self) -> None:
+        """Let one process end the watches over new versions that are over, and go back where a limit is broken."""
+        if self._succession is None or not any(entry.watches for entry in self.catalog.models.values()):
+            return
+        with self.plans.leading(waits=False) as is_leader:
+            if is_leader:
+                old = self.catalog
+                judged = {name: self._succession.judged(entry) for name, entry in old.models.items()}
+                changed = {name: self._entry(name, new) for name, new in judged.items() if new is not old.models[name]}
+                if changed:
+                    self._propose(replace(old, models={**old.models, **changed}), old)
+
     def follow(self) -> None:
         """Get ready for a plan that another process has proposed."""
         number = self.plans.proposed
@@ -103,9 +119,12 @@ class Registry:
         # The token was taken before the read, so a change during it is seen at the next look.
         self.plans.note(token)
         if plan_of(new) != plan_of(old) or not self._number:
-            if not self._offered(new):
-                self._offered(without_what_is_new(new, old, self._observer))
-            self.plans.activate(self.plans.proposed)
+            self._propose(new, old)
+
+    def _propose(self, new: Catalog, old: Catalog) -> None:
+        if not self._offered(new):
+            self._offered(without_what_is_new(new, old, self._observer))
+        self.plans.activate(self.plans.proposed)
 
     def _offered(self, new: Catalog) -> bool:
         """Propose a catalog; return whether every process has loaded what it names."""
@@ -119,8 +138,12 @@ class Registry:
         except (RepositoryError, OSError) as error:
             self._loader.report("the model repository cannot be read", error)
             return Catalog(old.models, old.default, "the model repository cannot be read")
-        models = {name: self._loader.entry(name, old.models.get(name)) for name in names}
+        models = {name: self._entry(name, old.models.get(name)) for name in names}
         return Catalog(models, self._default or (names[0] if len(names) == 1 else None))
+
+    def _entry(self, name: str, before: ModelEntry | None) -> ModelEntry:
+        found = self._loader.entry(name, before)
+        return found if self._succession is None else self._succession.settled(found, before)
 
     def _made(self, number: int) -> Catalog | None:
         """Load what a plan names; None when it has given way to another, or this process cannot hold it."""

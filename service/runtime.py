@@ -1,5 +1,6 @@
 """What one process serves with: settings, models, the batcher, the observer, the routes."""
 
+import copy
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from service.drift import DriftWatch
 from service.keys import KeyRing
 from service.logbook import Logbook, Retention
 from service.messages import generated_ids
+from service.mirror import Evidence, Mirror
 from service.observing import Observer, QuietObserver
 from service.pipeline import Pipeline
 from service.registry import Registry
@@ -17,6 +19,7 @@ from service.router import Router
 from service.routes import routes_of
 from service.settings import Settings
 from service.shadow import Shadow
+from service.succession import Succession
 from service.traces import Tracer
 from service.watcher import Watcher
 
@@ -33,19 +36,24 @@ class Runtime:
     ) -> None:
         self.settings = settings
         self.observer: Observer = observer or QuietObserver()
-        self.registry = Registry(repository or repository_at(settings.models), self.observer, settings.default_model)
+        self.canaries = {rule.model: rule for rule in settings.canary}
+        self.evidence = Evidence()
+        store = repository or repository_at(settings.models)
+        limits = settings.limits()
+        succession = Succession(limits, self.canaries, store, self.evidence, self.observer) if limits else None
+        self.registry = Registry(store, self.observer, settings.default_model, succession=succession)
         self.batcher = Batcher(
             thread_rows=settings.thread_rows,
             max_rows_waiting=settings.max_rows_waiting,
             longest_wait_s=settings.max_wait_s,
         )
         self.drift = DriftWatch() if settings.drift else None
-        self.canaries = {rule.model: rule for rule in settings.canary}
         self.shadow = Shadow(settings.shadow, self.observer)
         self.logbook = logbook_of(settings, self.observer)
         self.keys = KeyRing(settings.api_key_file) if settings.api_key_file else None
         self.router = Router(routes_of(settings))
         self.tracer = Tracer(settings)
+        self.mirror = Mirror(self, self.evidence, limits.latency) if limits else None
         self.pipeline = Pipeline(self)
         self.ids: Iterator[str] = generated_ids()
         self._watcher = Watcher(self.registry, self.observer, settings.reload_interval_s, keys=self.keys)
@@ -71,11 +79,19 @@ class Runtime:
         if self._started_in == os.getpid():
             self._started_in = None
             self._watcher.stop()
+            if self.mirror is not None:
+                self.mirror.stop()
             self.registry.leave()
             self.batcher.close()
             if self.logbook is not None:
                 self.logbook.stop()
             self.tracer.stop()
+
+    def quiet(self) -> "Runtime":
+        """Return the same to work with unseen: what it is used for is neither counted nor logged."""
+        other = copy.copy(self)
+        other.observer = QuietObserver()
+        return other
 
 
 def logbook_of(settings: Settings, observer: Observer) -> Logbook | None:

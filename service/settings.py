@@ -12,6 +12,7 @@ from feedback import Place, PlaceError, Store, place_of
 from service.keys import KeyRing, KeysError
 from service.platforms import platform_settings
 from service.splitting import Rule, read_rules
+from service.verdicts import Limits
 
 __all__ = ["PREFIX", "Settings", "SettingsError", "load_settings", "settings_table"]
 
@@ -101,6 +102,23 @@ class Settings(BaseSettings):
         default="predict",
         description="Whether keys with the scope `predict` may give feedback, too, or only those with `feedback`",
     )
+    watch_window_s: Seconds | None = Field(
+        default=None,
+        description="Time that a new champion is compared with the one before, and rolled back when it breaks a limit",
+    )
+    watch_answers: Count = Field(default=100, description="Answers to the same requests by both before it is judged")
+    watch_error_rate: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.02, description="Limit: share of errors that it may have beyond those of the other"
+    )
+    watch_latency: Annotated[float, Field(gt=1)] = Field(
+        default=3.0, description="Limit: multiple of the other's processor time, in half of the requests"
+    )
+    watch_shift: Annotated[float, Field(gt=0)] = Field(
+        default=0.25, description="Limit: stability index of its predictions against the other's, and against training"
+    )
+    watch_difference: Annotated[float, Field(gt=0)] = Field(
+        default=0.75, description="Limit: mean distance of a prediction from the other's, in probability or scales"
+    )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Addresses, by comma, whose `X-Forwarded-*` headers are believed"
     )
@@ -163,6 +181,19 @@ class Settings(BaseSettings):
         except PlaceError as error:
             raise ValueError(f"{PREFIX}LOG_STORE: {error}") from error
         return place
+
+    def limits(self) -> Limits | None:
+        """Return what new champions are watched by, None when they are not."""
+        if self.watch_window_s is None:
+            return None
+        return Limits(
+            self.watch_window_s,
+            self.watch_answers,
+            self.watch_error_rate,
+            self.watch_latency,
+            self.watch_shift,
+            self.watch_difference,
+        )
 
     def tls(self) -> ssl.SSLContext | None:
         """Read the certificate, None without one; ValueError when it cannot be used."""

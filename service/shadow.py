@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor import ClassOutputs, InputError
+from predictor import InputError
 from predictor.cells import Cells
 from service.catalog import Served
 from service.observing import Comparison, Observer
 from service.splitting import Rule
+from service.yardstick import distances
 
 __all__ = ["Shadow"]
 
@@ -20,7 +21,6 @@ Given = NDArray[Any] | Sequence[Cells]
 Job = tuple[Served, Served, Given, NDArray[Any]]
 
 MOST_ROWS_WAITING = 4096
-NEAR = 0.05  # of the target's scale, its standard deviation in most recipes
 UNREADY = (InputError, ValueError, MemoryError, ArithmeticError)
 
 
@@ -69,23 +69,14 @@ class Shadow:
 
 
 def compared(champion: Served, other: Served, cells: Given, A: NDArray[Any]) -> Comparison:
-    """Compute rows with another version and compare; InputError when it cannot read them."""
+    """Compute rows with another version and compare.
+
+    InputError when it cannot read them, IncomparableError when it predicts something else.
+    """
     B = other.predictor.network.infer(_encoded(champion, other, cells))
-    ours, theirs = champion.predictor.outputs, other.predictor.outputs
-    if isinstance(ours, ClassOutputs) and isinstance(theirs, ClassOutputs):
-        (one, P), (two, Q) = ours.decode(A), theirs.decode(B)
-        is_same = np.array([a == b for a, b in zip(one, two, strict=True)])
-        apart = np.where(is_same, 0.0, 1.0)
-        if P is not None and Q is not None and ours.labels == theirs.labels:
-            apart = np.abs(P.astype(np.float64) - Q).sum(axis=1) / 2
-    elif isinstance(ours, ClassOutputs) or isinstance(theirs, ClassOutputs) or ours.targets != theirs.targets:
-        raise ValueError("the versions predict different things")
-    else:
-        distance = np.abs(ours.decode(A).astype(np.float64) - theirs.decode(B))
-        is_same = np.all(distance <= NEAR * np.abs(ours.scale), axis=1)
-        apart = distance.mean(axis=1)
+    is_same, distance = distances(champion.predictor, other.predictor, A, B)
     agreeing = int(is_same.sum())
-    return Comparison(agree=agreeing, differ=len(A) - agreeing, difference=float(apart.sum()))
+    return Comparison(agree=agreeing, differ=len(A) - agreeing, difference=float(distance.mean(axis=1).sum()))
 
 
 def _encoded(champion: Served, other: Served, cells: Given) -> NDArray[np.float32]:

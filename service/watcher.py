@@ -11,6 +11,7 @@ __all__ = ["Watcher"]
 
 RETRY_S = 30.0
 FOLLOW_S = 0.02
+JUDGE_S = 0.5
 
 
 class Watcher:
@@ -51,7 +52,7 @@ class Watcher:
             self._thread = None
 
     def _watch(self) -> None:
-        looked = -self._interval_s
+        looked = judged = -self._interval_s - JUDGE_S
         while not self._stopping.wait(min(FOLLOW_S, self._interval_s)):
             try:
                 self._registry.follow()
@@ -59,6 +60,9 @@ class Watcher:
                     self._registry.catch_up(self._retry_s)
                     self._read_keys()
                     looked = time.monotonic()
+                if time.monotonic() - judged >= JUDGE_S:
+                    judged = time.monotonic()
+                    self._registry.judge()
             except Exception as error:  # noqa: BLE001 - the thread outlives any fault; the old models keep serving
                 self._observer.reported("error", "the repository watcher failed", error=error)
                 looked = time.monotonic()

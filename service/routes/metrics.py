@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ROUTES", "metrics"]
 
+FIGURES = ("errors", "errors_beside", "slower", "shift", "difference")
 MOST_FEATURES = 64  # with a series of their own; of a wider model the largest shift is told
 
 
 def metrics(_request: Request, runtime: "Runtime") -> Response:
     """Answer the counters of all workers in Prometheus' text format."""
-    content_type, text = runtime.observer.exposition([*_models(runtime), *_drift(runtime), *_live(runtime)])
+    more = (*_models(runtime), *_watches(runtime), *_drift(runtime), *_live(runtime))
+    content_type, text = runtime.observer.exposition(more)
     return Response(200, text, content_type)
 
 
@@ -45,6 +47,26 @@ def _models(runtime: "Runtime") -> Iterator["Metric"]:
             task = "classification" if isinstance(served.predictor.outputs, ClassOutputs) else "regression"
             info.add_metric([entry.name, str(served.version), alias, task], 1)
     yield from (info, ready, refused)
+
+
+def _watches(runtime: "Runtime") -> Iterator["Metric"]:
+    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - heavy, and of no use to predictions
+
+    of = ("model", "version")
+    answers = GaugeMetricFamily("ganglion_watch_answers", "Answers that a watched version is judged by.", labels=of)
+    found = GaugeMetricFamily("ganglion_watch", "What a watched version is judged by.", labels=(*of, "figure"))
+    for entry in runtime.registry.catalog.models.values():
+        for watch in entry.watches.values():
+            figures = runtime.evidence.figures(entry, watch)
+            if figures is None:
+                continue
+            labels = [entry.name, str(watch.version)]
+            answers.add_metric(labels, figures.answers)
+            for name in FIGURES:
+                value = figures.said()[name]
+                if value is not None:
+                    found.add_metric([*labels, name], value)
+    yield from (answers, found)
 
 
 def _drift(runtime: "Runtime") -> Iterator["Metric"]:

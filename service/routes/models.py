@@ -1,11 +1,13 @@
 """What is loaded: models, versions, schemas, metrics, lineage, states and reasons."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from service.catalog import VERSION, Catalog, ModelEntry, NotServedError
 from service.describing import version_details
 from service.messages import Request, Response, json_response
 from service.router import Route
+from service.watching import Rollback, Watch
 
 if TYPE_CHECKING:
     from service.runtime import Runtime
@@ -55,7 +57,30 @@ def _summary(entry: ModelEntry, catalog: Catalog, runtime: "Runtime") -> dict[st
         ],
         "reasons": entry.faults(),
         **{kind: {"alias": rule.alias, "share": rule.share} for kind, rule in splits.items() if rule is not None},
+        "watches": [_watch(watch, entry, runtime) for watch in entry.watches.values()],
+        "rollbacks": [_rollback(back) for back in entry.rollbacks.values()],
     }
+
+
+def _watch(watch: Watch, entry: ModelEntry, runtime: "Runtime") -> dict[str, Any]:
+    figures = runtime.evidence.figures(entry, watch)
+    return {
+        "alias": watch.alias,
+        "version": watch.version,
+        "beside": watch.beside,
+        "since": _utc(watch.since),
+        "until": None if watch.until is None else _utc(watch.until),
+        "figures": None if figures is None else figures.said(),
+    }
+
+
+def _rollback(back: Rollback) -> dict[str, Any]:
+    said = {"alias": back.alias, "version": back.version, "to": back.to, "reason": back.reason, "detail": back.detail}
+    return said | {"at": _utc(back.at), "is_held": back.is_held}
+
+
+def _utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 ROUTES = (

@@ -37,18 +37,24 @@ def page(tmp_path_factory: Any) -> Any:
         default_model="flowers",
         shadow="flowers:previous",
         log_store=f"sqlite:///{folder}/log.db",
+        canary="flowers:previous:50%",
+        watch_window_s=600,
+        watch_answers=10**6,
     )
     with (folder / "log").open("w") as log:
         application = create_application(settings, create_observer(settings, LogWriter(log)))
-        for _ in range(60):
-            through_front(application, {"json": {"instances": [models.FLOWER_ROW]}})
+        for i in range(60):
+            through_front(application, {"json": {"instances": [[i / 10, *models.FLOWER_ROW[1:]]] * 4}})
         through_front(application, {"json": {"instances": [[1]]}})
         for path, row, truth in (
             ("/feedback", models.FLOWER_ROW, "setosa"), ("/models/houses/feedback", [80.0, "paved", "1"], 99.0),
         ):  # fmt: skip
             through_front(application, {"path": path, "json": {"instances": [row], "truths": [truth]}})
         until(lambda: "ganglion_shadow_rows_total" in application.runtime.observer.exposition()[1].decode())
-        found = application.flask.test_client().get("/metrics").get_data(as_text=True)
+        application.runtime.observer.rolled_back("flowers", "errors")
+        client = application.flask.test_client()
+        until(lambda: any(watch["figures"]["answers"] for watch in client.get("/models/flowers").get_json()["watches"]))
+        found = client.get("/metrics").get_data(as_text=True)
         application.runtime.stop()
     return found
 

@@ -1,0 +1,162 @@
+"""Asks two versions what one was asked: a sample of requests, again, in a thread, at a bounded cost."""
+
+import threading
+import time
+from dataclasses import replace
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.batching import Work
+from service.catalog import ModelEntry, NotReadyError, NotServedError, Served
+from service.messages import Request
+from service.verdicts import CELLS, HUNDREDTHS, Figures, Tally
+from service.watching import Watch
+from service.windows import SharedWindows
+from service.yardstick import IncomparableError, yardstick_of
+
+if TYPE_CHECKING:
+    from service.runtime import Runtime
+
+__all__ = ["Evidence", "Mirror"]
+
+SHARE = 0.03  # of one core, the most that asking again may take
+MOST_BYTES = 2**20
+MOST_ROWS = 256  # of one request that are compared
+SLOW_S = 0.0005  # of processor time for a request: less is no harm, whatever it is a multiple of
+ARENA_CELLS = 2**20
+WINDOW = "24h"
+BAD = 400
+NOT_OF_A_VERSION = frozenset({408, 429, 503, 504})  # answers that tell of load, or of the client
+
+
+class Evidence:
+    """What all processes of one fork found out about watched versions; made before the fork."""
+
+    def __init__(self) -> None:
+        self._windows = SharedWindows(ARENA_CELLS)
+
+    def add(self, name: str, watch: Watch, counts: NDArray[np.int64]) -> None:
+        """Add what a request said."""
+        self._windows.add(name, watch.number, counts, time.monotonic())
+
+    def figures(self, entry: ModelEntry, watch: Watch) -> Figures | None:
+        """Return what is known by now; None where a version of the two is not loaded any more."""
+        served, beside = entry.loaded(watch.version), entry.loaded(watch.beside)
+        if served is None or beside is None:
+            return None
+        yardstick = yardstick_of(served, beside)
+        size = CELLS + yardstick.size
+        return Figures.of(self._windows.sums(entry.name, watch.number, size, WINDOW, time.monotonic()), yardstick)
+
+
+class _Outcome(NamedTuple):
+    """What a version made of a request: its outputs for the rows that were given, None when it failed; seconds."""
+
+    A: NDArray[Any] | None
+    seconds: float
+
+
+class _Job(NamedTuple):
+    request: Request
+    status: int
+    watch: Watch
+    served: Served
+    beside: Served
+
+
+class Mirror:
+    """Takes requests that a watched version has answered, and asks it and the version beside it once more.
+
+    One request at a time, and so seldom that it takes at most three parts in a hundred of a core; what comes meanwhile
+    is left out, also bodies of more than 1 MiB.
+    """
+
+    def __init__(self, runtime: "Runtime", evidence: Evidence, latency: float) -> None:
+        self._runtime = runtime.quiet()
+        self._evidence = evidence
+        self._latency = latency
+        self._is_busy = False
+        self._next = 0.0
+        self._turns = 0
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def offer(self, request: Request, status: int) -> None:
+        """Take a request with the status of its answer, if its version is watched and it is time for another."""
+        served: Served = request.served
+        entry = self._runtime.registry.catalog.models.get(served.name)
+        if entry is None or not entry.watches or self._is_busy or time.monotonic() < self._next:
+            return
+        watch = next((watch for watch in entry.watches.values() if watch.version == served.version), None)
+        if watch is None or status in NOT_OF_A_VERSION or len(request.body) > MOST_BYTES:
+            return
+        beside = entry.loaded(watch.beside)
+        if beside is not None and request.match.routes[request.method].is_prediction:
+            self._is_busy = True
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="mirror", daemon=True)
+                self._thread.start()
+            self._jobs.put(_Job(request, status, watch, served, beside))
+
+    def stop(self) -> None:
+        """End the thread."""
+        if self._thread is not None:
+            self._jobs.put(None)
+            self._thread.join(timeout=5)
+            self._thread = None
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            began = time.thread_time()
+            try:
+                self._compare(job)
+            except (NotServedError, NotReadyError):
+                continue  # a version has gone meanwhile
+            finally:
+                self._next = time.monotonic() + (time.thread_time() - began) * (1 / SHARE - 1)
+                self._is_busy = False
+
+    def _compare(self, job: _Job) -> None:
+        self._turns += 1
+        pair = (job.served, job.beside)
+        # Whoever comes second finds the caches warm, so they take turns at that.
+        order = pair if self._turns % 2 else pair[::-1]
+        found = {version: self._asked(job.request, version) for version in order}
+        counts = self._counts(job.status, found[job.served], found[job.beside], pair)
+        self._evidence.add(job.served.name, job.watch, counts)
+
+    def _counts(self, status: int, ours: _Outcome, theirs: _Outcome, pair: tuple[Served, Served]) -> NDArray[np.int64]:
+        yardstick = yardstick_of(*pair)
+        tally = Tally(answers=1, failed=int(status >= BAD), failed_beside=int(theirs.A is None))
+        predictions = np.zeros(yardstick.size, dtype=np.int64)
+        if ours.A is None or theirs.A is None or status >= BAD or len(ours.A) != len(theirs.A):
+            return tally.counts(predictions)
+        try:
+            apart, predictions = yardstick.count(ours.A, theirs.A)
+        except IncomparableError:
+            apart = float(len(ours.A))
+        is_slower = ours.seconds > max(self._latency * theirs.seconds, theirs.seconds + SLOW_S)
+        tally = replace(tally, timed=1, slower=int(is_slower), rows=len(ours.A), apart=round(apart * HUNDREDTHS))
+        return tally.counts(predictions)
+
+    def _asked(self, request: Request, served: Served) -> _Outcome:
+        """Let a version answer, as if the path had named it."""
+        parameters = {name: text for name, text in request.parameters.items() if name != "alias"}
+        asked = replace(request, parameters=parameters | {"version": str(served.version)}, served=None)
+        began = time.thread_time()
+        try:
+            work = request.match.routes[request.method].handler(asked, self._runtime)
+            if not isinstance(work, Work):
+                return _Outcome(None, 0.0)
+            A = served.predictor.network.infer(work.X)
+            work.finish(A)
+        except (NotServedError, NotReadyError):
+            raise
+        except Exception:  # noqa: BLE001 - whatever keeps a version from answering is what is looked for
+            return _Outcome(None, 0.0)
+        cells = work.cells
+        rows = len(A) if cells is None else len(cells) if isinstance(cells, np.ndarray) else len(cells[0])
+        return _Outcome(A[: min(rows, MOST_ROWS)], time.thread_time() - began)
