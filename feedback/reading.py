@@ -27,7 +27,7 @@ BROUGHT = """SELECT seq, version, told, shape, cells, truths, client FROM gangli
 class Example:
     """One row: its cells in the order of the shape's features, and the truth, a value or a list of one per target.
 
-    `at` is when it was asked for, or told of where it was not asked for, in seconds since 1970.
+    `at` is when it was asked for, or told of where it was not asked for, in seconds since 1970; `was_asked` says which.
     """
 
     shape: str
@@ -35,6 +35,7 @@ class Example:
     at: float
     cells: list[Any]
     truth: Any
+    was_asked: bool
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _asked(store: Store, model: str, since: float, clients: frozenset[str] | Non
             rows = json.loads(cells)
             for row, truth in zip(rows, truths, strict=True):
                 if truth is not None:
-                    yield Example(shape, version, asked, row, truth)
+                    yield Example(shape, version, asked, row, truth, was_asked=True)
 
 
 def _brought(store: Store, model: str, since: float, clients: frozenset[str] | None) -> Iterator[Example]:
@@ -96,7 +97,7 @@ def _brought(store: Store, model: str, since: float, clients: frozenset[str] | N
             if clients is None or client in clients:
                 for row, truth in zip(json.loads(cells), json.loads(truths), strict=True):
                     if truth is not None:
-                        yield Example(shape, version, told, row, truth)
+                        yield Example(shape, version, told, row, truth, was_asked=False)
 
 
 def _by(told: Iterable[Told], clients: frozenset[str] | None) -> list[Told]:

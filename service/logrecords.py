@@ -1,6 +1,6 @@
 """From a request and its answer to the record that the log store keeps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,18 +58,31 @@ def asked_of(kept: Kept, shape: Shape) -> Asked:
         client=kept.client,
         shape=shape.id,
         size=len(kept.A),
-        cells=cells_json(kept.cells),
+        cells=cells_json(served, kept.cells),
         outputs=outputs_json(served, kept.A),
     )
 
 
-def cells_json(cells: Given) -> str:
-    """Write rows as they were given as a JSON list of rows; cells that are missing are null."""
+def cells_json(served: Served, cells: Given) -> str:
+    """Write rows as they were given as a JSON list of rows; cells that are missing are null.
+
+    A category that was sent as true or false is written as the model's training data spelt it.
+    """
     if isinstance(cells, np.ndarray):
         # What is not contiguous or not native goes through Python's numbers, which JSON knows in any case.
         is_plain = cells.flags.c_contiguous and cells.dtype.isnative and cells.dtype.itemsize > 2  # noqa: PLR2004
         return orjson.dumps(cells if is_plain else cells.tolist(), option=NUMPY).decode()
-    return orjson.dumps(list(zip(*cells, strict=True)), default=str, option=NUMPY).decode()
+    columns = [
+        _spelt(column, feature.categories, feature.codes)
+        if isinstance(feature, CategoricalFeature) and feature.takes_booleans
+        else column
+        for column, feature in zip(cells, served.predictor.schema.features, strict=True)
+    ]
+    return orjson.dumps(list(zip(*columns, strict=True)), default=str, option=NUMPY).decode()
+
+
+def _spelt(column: Cells, categories: Sequence[str], codes: Mapping[Any, int]) -> list[Any]:
+    return [categories[codes[cell]] if isinstance(cell, bool) else cell for cell in column]
 
 
 def outputs_json(served: Served, A: NDArray[Any]) -> str:

@@ -11,6 +11,7 @@ from training.compare.command import add_compare
 from training.cookbook import load_recipe, recipe_names
 from training.errors import Interrupted, TrainingError
 from training.exchange.commands import add_export, add_import
+from training.feedback import add_fetch_feedback
 from training.job import Published, run
 from training.ordering import add_models, add_source, order_of
 from training.outlet import Outlet
@@ -81,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     add_compare(commands)
     add_check(commands)
     add_retrain(commands)
+    add_fetch_feedback(commands)
     add_export(commands)
     add_import(commands, add_models)
     recipes = commands.add_parser("recipes", help="list the recipes and data sets that come with the project")
