@@ -3,14 +3,14 @@
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from service.framing import HeaderList, RefusedError
-from service.messages import WHOLE_BODY, standard_headers
-from service.problems import PROBLEM_TYPE, problem_body
+from service.framing import HeaderList
+from service.heads import Head
+from service.messages import JSON, WHOLE_BODY, Request, Response, response_headers
 
 if TYPE_CHECKING:
     from service.protocol import Connection
 
-__all__ = ["Exchange", "Refusal", "rendered_head"]
+__all__ = ["Exchange", "rendered", "rendered_head"]
 
 # The standard library learnt the current names of these with Python 3.13.
 PHRASES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
@@ -18,28 +18,13 @@ STATUS_LINES = {
     code.value: f"HTTP/1.1 {code.value} {PHRASES.get(code.value, code.phrase)}\r\n".encode() for code in HTTPStatus
 }
 NO_CONTENT = 204
+USUAL = (
+    b"%b%bx-request-id: %b\r\nx-content-type-options: nosniff\r\ncache-control: no-store\r\n"
+    b"content-length: %d\r\ncontent-type: application/json\r\n\r\n%b"
+)
+"""What `rendered_head` makes of the headers that every answer in JSON has, and the body."""
 CLOSE = b"connection: close\r\n"
 KEEP = b"connection: keep-alive\r\n"
-
-
-class Refusal:
-    """A message that is answered without the application, with a problem; then the connection ends."""
-
-    __slots__ = ("detail", "method", "path", "request_id", "status")
-
-    def __init__(self, error: RefusedError, *, method: str, path: str, request_id: str) -> None:
-        self.status = error.status
-        self.detail = error.detail
-        self.method = method
-        self.path = path
-        self.request_id = request_id
-
-    def answer(self) -> tuple[HeaderList, bytes]:
-        """Return the headers and the body of the answer."""
-        body = problem_body(self.status, self.detail, self.request_id)
-        headers = standard_headers(self.request_id)
-        headers += [(b"content-length", b"%d" % len(body)), (b"content-type", PROBLEM_TYPE.encode())]
-        return headers, body
 
 
 class Exchange:
@@ -51,55 +36,45 @@ class Exchange:
     """
 
     __slots__ = (
-        "connection", "expects_continue", "is_chunked", "is_given", "is_kept", "is_late", "is_lost", "is_whole",
-        "parts", "pieces", "scope", "started",
+        "connection", "expects_continue", "head", "is_given", "is_late", "is_whole", "parts", "pieces", "started",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        connection: "Connection",
-        scope: dict[str, Any],
-        *,
-        is_kept: bool,
-        is_chunked: bool,
-        expects_continue: bool,
-    ) -> None:
+    def __init__(self, connection: "Connection", head: Head, body: bytes | None = None) -> None:
         self.connection = connection
-        self.scope = scope
-        self.is_kept = is_kept
-        self.is_chunked = is_chunked
-        self.expects_continue = expects_continue
-        self.is_whole = False
+        self.head = head
+        self.expects_continue = head.framing.expects_continue
+        self.is_whole = body is not None
         self.is_late = False
-        self.is_lost = False
         self.is_given = False
-        self.pieces: list[bytes] = []
+        self.pieces: list[bytes] = [] if body is None else [body]
         self.parts: list[bytes] = []
         self.started: dict[str, Any] | None = None
 
     def start(self) -> None:
         """Let the application answer: directly where it can, else in a task."""
         ground = self.connection.ground
-        if self.is_whole:
-            body = self._body()
-            if ground.direct is not None and ground.direct(self.scope, body, self.complete):
-                return
-            self.scope["extensions"] = {WHOLE_BODY: body}
+        if self.is_whole and ground.direct is not None and ground.direct(self.head, self._body(), self.complete):
+            return
         ground.start(self._run())
 
-    def complete(self, status: int, headers: HeaderList, body: bytes) -> None:
+    def complete(self, request: Request, response: Response) -> None:
         """Take the application's whole answer; one that cannot be written is answered for."""
         if self.connection.current is not self:
             return  # the client has gone
         try:
-            self.connection.answer(self, status, headers, body)
+            self.connection.deliver(self, request, response)
         except Exception as error:  # noqa: BLE001 - other requests wait behind this call
             self._fail(error)
 
     async def _run(self) -> None:
-        ground = self.connection.ground
+        connection = self.connection
+        ground = connection.ground
+        scheme = "https" if ground.is_encrypted else "http"
+        scope = self.head.scope(connection.peer, connection.local, trusted=ground.trusted, scheme=scheme)
+        if self.is_whole:
+            scope["extensions"] = {WHOLE_BODY: self._body()}
         try:
-            await ground.application(self.scope, self.receive, self.send)
+            await ground.application(scope, self.receive, self.send)
         except Exception as error:  # noqa: BLE001 - whatever escapes the application must still become an answer
             self._fail(error)
         else:
@@ -141,6 +116,15 @@ class Exchange:
         if self.started is None or self.connection.current is not self:
             return
         self.connection.answer(self, self.started["status"], self.started["headers"], body)
+
+
+def rendered(request: Request, response: Response, date_line: bytes) -> bytes:
+    """Render a whole answer without headers of its own, on a connection that is kept."""
+    if response.content_type != JSON or response.status == NO_CONTENT:
+        head = rendered_head(response.status, date_line, response_headers(request, response), ends=False, is_old=False)
+        return head + response.body
+    body = response.body
+    return USUAL % (STATUS_LINES[response.status], date_line, request.id.encode("ascii"), len(body), body)
 
 
 def rendered_head(status: int, date_line: bytes, headers: HeaderList, *, ends: bool, is_old: bool) -> bytes:

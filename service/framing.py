@@ -3,8 +3,7 @@
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any, NamedTuple
-from urllib.parse import unquote
+from typing import NamedTuple
 
 __all__ = [
     "HEAD_TOO_LARGE",
@@ -14,14 +13,15 @@ __all__ = [
     "Limits",
     "RefusedError",
     "check_head",
+    "head_without_upgrade",
     "original_client",
-    "scope_of",
+    "split_target",
 ]
 
 HeaderList = list[tuple[bytes, bytes]]
 
-ASGI = {"version": "3.0", "spec_version": "2.3"}
 DECISIVE = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
+HEADERS_OF_AN_UPGRADE = (b"connection", b"upgrade", b"http2-settings")
 URI_TOO_LONG = (414, "The request target is too long.")
 HEAD_TOO_LARGE = (431, "The header section is too large.")
 HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~%-]{1,255})(?::[0-9]{1,5})?")
@@ -89,38 +89,27 @@ def check_head(
     return Framing(codings is not None, length, expects_continue, hosts[0] if hosts else None)
 
 
-def scope_of(
-    version: str,
-    method: str,
-    url: bytes,
-    headers: HeaderList,
-    *,
-    peer: tuple[str, int],
-    local: tuple[str, int] | None,
-    trusted: frozenset[str],
-    scheme: str = "http",
-) -> dict[str, Any]:
-    """Return the ASGI scope of a request; RefusedError for a target that is malformed."""
-    path, query = _split_target(url)
-    client = peer
-    if trusted and peer[0] in trusted:
-        address, scheme = original_client(headers, peer[0], trusted)
-        client = (address, 0)
-    text = path.decode("latin-1")
-    return {
-        "type": "http",
-        "asgi": ASGI,
-        "http_version": version,
-        "method": method,
-        "scheme": scheme,
-        "path": unquote(text) if "%" in text else text,
-        "raw_path": path,
-        "query_string": query,
-        "root_path": "",
-        "headers": headers,
-        "client": client,
-        "server": local,
-    }
+def split_target(url: bytes) -> tuple[bytes, bytes]:
+    """Split a request target, also one with scheme and host, into the undecoded path and the query.
+
+    RefusedError when it is malformed.
+    """
+    path, _, query = url.partition(b"?")
+    if not path.startswith(b"/") and path != b"*":
+        found = ABSOLUTE.fullmatch(path)
+        if found is None:
+            raise RefusedError(400, "The request target is malformed.")
+        path = found[1] or b"/"
+    return path, query
+
+
+def head_without_upgrade(method: bytes, url: bytes, headers: HeaderList) -> bytes:
+    """Write a header section of HTTP/1.1 again, without its offer to speak another protocol."""
+    kept = [pair for pair in headers if pair[0] not in HEADERS_OF_AN_UPGRADE]
+    if any(name == b"connection" and b"close" in value.lower() for name, value in headers):
+        kept.append((b"connection", b"close"))
+    fields = b"".join(b"%b: %b\r\n" % pair for pair in kept)
+    return b"%b %b HTTP/1.1\r\n%b\r\n" % (method, url, fields)
 
 
 def _check_version(version: str) -> None:
@@ -160,17 +149,6 @@ def _check_expectation(version: str, expectations: list[bytes]) -> bool:
     if any(expected.lower() != b"100-continue" for expected in expectations):
         raise RefusedError(417, "The only expectation that can be met is 100-continue.")
     return bool(expectations) and version == "1.1"
-
-
-def _split_target(url: bytes) -> tuple[bytes, bytes]:
-    """Split a request target, also one with scheme and host, into the undecoded path and the query."""
-    path, _, query = url.partition(b"?")
-    if not path.startswith(b"/") and path != b"*":
-        found = ABSOLUTE.fullmatch(path)
-        if found is None:
-            raise RefusedError(400, "The request target is malformed.")
-        path = found[1] or b"/"
-    return path, query
 
 
 def original_client(headers: HeaderList, peer: str, trusted: frozenset[str]) -> tuple[str, str]:

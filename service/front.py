@@ -4,13 +4,15 @@ import asyncio
 import io
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
+from service.heads import Head
 from service.messages import WHOLE_BODY, Request, Response, request_id, response_headers
 from service.problems import Problem
+from service.router import Match
 from service.runtime import Runtime
 
 __all__ = ["Front"]
@@ -20,12 +22,24 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Wsgi = Callable[..., Iterable[bytes]]
-Answer = Callable[[int, list[tuple[bytes, bytes]], bytes], None]
+Then = Callable[[Request, Response], None]
 
 WITH_BODY = ("POST", "PUT", "PATCH")
 CLOSE = (b"connection", b"close")
 FLASK_THREADS = 4
 NONE: dict[str, Any] = {}
+
+
+class Plan(NamedTuple):
+    """What all requests with one header section have in common; `is_direct` when they are predictions with a body."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    id: str | None
+    match: Match | None
+    is_direct: bool
 
 
 class Front:
@@ -51,26 +65,25 @@ class Front:
             await receive()
             await send({"type": "websocket.close", "code": 1000})
 
-    def direct(self, scope: Scope, body: bytes, answer: Answer) -> bool:
+    def direct(self, head: Head, body: bytes, then: Then) -> bool:
         """Begin to answer a prediction whose body has arrived whole; False when the request must go the long way.
 
         For a server that calls back: without a task and its turns of the loop, a small request costs a sixth less.
-        `answer` gets status, headers and body: later, never before this returns.
+        `then` gets the request and the response: later, never before this returns.
         """
-        if scope["method"] != "POST" or len(body) > self._thread_bytes:
+        plan: Plan | None = head.plan
+        if plan is None:
+            plan = head.plan = self._plan(head.method, head.path.decode("latin-1"), head.query, head.headers)
+        if not plan.is_direct or len(body) > self._thread_bytes:
             return False
-        request = self._request(scope)
-        route = request.match and request.match.routes.get("POST")
-        headers = request.headers
-        if not route or not route.is_prediction or not ("content-length" in headers or "transfer-encoding" in headers):
-            return False
-        request.body = body
-        self._pipeline.respond_soon(request, partial(_deliver, request, answer))
+        self._pipeline.respond_soon(self._request(plan, body), then)
         return True
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._runtime.start()
-        request = self._request(scope)
+        raw: bytes | None = scope.get("raw_path")
+        path = scope["path"] if raw is None else raw.decode("latin-1").partition("?")[0]
+        request = self._request(self._plan(scope["method"], path, scope["query_string"], scope["headers"]), b"")
         extra: tuple[tuple[bytes, bytes], ...] = ()
         try:
             request.body = await self._body(scope, request, receive)
@@ -92,22 +105,26 @@ class Front:
                 response = await future
         await _send(send, request, response, extra)
 
-    def _request(self, scope: Scope) -> Request:
-        pairs: list[tuple[bytes, bytes]] = scope["headers"]
+    def _plan(self, method: str, path: str, query: bytes, pairs: list[tuple[bytes, bytes]]) -> "Plan":
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
         if len(headers) != len(pairs):
             headers = _joined(pairs)
-        raw: bytes | None = scope.get("raw_path")
-        path = scope["path"] if raw is None else raw.decode("latin-1").partition("?")[0]
+        match = self._match(path)
+        route = match and match.routes.get("POST")
+        is_sized = "content-length" in headers or "transfer-encoding" in headers
+        is_direct = bool(route and route.is_prediction) and method == "POST" and is_sized
+        return Plan(method, path, query.decode("latin-1"), headers, headers.get("x-request-id"), match, is_direct)
+
+    def _request(self, plan: "Plan", body: bytes) -> Request:
         return Request(
-            method=scope["method"],
-            path=path,
-            query=scope["query_string"].decode("latin-1"),
-            headers=headers,
-            body=b"",
-            id=request_id(headers.get("x-request-id"), self._runtime.ids),
-            received=time.monotonic(),
-            match=self._match(path),
+            plan.method,
+            plan.path,
+            plan.query,
+            plan.headers,
+            body,
+            request_id(plan.id, self._runtime.ids),
+            time.monotonic(),
+            match=plan.match,
         )
 
     async def _body(self, scope: Scope, request: Request, receive: Receive) -> bytes:
@@ -183,11 +200,7 @@ def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return headers
 
 
-def _deliver(request: Request, answer: Answer, response: Response) -> None:
-    answer(response.status, response_headers(request, response), response.body)
-
-
-def _settle(future: "asyncio.Future[Response]", response: Response) -> None:
+def _settle(future: "asyncio.Future[Response]", _request: Request, response: Response) -> None:
     if not future.done():
         future.set_result(response)
 

@@ -5,8 +5,9 @@ from email.utils import formatdate
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from service.framing import HeaderList, Limits
-from service.messages import generated_ids
+from service.framing import Limits
+from service.heads import Head, Heads
+from service.messages import Request, Response, generated_ids
 from service.observing import Observer
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Ground"]
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
-Direct = Callable[[Any, bytes, Callable[[int, HeaderList, bytes], None]], bool]
+Direct = Callable[[Head, bytes, Callable[[Request, Response], None]], bool]
 
 DRAIN_IDLE_S = 1.0
 
@@ -47,6 +48,7 @@ class Ground:
         self.limits = limits
         self.loop = loop
         self.trusted = frozenset(trusted)
+        self.heads = Heads()
         self.connections: set[Connection] = set()
         self.tasks: set[Task[None]] = set()
         self.ids: Iterator[str] = generated_ids()

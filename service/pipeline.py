@@ -42,6 +42,7 @@ SHED: dict[type[Exception], tuple[int, ShedReason]] = {
 }  # fmt: skip
 
 Infer = Callable[[Served, NDArray[Any], float], Product]
+Then = Callable[[Request, Response], None]
 
 
 class Pipeline:
@@ -74,10 +75,10 @@ class Pipeline:
             outcome = self._failed(request, error)
         return self._finished(request, outcome)
 
-    def respond_soon(self, request: Request, then: Callable[[Response], None]) -> None:
+    def respond_soon(self, request: Request, then: Then) -> None:
         """Answer from the event loop, sharing the computation with the requests of the same turn.
 
-        `then` gets the response: later, never before this returns.
+        `then` gets both: later, never before this returns.
         """
         try:
             self._admission.check()
@@ -89,11 +90,9 @@ class Pipeline:
                 return
         except Exception as error:  # noqa: BLE001 - the last line of defence: any fault becomes an answer
             outcome = self._failed(request, error)
-        asyncio.get_running_loop().call_soon(then, self._finished(request, outcome))
+        asyncio.get_running_loop().call_soon(then, request, self._finished(request, outcome))
 
-    def _computed(
-        self, request: Request, work: Work, then: Callable[[Response], None], product: Product | Exception
-    ) -> None:
+    def _computed(self, request: Request, work: Work, then: Then, product: Product | Exception) -> None:
         if isinstance(product, Exception):
             response = self._failed(request, product)
         else:
@@ -101,7 +100,7 @@ class Pipeline:
                 response = self._answered(request, work, product)
             except Exception as error:  # noqa: BLE001 - the last line of defence: any fault becomes an answer
                 response = self._failed(request, error)
-        then(self._finished(request, response))
+        then(request, self._finished(request, response))
 
     def _answered(self, request: Request, work: Work, product: Product) -> Response:
         A, started, ended, shared = product

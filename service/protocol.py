@@ -5,17 +5,18 @@ meanwhile waits unparsed. What is not HTTP is answered here; the parser (llhttp,
 """
 
 import asyncio
-import re
 from collections import deque
 from enum import IntEnum
 from typing import Any
 
 import httptools
 
-from service.exchange import Exchange, Refusal, rendered_head
-from service.framing import HEAD_TOO_LARGE, URI_TOO_LONG, HeaderList, RefusedError, check_head, scope_of
+from service.exchange import Exchange, rendered, rendered_head
+from service.framing import HEAD_TOO_LARGE, URI_TOO_LONG, HeaderList, RefusedError, check_head, head_without_upgrade
 from service.ground import Ground
-from service.messages import request_id
+from service.heads import Head
+from service.messages import Request, Response, response_headers
+from service.refusals import FRAMING_TOO_LARGE, HEAD_BROKEN_OFF, HEAD_TOO_LATE, Refusal, reason_of, refusal
 
 __all__ = ["Connection", "Phase"]
 
@@ -24,12 +25,6 @@ SLICE = 8192  # bytes parsed at once: bounds how many pipelined requests are hel
 LINGER_S = 2.0
 HSTS = (b"strict-transport-security", b"max-age=31536000")
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-METHOD = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
-HEADERS_OF_AN_UPGRADE = (b"connection", b"upgrade", b"http2-settings")
-
-HEAD_TOO_LATE = (408, "The header section did not arrive in time.")
-FRAMING_TOO_LARGE = (400, "The chunked body is framed with more than it holds.")
-HEAD_BROKEN_OFF = (400, "The header section breaks off.")
 
 
 class Phase(IntEnum):
@@ -61,6 +56,8 @@ class Connection(asyncio.Protocol):
         self.is_at_end = False  # the client has ended its side
         self.is_writable = True
         self.host: bytes | None = None  # the last Host that was well-formed
+        self.head: Head | None = None  # the last one that the parser found in what arrived
+        self.unparsed = b""  # a known head, while its body is waited for
         self.url = b""
         self.headers: HeaderList = []
         self.seen = 0  # bytes of a message that became neither head nor body yet
@@ -106,6 +103,10 @@ class Connection(asyncio.Protocol):
         if self.current is not None or not self.is_writable:
             self.held += data
             self.transport.pause_reading()
+        elif self.phase is Phase.IDLE and len(data) <= SLICE:
+            self._begin_with(data)
+        elif self.unparsed:
+            self._complete_with(data)
         elif len(data) <= SLICE or self._is_within_body(len(data)):
             self._feed(data)
         else:
@@ -157,23 +158,8 @@ class Connection(asyncio.Protocol):
         self.phase = Phase.BODY
         self.seen = self.size = 0
         self.length = framing.length
-        scope = scope_of(
-            version,
-            method,
-            self.url,
-            self.headers,
-            peer=self.peer,
-            local=self.local,
-            trusted=self.ground.trusted,
-            scheme="https" if self.ground.is_encrypted else "http",
-        )
-        exchange = Exchange(
-            self,
-            scope,
-            is_kept=self.parser.should_keep_alive(),
-            is_chunked=framing.is_chunked,
-            expects_continue=framing.expects_continue,
-        )
+        self.head = Head(version, method, self.url, self.headers, framing, is_kept=self.parser.should_keep_alive())
+        exchange = Exchange(self, self.head)
         self.arriving = exchange
         if framing.length > self.limits.body_bytes:
             self._give_up(exchange)
@@ -196,10 +182,42 @@ class Connection(asyncio.Protocol):
             return
         self.arriving = None
         exchange.is_whole = True
-        self.phase = Phase.IDLE if exchange.is_kept else Phase.ENDING
+        self.phase = Phase.IDLE if exchange.head.is_kept else Phase.ENDING
         self._enqueue(exchange)
 
     # Reading
+
+    def _begin_with(self, data: bytes) -> None:
+        """Read from the beginning of a message; a head that is known goes without the parser, with its body alone."""
+        text, head = self.ground.heads.find(data)
+        rest = len(data) - len(text)
+        if head is None:
+            last = self.head
+            self._feed(data)
+            found = self.head
+            # One that is followed by so many bytes, all of them read, is the only one in them.
+            if found is not None and found is not last and found.framing.length == rest and self.phase is Phase.IDLE:
+                self.ground.heads.keep(text, found)
+        elif rest == head.framing.length:
+            self._enqueue(Exchange(self, head, data[len(text) :]))
+        elif not rest:
+            # Many clients send the body by itself: it is all that can follow.
+            self.unparsed = data
+            self.phase = Phase.BODY
+            self.arriving = Exchange(self, head)
+            self._wait()
+        else:
+            self._feed(data)
+
+    def _complete_with(self, data: bytes) -> None:
+        """Read on after a known head: its body in one piece, or what the parser is to make of all of it."""
+        text, self.unparsed = self.unparsed, b""
+        exchange, self.arriving = self.arriving, None
+        if exchange is not None and exchange.head.framing.length == len(data):
+            self.phase = Phase.IDLE
+            self._enqueue(Exchange(self, exchange.head, data))
+        else:
+            self._feed_slices(text + data)
 
     def _feed(self, data: bytes) -> None:
         try:
@@ -209,7 +227,7 @@ class Connection(asyncio.Protocol):
             return
         except httptools.HttpParserError as error:
             if self.phase is not Phase.ENDING:
-                self._refuse(_reason(error, data))
+                self._refuse(reason_of(error, data))
             return
         if self.phase is Phase.HEAD or self.phase is Phase.BODY:
             self.seen += len(data)
@@ -238,7 +256,11 @@ class Connection(asyncio.Protocol):
                 fault = URI_TOO_LONG
             elif self.seen > self.limits.header_bytes + SLICE:
                 fault = HEAD_TOO_LARGE if self.headers else URI_TOO_LONG
-        elif self.arriving is not None and self.arriving.is_chunked and self.seen > self.limits.header_bytes + SLICE:
+        elif (
+            self.arriving is not None
+            and self.arriving.head.framing.is_chunked
+            and self.seen > self.limits.header_bytes + SLICE
+        ):
             fault = FRAMING_TOO_LARGE
         if fault is not None:
             self._refuse(RefusedError(*fault))
@@ -246,11 +268,7 @@ class Connection(asyncio.Protocol):
 
     def _ignore_upgrade(self, rest: bytes) -> None:
         """Read on as HTTP/1.1: the parser stopped after the head, so a new one gets it without the offer."""
-        kept = [pair for pair in self.headers if pair[0] not in HEADERS_OF_AN_UPGRADE]
-        if any(n == b"connection" and b"close" in v.lower() for n, v in self.headers):
-            kept.append((b"connection", b"close"))
-        line = b"%b %b HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
-        head = line + b"".join(b"%b: %b\r\n" % pair for pair in kept) + b"\r\n"
+        head = head_without_upgrade(self.parser.get_method(), self.url, self.headers)
         self.parser = httptools.HttpRequestParser(self)
         self._feed_slices(head + rest)
 
@@ -276,12 +294,7 @@ class Connection(asyncio.Protocol):
         method = self.parser.get_method().decode("ascii") if self.url else "other"
         self.arriving = None
         self.phase = Phase.ENDING
-        self._enqueue(self._refusal(error, method, self.url.partition(b"?")[0], self.headers))
-
-    def _refusal(self, error: RefusedError, method: str, path: bytes, headers: HeaderList) -> Refusal:
-        given = next((value.decode("latin-1") for name, value in headers if name == b"x-request-id"), None)
-        settled = request_id(given, self.ground.ids)
-        return Refusal(error, method=method, path=path.decode("latin-1"), request_id=settled)
+        self._enqueue(refusal(error, method, self.url.partition(b"?")[0], self.headers, self.ground.ids))
 
     def _enqueue(self, item: Exchange | Refusal) -> None:
         if self.current is None and not self.ready:
@@ -309,17 +322,32 @@ class Connection(asyncio.Protocol):
         """Write the answer of the request in work, then go on or end."""
         if self.ground.is_encrypted:
             headers = [*headers, HSTS]
-        is_last = not self.ready and not self.held
-        ends = not (exchange.is_kept and exchange.is_whole) or (self.ground.is_draining and is_last)
+        ends = self._ends(exchange)
         for name, value in headers:
             if name == b"connection" and value == b"close":
                 ends = True
-        is_old = exchange.scope["http_version"] == "1.0"
+        is_old = exchange.head.version == "1.0"
         head = rendered_head(status, self.ground.date_line, headers, ends=ends, is_old=is_old)
-        self.transport.write(head if exchange.scope["method"] == "HEAD" else head + body)
+        self._write(exchange, head if exchange.head.method == "HEAD" else head + body, ends=ends)
+
+    def deliver(self, exchange: Exchange, request: Request, response: Response) -> None:
+        """Do the same with the answer to a request, the commonest kind of which costs little."""
+        if response.headers or self.ground.is_encrypted or exchange.head.version == "1.0" or self._ends(exchange):
+            self.answer(exchange, response.status, response_headers(request, response), response.body)
+        else:
+            self._write(exchange, rendered(request, response, self.ground.date_line), ends=False)
+
+    def _ends(self, exchange: Exchange) -> bool:
+        """Tell whether nothing more is to be read after the answer of the request in work."""
+        if not (exchange.head.is_kept and exchange.is_whole):
+            return True
+        return self.ground.is_draining and not self.ready and not self.held
+
+    def _write(self, exchange: Exchange, data: bytes, *, ends: bool) -> None:
+        self.transport.write(data)
         self.current = None
         if ends:
-            self._end(is_read=exchange.is_whole and is_last)
+            self._end(is_read=exchange.is_whole and not self.ready and not self.held)
         elif self.is_writable:
             self._next()
         else:
@@ -329,9 +357,9 @@ class Connection(asyncio.Protocol):
         """Answer for an application that ended without an answer."""
         if self.current is None:
             return
-        scope, self.current = self.current.scope, None
+        head, self.current = self.current.head, None
         error = RefusedError(500, "The request failed. Its id, in 'instance', finds the reason in the log.")
-        self._begin(self._refusal(error, scope["method"], scope["raw_path"], scope["headers"]))
+        self._begin(refusal(error, head.method, head.path, head.headers, self.ground.ids))
 
     def _next(self) -> None:
         """Begin the next request that is ready, parse what was held, or wait for the client."""
@@ -394,15 +422,3 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Drop the connection with whatever is unwritten."""
         self.transport.abort()
-
-
-def _reason(error: httptools.HttpParserError, data: bytes) -> RefusedError:
-    """Say what is wrong with a message; the parser's reasons are fixed texts that quote nothing of it."""
-    cause = error.__context__
-    if isinstance(cause, RefusedError):
-        return cause
-    if isinstance(error, httptools.HttpParserInvalidMethodError) and METHOD.match(data):
-        return RefusedError(501, "This method is not known here.")
-    if isinstance(error, httptools.HttpParserCallbackError) and cause is not None:
-        raise cause
-    return RefusedError(400, f"This is not a well-formed request: {error}.")
