@@ -1,6 +1,7 @@
 """The multilayer perceptron as a value: an architecture with its parameters, ready to answer."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -9,6 +10,7 @@ from network.activations import ACTIVATIONS, Activation
 from network.architecture import Architecture
 from network.ensemble import MEAN_LOGITS, Join, mean, one
 from network.errors import ShapeError
+from network.inference import Inference
 from network.initializers import Initializer
 from network.parameters import Parameters
 
@@ -16,28 +18,25 @@ __all__ = ["MLP"]
 
 Matrix = NDArray[np.floating]
 
-TILE = 32
-"""Rows of every matrix product while answering.
-
-A BLAS chooses its kernel, and with it the order of its sums, by the shape of a product. With one shape whatever the
-batch, a row's answer has the same bits alone and among others. 32 rows cost a single row little more than 8 would,
-and large batches little more than one product over all rows.
-"""
-CHUNK = 128 * TILE
+CHUNK = 1024
 """Rows, of all members together, that go through all layers before the next: what lies between them stays small."""
+FEWEST = 32
+"""Rows of each member of a large ensemble that go through all layers together."""
 
 
 @dataclass(frozen=True, eq=False)
 class MLP:
     """Dense layers over a batch: A = activation(X W + b), layer by layer; of an ensemble the mean over its members.
 
-    Safe to share between threads: nothing is kept between calls. Raises ShapeError when the parameters are not those
-    of the architecture.
+    Safe to share between threads: nothing of a call is kept. Raises ShapeError when the parameters are not those of the
+    architecture. Unless ``batch_invariant``, which it is by default, a row's last bits may depend on the rows that it
+    arrives with, and one row alone costs less.
     """
 
     architecture: Architecture
     parameters: Parameters
-    _dense: tuple[tuple[Matrix, Matrix | None, Activation], ...] = field(init=False, repr=False)
+    batch_invariant: bool = True
+    _inference: list[Inference] = field(init=False, repr=False, default_factory=list)
 
     def __post_init__(self) -> None:
         expected = self.architecture.shapes()
@@ -45,13 +44,10 @@ class MLP:
             actual = self.parameters[name].shape if name in self.parameters else None
             if actual != expected.get(name):
                 raise ShapeError(name, expected=str(expected.get(name, "no such array")), actual=actual)
-        object.__setattr__(self, "_dense", tuple(self._layer(i) for i in range(len(self.architecture.layers))))
 
-    def _layer(self, index: int) -> tuple[Matrix, Matrix | None, Activation]:
-        W, b = self.parameters[f"layers.{index}.W"], self.parameters.get(f"layers.{index}.b")
-        if self.architecture.members > 1:  # over (members, tiles, TILE, units)
-            W, b = W[:, None], None if b is None else b[:, None, None]
-        return W, b, ACTIVATIONS[self.architecture.layers[index].activation]
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        """Leave behind what holds for this process alone."""
+        return MLP, (self.architecture, self.parameters, self.batch_invariant)
 
     @classmethod
     def initialized(
@@ -85,7 +81,8 @@ class MLP:
         the same bits whatever rows it arrives with. Values beyond the type's range become infinite or not a number.
         Raises ShapeError for inputs of another width.
         """
-        return self._answer(X, out, mean if self.architecture.members > 1 else one, self._dense[-1][2])
+        last = ACTIVATIONS[self.architecture.layers[-1].activation]
+        return self._answer(X, out, mean if self.architecture.members > 1 else one, last)
 
     def logits(self, X: ArrayLike, out: Matrix | None = None) -> Matrix:
         """Return what ``infer`` does without the activation of the last layer.
@@ -103,38 +100,20 @@ class MLP:
         if X.ndim != 2 or X.shape[1] != self.architecture.inputs:  # noqa: PLR2004 - a matrix
             raise ShapeError("X", expected=f"(rows, {self.architecture.inputs})", actual=X.shape)
         rows = len(X)
-        chunk = max(TILE, CHUNK // self.architecture.members // TILE * TILE)
+        chunk = max(FEWEST, CHUNK // self.architecture.members)
+        inference = self._ready()
         with np.errstate(over="ignore", invalid="ignore"):
             if rows <= chunk and out is None:
-                return joined(self._tiles(X, last))
+                return joined(inference.answer(X, last))
             if out is None:
                 out = np.empty((rows, self.architecture.outputs), self.parameters.dtype)
             for start in range(0, rows, chunk):
-                out[start : start + chunk] = joined(self._tiles(X[start : start + chunk], last))
+                out[start : start + chunk] = joined(inference.answer(X[start : start + chunk], last))
         return out
 
-    def _tiles(self, X: Matrix, last: Activation) -> Matrix:
-        """Answer some rows, padded with zeros to whole tiles; (members, rows, outputs) for an ensemble."""
-        rows, inputs = X.shape
-        members = self.architecture.members
-        tiles = -(-rows // TILE)
-        A = X
-        if rows != tiles * TILE or not X.flags.c_contiguous:
-            A = np.zeros((tiles * TILE, inputs), X.dtype)
-            A[:rows] = X
-        if tiles != 1 or members != 1:  # a stack of products, (tiles, TILE, units)
-            A = A.reshape(tiles, TILE, inputs)
-        for W, b, activation in self._dense[:-1]:
-            A = np.matmul(A, W)
-            if b is not None:
-                A += b
-            Z, A = A, np.empty_like(A) if activation.keeps_input else A
-            activation.apply(Z, A)
-        W, b, _ = self._dense[-1]
-        Z = np.matmul(A, W)
-        if b is not None:
-            Z += b
-        Z = Z.reshape(-1, W.shape[-1])[:rows] if members == 1 else Z.reshape(members, -1, W.shape[-1])[:, :rows]
-        A = np.empty_like(Z) if last.keeps_input else Z
-        last.apply(Z, A)
-        return A
+    def _ready(self) -> Inference:
+        """Return what answers, made for the first answer: a network that only trains needs none."""
+        if not self._inference:
+            made = Inference(self.architecture, self.parameters, batch_invariant=self.batch_invariant)
+            self._inference.append(made)
+        return self._inference[0]

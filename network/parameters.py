@@ -77,6 +77,15 @@ class Parameters(Mapping[str, Array]):
         np.copyto(copied.flat, self.flat)
         return copied
 
+    def read_only(self) -> "Parameters":
+        """Return the same numbers, over the same vector, as they will stay: to write them is an error.
+
+        A network that only answers keeps what it has made of them.
+        """
+        flat = self.flat.view()
+        flat.flags.writeable = False
+        return Parameters(self.shapes, flat)
+
     def weights(self) -> list[Array]:
         """Return the weight matrices, which decay and penalties act on, without the biases."""
         return [array for name, array in self.items() if _is_weight(name)]

@@ -112,7 +112,7 @@ def _assemble(manifest: Manifest, members: dict[str, memoryview]) -> Predictor:
         raise RefusedError(MANIFEST, f"describes {size} bytes of parameters, more than the file holds")
     arrays = {name: read_array(f"{name}.npy", members[f"{name}.npy"], manifest.dtype, shapes[name]) for name in shapes}
     golden = Golden(manifest.golden_rows, arrays.pop(GOLDEN).copy())  # a view would keep the whole file in memory
-    network = MLP(manifest.architecture, Parameters.from_arrays(manifest.architecture, arrays))
+    network = MLP(manifest.architecture, Parameters.from_arrays(manifest.architecture, arrays).read_only())
     return Predictor(
         schema=manifest.schema,
         network=network,

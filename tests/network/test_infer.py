@@ -1,6 +1,11 @@
 """What a network answers."""
 
+import os
+import pickle
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from network import ACTIVATIONS, LOSSES, MLP, Architecture, Layer, Parameters, ShapeError, loss_and_gradients
-from tests.network.networks import Matrix, data, mlp, plain_infer
+from tests.network.invariance import HIDDEN, is_invariant, network_of, rows_for
+from tests.network.networks import data, mlp, plain_infer
 
-UNITS = st.sampled_from([1, 2, 3, 5, 8, 16, 17, 50, 64, 100, 400])
+UNITS = st.sampled_from([1, 2, 3, 5, 8, 10, 16, 17, 50, 64, 100, 300, 333, 400, 512])
+MULTIPLICATIONS = 2**26
+"""Of one answer, so that the test ends soon: many rows of narrow networks, fewer of wide ones."""
 
 
 @pytest.mark.parametrize("hidden", [name for name in ACTIVATIONS if name != "exp"])
@@ -31,41 +39,81 @@ def test_answers_are_those_that_training_sees(name: str) -> None:
 
 @given(
     sizes=st.lists(UNITS, min_size=2, max_size=4),
-    rows=st.integers(1, 150),
-    cut=st.tuples(st.floats(0, 1), st.floats(0, 1)),
-    kind=st.tuples(st.sampled_from([name for name in ACTIVATIONS if name != "exp"]), st.sampled_from([1, 1, 2, 9])),
-    dtype=st.sampled_from([np.float32, np.float64]),
+    batch=st.tuples(st.integers(1, 2000), st.floats(0, 1), st.floats(0, 1)),
+    kinds=st.tuples(st.sampled_from(HIDDEN), st.sampled_from(["softmax", "identity", "sigmoid", "exp"])),
+    rest=st.tuples(st.sampled_from([1, 1, 1, 2, 9]), st.sampled_from([np.float32, np.float64]), st.booleans()),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_a_row_has_the_same_bits_in_every_batch(
-    sizes: list[int], rows: int, cut: tuple[float, float], kind: tuple[str, int], dtype: type
+    sizes: list[int],
+    batch: tuple[int, float, float],
+    kinds: tuple[str, str],
+    rest: tuple[int, type, bool],
 ) -> None:
-    hidden, members = kind
-    layers = [Layer(units, hidden) for units in sizes[1:]]
-    network = mlp(*layers, inputs=sizes[0], members=members, dtype=dtype)
-    X: Matrix = np.random.default_rng(rows).normal(size=(rows, sizes[0])).astype(dtype)
-    start, stop = sorted(int(part * rows) for part in cut)
-    stop = max(stop, start + 1)
-    part = X[start:stop]
-    assert network.infer(part).tobytes() == network.infer(X)[start:stop].tobytes()
-    assert network.infer(X[::-1])[::-1].tobytes() == network.infer(X).tobytes()
+    (rows, *cut), (members, dtype, is_loaded) = batch, rest
+    network = network_of(sizes, kinds, members, dtype, is_loaded=is_loaded)
+    rows = max(1, min(rows, MULTIPLICATIONS // network.parameters.flat.size))
+    start, stop = sorted(int(part * (rows - 1)) for part in cut)
+    assert is_invariant(network, rows, start, stop + 1)
 
 
-def test_a_row_has_the_same_bits_in_a_batch_of_many_thousands() -> None:
-    network = mlp(Layer(512), Layer(512), Layer(10, "softmax"), inputs=784, dtype=np.float32)
-    X = np.random.default_rng(0).normal(size=(4200, 784)).astype(np.float32)
+@pytest.mark.parametrize("rows", [2, 31, 999, 2000, 4200])
+@pytest.mark.parametrize("sizes", [[8, 64, 64, 3], [784, 512, 512, 10]])
+def test_a_row_has_the_same_bits_in_large_batches_of_the_networks_that_are_measured(
+    sizes: list[int], rows: int
+) -> None:
+    network = network_of(sizes, ("relu", "softmax"), 1, np.float32)
+    X = rows_for(network, rows)
     whole = network.infer(X)
-    for rows in (slice(0, 1), slice(4095, 4097), slice(4199, 4200), slice(10, 700)):
-        assert network.infer(X[rows]).tobytes() == whole[rows].tobytes()
+    for start, stop in ((0, 1), (rows // 2, rows // 2 + 1), (rows - 1, rows), (rows // 3, min(rows, rows // 3 + 700))):
+        assert network.infer(X[start:stop]).tobytes() == whole[start:stop].tobytes()
 
 
 def test_a_row_of_an_ensemble_has_the_same_bits_in_a_batch_of_many_thousands() -> None:
-    network = mlp(Layer(40, "silu"), Layer(1, "sigmoid"), members=20, dtype=np.float32)
-    X = np.random.default_rng(0).normal(size=(1000, 4)).astype(np.float32)
-    whole = network.infer(X), network.logits(X)
-    for rows in (slice(0, 1), slice(191, 193), slice(999, 1000), slice(10, 700)):
-        assert network.infer(X[rows]).tobytes() == whole[0][rows].tobytes()
-        assert network.logits(X[rows]).tobytes() == whole[1][rows].tobytes()
+    network = network_of([4, 40, 1], ("silu", "sigmoid"), 20, np.float32)
+    assert is_invariant(network, 1000, 191, 700)
+
+
+def test_a_row_has_the_same_bits_where_layers_are_too_large_to_be_tried() -> None:
+    assert is_invariant(network_of([1, 140_000, 2], ("relu", "identity"), 1, np.float32), 40, 7, 9)
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"OPENBLAS_CORETYPE": "Haswell"}, {"OPENBLAS_CORETYPE": "Nehalem"}, {"OPENBLAS_NUM_THREADS": "2"}],
+    ids=str,
+)
+def test_a_row_has_the_same_bits_with_the_kernels_of_other_processors_and_threads(environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "tests.network.invariance"]
+    given = {"OPENBLAS_NUM_THREADS": "1"} | dict(os.environ) | environment
+    done = subprocess.run(command, env=given, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_without_the_promise_answers_are_the_same_numbers() -> None:
+    network = network_of([20, 50, 17], ("relu", "softmax"), 1, np.float64)
+    plain = replace(network, batch_invariant=False)
+    for rows in (1, 7, 1500):
+        X = rows_for(network, rows)
+        np.testing.assert_allclose(plain.infer(X), network.infer(X), rtol=1e-12)
+
+
+def test_parameters_that_change_are_answered_with_as_they_are() -> None:
+    network = network_of([20, 50, 17], ("relu", "identity"), 1, np.float32, is_loaded=False)
+    X = rows_for(network, 5)
+    before = network.infer(X)
+    network.parameters.flat *= 2
+    loaded = MLP(network.architecture, network.parameters.copy().read_only())
+    assert np.array_equal(network.infer(X), loaded.infer(X))
+    assert not np.array_equal(network.infer(X), before)
+
+
+def test_a_network_that_has_answered_can_be_pickled() -> None:
+    network = network_of([8, 17, 3], ("relu", "softmax"), 1, np.float32)
+    X = rows_for(network, 9)
+    expected = network.infer(X)
+    again = pickle.loads(pickle.dumps(network))  # noqa: S301 - its own
+    assert np.array_equal(again.infer(X), expected)
 
 
 def test_threads_share_a_network() -> None:

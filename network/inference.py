@@ -1,0 +1,131 @@
+"""The pass of an answer: rows cut into products of sizes that give each of them the same bits, layer by layer."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from network.activations import ACTIVATIONS, Activation
+from network.architecture import Architecture
+from network.parameters import Parameters
+from network.products import SIZES, Piece, Plan, cover, multiply, plan_for, widened
+
+__all__ = ["Inference"]
+
+Matrix = NDArray[np.floating]
+
+REMEMBERED = 512
+"""Numbers of rows for which it is known how they are cut."""
+
+
+class _Dense(NamedTuple):
+    """One layer: W (inner, columns), b (columns,), over members if there are any, and how to multiply.
+
+    The first ``units`` columns are its own, the others, if it ``has_zeros``, are there for the kernel.
+    """
+
+    W: Matrix
+    b: Matrix | None
+    activation: Activation
+    units: int
+    plan: Plan
+    has_zeros: bool
+
+
+class _Cutting(NamedTuple):
+    """How many rows are computed, with those of zeros, and the products of each layer; None for a single plain one."""
+
+    rows: int
+    products: tuple[tuple[Piece, ...] | None, ...]
+
+
+class Inference:
+    """Answers rows with the parameters of a network, as they are at the time of the call.
+
+    Holds for this process alone: what it knows of products it has tried here.
+    """
+
+    def __init__(self, architecture: Architecture, parameters: Parameters, *, batch_invariant: bool) -> None:
+        layers = [_layer(architecture, parameters, index) for index in range(len(architecture.layers))]
+        if batch_invariant:
+            layers = [_planned(layer) for layer in layers]
+        self._layers = layers
+        # Parameters that may change are widened anew for each answer; those of a loaded model may not.
+        self._is_settled = not parameters.flat.flags.writeable
+        if self._is_settled:
+            self._layers = [_wide(layer) for layer in layers]
+        plans = [layer.plan for layer in layers]
+        self._sizes = tuple(size for size in SIZES if all(plan.holds(size) for plan in plans))
+        self._cutting = lru_cache(REMEMBERED)(self._cut)
+
+    def answer(self, X: Matrix, last: Activation) -> Matrix:
+        """Return the outputs, (rows, outputs) or (members, rows, outputs), with ``last`` for the last activation."""
+        count = len(X)
+        rows, products = self._cutting(count)
+        A = X
+        if rows != count or not X.flags.c_contiguous:
+            A = np.zeros((rows, X.shape[1]), X.dtype)
+            A[:count] = X
+        layers = self._layers if self._is_settled else [_wide(layer) for layer in self._layers]
+        for layer, pieces in zip(layers, products, strict=True):
+            Z = np.matmul(A, layer.W) if pieces is None else multiply(A, layer.W, pieces)
+            if layer is not layers[-1]:
+                A = _hidden(layer, Z)
+        return _last(layers[-1], Z if rows == count else Z[..., :count, :], last)
+
+    def _cut(self, count: int) -> _Cutting:
+        if not self._sizes:
+            return _Cutting(count, (None,) * len(self._layers))
+        pieces = cover(count, self._sizes)
+        cuts = [layer.plan.cut(pieces) for layer in self._layers]
+        return _Cutting(sum(pieces), tuple(None if _is_plain(cut, sum(pieces)) else cut for cut in cuts))
+
+
+def _is_plain(cut: tuple[Piece, ...], rows: int) -> bool:
+    return cut[0].size == rows and not cut[0].cuts
+
+
+def _layer(architecture: Architecture, parameters: Parameters, index: int) -> _Dense:
+    layer = architecture.layers[index]
+    W, b = parameters[f"layers.{index}.W"], parameters.get(f"layers.{index}.b")
+    if architecture.members > 1 and b is not None:  # over (members, rows, units)
+        b = b[:, np.newaxis]
+    return _Dense(W, b, ACTIVATIONS[layer.activation], layer.units, Plan(layer.units), has_zeros=False)
+
+
+def _planned(layer: _Dense) -> _Dense:
+    plan = plan_for(layer.W.shape[-2], layer.units, layer.W.dtype)
+    return layer._replace(plan=plan, has_zeros=plan.columns != layer.units)
+
+
+def _wide(layer: _Dense) -> _Dense:
+    if not layer.has_zeros:
+        return layer
+    b = None if layer.b is None else widened(layer.b, layer.plan.columns)
+    return layer._replace(W=widened(layer.W, layer.plan.columns), b=b)
+
+
+def _hidden(layer: _Dense, Z: Matrix) -> Matrix:
+    """Return the activations of a hidden layer, (..., rows, units), for Z = A W, which becomes scratch.
+
+    What is done to each element is done to the columns of zeros, too: contiguous memory is faster.
+    """
+    if layer.b is not None:
+        Z += layer.b
+    if layer.has_zeros and not layer.activation.is_elementwise:
+        Z = Z[..., : layer.units]
+    A = np.empty_like(Z) if layer.activation.keeps_input else Z
+    layer.activation.apply(Z, A)
+    return A[..., : layer.units] if layer.has_zeros else A
+
+
+def _last(layer: _Dense, Z: Matrix, activation: Activation) -> Matrix:
+    """Return the activations of the last layer, (..., rows, units), for Z = A W, which becomes scratch."""
+    if layer.b is not None:
+        Z += layer.b
+    if layer.has_zeros:
+        Z = np.ascontiguousarray(Z[..., : layer.units])
+    A = np.empty_like(Z) if activation.keeps_input else Z
+    activation.apply(Z, A)
+    return A
