@@ -14,11 +14,15 @@ __all__ = ["Loader", "plan_of", "without_what_is_new"]
 
 
 class Loader:
-    """Loads and proves single versions; each is loaded once as long as it is in use."""
+    """Loads and proves single versions; each is loaded once as long as it is in use.
 
-    def __init__(self, repository: Repository, observer: Observer) -> None:
+    Unless ``batch_invariant`` the last bits of an answer may depend on the rows that it is computed with.
+    """
+
+    def __init__(self, repository: Repository, observer: Observer, *, batch_invariant: bool = True) -> None:
         self._repository = repository
         self._observer = observer
+        self._batch_invariant = batch_invariant
 
     def entry(self, name: str, old: ModelEntry | None) -> ModelEntry:
         """Bring one model to what its aliases say; a version that cannot be loaded leaves the old one serving."""
@@ -72,6 +76,8 @@ class Loader:
     def _load(self, name: str, version: int) -> VersionState:
         try:
             predictor = load_bytes(self._repository.read(name, version), source=f"{name}/{version}")
+            if not self._batch_invariant:
+                predictor = replace(predictor, network=replace(predictor.network, batch_invariant=False))
             prove(predictor)
         except ArtifactError as error:
             reason = f"{error.member}: {error.reason}" if error.member else error.reason

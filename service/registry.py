@@ -30,11 +30,13 @@ class Registry:
         default_model: str | None = None,
         plans: Plans | None = None,
         succession: Succession | None = None,
+        *,
+        batch_invariant: bool = True,
     ) -> None:
         self.repository = repository
         self._succession = succession
         self.plans = plans or Plans()
-        self._loader = Loader(repository, observer)
+        self._loader = Loader(repository, observer, batch_invariant=batch_invariant)
         self._observer = observer
         self._default = default_model
         self._lock = threading.Lock()

@@ -41,7 +41,13 @@ class Runtime:
         store = repository or repository_at(settings.models)
         limits = settings.limits()
         succession = Succession(limits, self.canaries, store, self.evidence, self.observer) if limits else None
-        self.registry = Registry(store, self.observer, settings.default_model, succession=succession)
+        self.registry = Registry(
+            store,
+            self.observer,
+            settings.default_model,
+            succession=succession,
+            batch_invariant=settings.batch_invariant,
+        )
         self.batcher = Batcher(
             thread_rows=settings.thread_rows,
             max_rows_waiting=settings.max_rows_waiting,

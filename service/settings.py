@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     max_connections: Count = Field(default=4096, description="Connections a worker keeps open")
     backlog: Count = Field(default=2048, description="Connections that may wait to be accepted")
     reload_interval_s: Seconds = Field(default=1.0, description="How often the repository is looked at for changes")
+    batch_invariant: bool = Field(
+        default=True,
+        description="Whether an answer has the same bits whatever shares its product; off, a row alone costs less",
+    )
     drift: bool = Field(default=True, description="Whether a sample of the rows is compared with those of training")
     predict_route: UrlPath | None = Field(
         default=None, description="One more path that predicts, as Vertex AI asks for it"

@@ -1,6 +1,8 @@
 """Work shared, bounded and in time."""
 
 import asyncio
+import base64
+import io
 import json
 import threading
 import time
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from predictor import FolderRepository
+from predictor import ClassOutputs, FolderRepository, NumericFeature, Schema
 from service.admission import FullError, LateError
 from service.batching import Batcher
 from service.catalog import Served
@@ -179,8 +181,6 @@ def test_the_fast_and_the_precise_way_answer_the_same(shared_application: Any, r
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["instances", "inputs", "a"]), inner),
 ).map(lambda value: json.dumps(value).encode())))  # fmt: skip
 def test_no_body_is_the_service_s_fault(shared_application: Any, body: Any) -> None:
-    import base64  # noqa: PLC0415
-
     answer = through_front(shared_application, {"base64": base64.b64encode(body).decode()})
     assert answer.status in {200, 400, 422}
 
@@ -197,6 +197,67 @@ def test_a_hundred_requests_at_once_each_get_their_own_answer(build: Any) -> Non
     assert [answer.body for answer in answers] == [answer.body for answer in alone]
 
 
+def test_the_bytes_of_an_answer_do_not_depend_on_what_is_asked_at_the_same_time(shared_application: Any) -> None:
+    has_shared = []
+
+    @settings(max_examples=25, deadline=None)
+    @given(
+        forms=st.lists(st.tuples(st.sampled_from(["json", "npy"]), st.integers(1, 300)), min_size=2, max_size=7),
+        seed=st.integers(0, 2**32 - 1),
+    )
+    def together_as_alone(forms: Any, seed: Any) -> None:
+        rng = np.random.default_rng(seed)
+        requests = [request_for(rng.normal(size=(rows, 12)).astype(np.float32), form) for form, rows in forms]
+        answers, products = asyncio.run(asked_together(shared_application, requests))
+        alone = [through_front(shared_application, request) for request in requests]
+        assert [(answer.status, answer.body) for answer in answers] == [(200, answer.body) for answer in alone]
+        has_shared.append(products < len(requests))
+
+    together_as_alone()
+    assert any(has_shared)
+
+
+async def asked_together(application: Any, requests: Any) -> Any:
+    """Answers, and how many products were made for them."""
+    batcher, made = application.runtime.batcher, []
+    infer = batcher.infer
+
+    def counted(*work: Any) -> Any:
+        made.append(work)
+        return infer(*work)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batcher, "infer", counted)
+        return await asyncio.gather(*(ask_front(application, request) for request in requests)), len(made)
+
+
+def request_for(X: Any, form: str) -> Any:
+    path = "/models/wide/predict"
+    if form == "json":
+        return {"path": path, "json": {"instances": X.tolist()}}
+    file = io.BytesIO()
+    np.save(file, X)
+    headers = {"Content-Type": "application/x-npy", "Accept": "application/x-npy"}
+    return {"path": path, "headers": headers, "base64": base64.b64encode(file.getvalue()).decode()}
+
+
+def wide() -> Any:
+    """A network of widths that kernels treat in different ways for few and for many rows."""
+    schema = Schema(tuple(NumericFeature(f"x{i}", low=-9.0, high=9.0) for i in range(12)))
+    network = models.network_of(12, (300, 17), "softmax", seed=3)
+    return models.predictor_of(schema, network, ClassOutputs(tuple(range(17)), "y"), [[0.5] * 12])
+
+
+@pytest.mark.parametrize("promise", [True, False])
+def test_the_promise_of_equal_bits_is_a_setting(promise: bool, build: Any) -> None:
+    application = build(batch_invariant=promise)
+    served = application.runtime.registry.catalog.current("flowers")
+    answer = through_front(application, {"json": {"instances": [models.FLOWER_ROW]}})
+    expected = served.predictor.network.infer(served.predictor.schema.encode_rows([models.FLOWER_ROW]).X)
+    assert served.predictor.network.batch_invariant is promise
+    assert json.loads(answer.body)["probabilities"] == [pytest.approx(expected[0].tolist(), rel=1e-5)]
+
+
 @pytest.fixture(scope="module")
 def shared_application(tmp_path_factory: Any) -> Any:
     from service.application import create_application  # noqa: PLC0415
@@ -204,6 +265,7 @@ def shared_application(tmp_path_factory: Any) -> Any:
 
     root = tmp_path_factory.mktemp("shared")
     models.publish(FolderRepository(root), "flowers", models.flowers())
-    application = create_application(load_settings(models=root))
+    models.publish(FolderRepository(root), "wide", wide())
+    application = create_application(load_settings(models=root, default_model="flowers", thread_bytes=2**20))
     yield application
     application.runtime.stop()
