@@ -14,6 +14,7 @@ Serves the models of a repository over HTTP, and asks a running service.
   python -m service serve --bind 0.0.0.0:80 --workers 4
   python -m service key alice >> keys                  draw an API key, and let it in
   python -m service predict flowers.csv                predict every row of a CSV file, CSV to standard output
+  python -m service predict flats.csv --model flats --keep id --output prices.csv
 
 Models are published by `python -m training fit`, and are picked up while the service runs.
 """
@@ -95,11 +96,20 @@ def parser() -> argparse.ArgumentParser:
     key.add_argument("--limit", metavar="N/s", help="how many requests it may make: 100/s, 100/min, 100/h [any number]")
     client = commands.add_parser("predict", help="predict the rows of a CSV file with a running service")
     client.add_argument(
-        "file", metavar="FILE.csv", help="rows to predict, the first line names the columns; - reads standard input"
+        "file",
+        metavar="FILE.csv",
+        help="rows to predict, as `training fit` reads it; - reads standard input",
     )
     client.add_argument("--url", default="http://127.0.0.1:8000", help="where the service is [%(default)s]")
     client.add_argument("--model", metavar="NAME", help="model to ask [the default one]")
-    client.add_argument("--output", metavar="FILE", help="where the answers go [standard output]")
+    client.add_argument("--output", metavar="FILE", help="where the answers go, once all are there [standard output]")
+    client.add_argument(
+        "--keep", metavar="COLUMN", action="append", default=[], help="a column of the file to write before each answer"
+    )
+    client.add_argument(
+        "--missing", metavar="WORD", action="append", default=[], help="one more word that means a missing cell"
+    )
+    client.add_argument("--api-key-file", metavar="FILE", help="file that holds the key which the service asks for")
     client.add_argument("--batch", metavar="N", type=int, default=1000, help="rows a request [%(default)s]")
     client.add_argument("--timeout", metavar="SECONDS", type=float, default=30.0, help="for one request [%(default)s]")
     return top

@@ -2,98 +2,131 @@
 
 import argparse
 import csv
+import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from service.client import Client, ClientError, Prediction
+from service.client import Client, ClientError, Fault, Prediction, RefusedRequestError
+from service.table_file import TableFile, TableFileError, cells_for, read_table_file
 
 __all__ = ["predict_file"]
 
-MISSING = frozenset({"", "na", "nan", "null", "none"})
+ROW = 2  # its place in a pointer: "", "instances", the row, the name of the column
 
 
 def predict_file(options: argparse.Namespace) -> int:
-    """Predict the rows of a file; return 0, 1 when the service gave no answer, 2 when the file cannot be used."""
+    """Predict the rows of a file; return 0, 1 when the service gave no answer, 2 when a file cannot be used."""
+    table: TableFile | None = None
     try:
-        header, rows = read_rows(options.file)
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        sys.stderr.write(f"{options.file} cannot be read: {reason}\n")
+        table = read_table_file(options.file)
+        _predict(options, table)
+    except RefusedRequestError as error:
+        sys.stderr.write("".join(f"{line}\n" for line in _told(error, table)))
+        return 1
+    except ClientError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except BrokenPipeError:  # whoever reads standard output has had enough, which the command as a whole knows
+        raise
+    except OSError as error:
+        is_input = table is None or error.filename == options.api_key_file
+        name, verb = (error.filename or options.file, "read") if is_input else (options.output, "written")
+        sys.stderr.write(f"{name} cannot be {verb}: {error.strerror or error}\n")
         return 2
-    with ExitStack() as stack:
-        client = stack.enter_context(Client(options.url, timeout_s=options.timeout, batch_rows=options.batch))
-        try:
-            chosen = wanted_columns(client, options.model, header)
-            named = [{name: typed(row[i], kind) for name, i, kind in chosen} for row in rows]
-            output = open_output(options.output, stack)
-            write(client.predict_batches(named, model=options.model), len(rows), output)
-        except ClientError as error:
-            sys.stderr.write(f"{error}\n")
-            return 1
-        except ValueError as error:
-            sys.stderr.write(f"{error}\n")
-            return 2
+    except TableFileError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     return 0
 
 
-def read_rows(name: str) -> tuple[list[str], list[list[str]]]:
-    """Return the header and the rows of a CSV file; ValueError when it holds none or a row is of another width."""
-    with ExitStack() as stack:
-        file = sys.stdin if name == "-" else stack.enter_context(Path(name).open(encoding="utf-8-sig", newline=""))
-        lines = [line for line in csv.reader(file, strict=True) if line]
-    if len(lines) < 2:  # noqa: PLR2004 - a header and a row
-        raise ValueError("it needs a line with the names of its columns and at least one row")
-    header, rows = lines[0], lines[1:]
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(header):
-            raise ValueError(f"row {number} has {len(row)} values, the first line names {len(header)} columns")
-    return header, rows
+def _predict(options: argparse.Namespace, table: TableFile) -> None:
+    key = Path(options.api_key_file).read_text("utf-8").strip() if options.api_key_file else None
+    with Client(options.url, timeout_s=options.timeout, batch_rows=options.batch, api_key=key) as client:
+        kept = {name: table.column(name) for name in options.keep}
+        records = _records(table, client.features(options.model), options.missing)
+        with _output(options.output) as file:
+            _write(client.predict_batches(records, model=options.model), kept, file, len(records))
 
 
-def wanted_columns(client: Client, model: str | None, header: Sequence[str]) -> list[tuple[str, int, str]]:
-    """Return the name, the place and the kind of every column that is a feature; other columns are passed over.
-
-    ValueError names the features that the file has no column for.
-    """
-    features = client.features(model)
-    absent = [feature["name"] for feature in features if feature["name"] not in header]
+def _records(table: TableFile, features: Sequence[Mapping[str, Any]], missing: Sequence[str]) -> list[dict[str, Any]]:
+    """Return each row by feature name; other columns are passed over. How a column is read goes to standard error."""
+    absent = [feature["name"] for feature in features if feature["name"] not in table.names]
     if absent:
-        raise ValueError(f"The model needs columns that the file does not have: {', '.join(map(repr, absent))}.")
-    return [(feature["name"], header.index(feature["name"]), feature["type"]) for feature in features]
+        listed = ", ".join(map(repr, absent))
+        found = ", ".join(map(repr, table.names))
+        raise TableFileError(
+            f"{table.source}: the model needs columns that the file does not have: {listed}; it has {found}"
+        )
+    words = frozenset(word.lower() for word in missing)
+    columns = {}
+    for feature in features:
+        name = feature["name"]
+        columns[name], how = cells_for(feature, table.column(name), prefers_comma=table.prefers_comma, missing=words)
+        if how:
+            sys.stderr.write(f"{name}: {how}\n")
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def typed(text: str, kind: str) -> Any:
-    """Return a cell as the service wants it: a number, a category, None for a missing value."""
-    if text.strip().lower() in MISSING:
-        return None
-    if kind != "number":
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        return text  # the service says which row and which column hold it
+def _told(error: RefusedRequestError, table: TableFile | None) -> Iterator[str]:
+    """Say each fault by the line and the column of the file, or what the service said where it names none."""
+    if table is None or not error.faults:
+        yield str(error)
+        return
+    for fault in error.faults:
+        yield f"{_place(fault, table)}: {fault.detail}"
+    if error.count > len(error.faults):
+        yield f"and {error.count - len(error.faults)} more cells like these among the rows asked for at once"
 
 
-def open_output(name: str | None, stack: ExitStack) -> TextIO:
-    """Return where the answers go."""
-    return sys.stdout if name is None else stack.enter_context(Path(name).open("w", encoding="utf-8", newline=""))
+def _place(fault: Fault, table: TableFile) -> str:
+    parts = fault.pointer.split("/")
+    if len(parts) > ROW and parts[1] == "instances" and parts[ROW].isdigit() and int(parts[ROW]) < len(table.lines):
+        return f"{table.source}, line {table.lines[int(parts[ROW])]}"
+    return f"{table.source} {fault.pointer}".rstrip()
 
 
-def write(batches: Iterator[Prediction], rows: int, output: TextIO) -> None:
-    """Write answers as they come, with a progress bar on a terminal."""
+@contextmanager
+def _output(name: str | None) -> Iterator[TextIO]:
+    """Open where the answers go; a file appears when all is written, and one that was there stays until then."""
+    if name is None:
+        yield sys.stdout
+        return
+    path = Path(name)
+    if path.exists() and not path.is_file():
+        with path.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        return
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with ExitStack() as stack:
+        stack.callback(part.unlink, missing_ok=True)
+        with part.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        part.replace(path)
+
+
+def _write(batches: Iterator[Prediction], kept: Mapping[str, Sequence[str]], output: TextIO, rows: int) -> None:
+    """Write answers as they come, behind the kept cells of their rows, with a progress bar on a terminal."""
     writer = csv.writer(output, lineterminator="\n")
-    is_first = True
+    done = 0
     with tqdm(total=rows, unit=" rows", disable=None, file=sys.stderr) as bar:
         for batch in batches:
-            if is_first:
-                writer.writerow(["prediction", *(f"probability of {label}" for label in batch.classes)])
-                is_first = False
-            probabilities = batch.probabilities or [[]] * len(batch.predictions)
-            for value, row in zip(batch.predictions, probabilities, strict=True):
-                writer.writerow([*(value if isinstance(value, list) else [value]), *row])
+            if not done:
+                writer.writerow([*kept, *_names(batch)])
+            for value, row in zip(batch.predictions, batch.probabilities or [[]] * len(batch.predictions), strict=True):
+                before = (cells[done] for cells in kept.values())
+                writer.writerow([*before, *(value if isinstance(value, list) else [value]), *row])
+                done += 1
             bar.update(len(batch.predictions))
+
+
+def _names(batch: Prediction) -> list[str]:
+    """Return the names of the columns of an answer."""
+    first = batch.predictions[0]
+    if isinstance(first, list):
+        return [f"prediction {place}" for place in range(1, len(first) + 1)]
+    return ["prediction", *(f"probability of {label}" for label in batch.classes)]

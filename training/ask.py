@@ -19,10 +19,10 @@ from predictor import (
     RepositoryError,
     load_bytes,
 )
+from predictor.spellings import number
 from predictor.wording import hint, shown
 from training.errors import DataError
 from training.evaluation import class_codes, class_probabilities
-from training.sources.cells import number
 from training.wording import count
 
 __all__ = ["answer", "ask", "open_model"]

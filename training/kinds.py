@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from predictor.dates import Form, moment
 from predictor.features import spelled
+from predictor.spellings import ABSENT, number, spelled_numbers
 from training.errors import DataError
-from training.sources.cells import number
-from training.sources.spellings import ABSENT, spelled_numbers
 from training.table import Column, Meaning, Mistake
 
 __all__ = ["ASKED", "as_asked", "as_numbers", "as_text", "identifies", "inferred"]

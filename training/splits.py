@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor.spellings import number
 from training.errors import DataError
-from training.sources.cells import number
 from training.table import Column
 from training.wording import count
 

@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from io import StringIO
 from itertools import islice
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import orjson
 
 from predictor import CategoricalFeature, Feature, NumericFeature, Schema
+from predictor.spellings import MISSING
 from service.answers import Outputs
 from service.catalog import Served
 from service.instances import Instances, encoded, plain_instances
@@ -19,7 +21,6 @@ from service.problems import Problem, one_fault
 __all__ = ["column_names", "numbers_as_text", "read", "read_table", "write", "write_predictions"]
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-MISSING = frozenset({"", "na", "nan", "null", "none"})
 OF_NUMBERS = b"0123456789.,eE+-\r\n"
 MARK = "\ufeff"
 LINE_END = "\r\n"
@@ -155,8 +156,19 @@ def _cell_of(feature: Feature) -> Callable[[str], float | str | None]:
     """Return what turns the text of a cell into a number, a text, or None where it is missing."""
     if isinstance(feature, NumericFeature):
         return _number
-    known = feature.codes if isinstance(feature, CategoricalFeature) else {}
-    return lambda text: None if text not in known and text.strip().lower() in MISSING else text
+    return partial(_category, feature) if isinstance(feature, CategoricalFeature) else _text
+
+
+def _category(feature: CategoricalFeature, text: str) -> float | str | None:
+    """Return a known category, or what the schema may know it by: without spaces around, or as a number."""
+    stripped = text if text in feature.codes else text.strip()
+    if feature.takes_numbers and stripped not in feature.codes and NUMBER.fullmatch(stripped):
+        return float(stripped)
+    return None if stripped not in feature.codes and stripped.lower() in MISSING else stripped
+
+
+def _text(text: str) -> str | None:
+    return None if text.strip().lower() in MISSING else text
 
 
 def _number(text: str) -> float | str | None:

@@ -15,7 +15,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from predictor import ClassOutputs, DateFeature, FolderRepository, NumberOutputs, NumericFeature, Schema
+from predictor import (
+    CategoricalFeature,
+    ClassOutputs,
+    DateFeature,
+    FolderRepository,
+    NumberOutputs,
+    NumericFeature,
+    Schema,
+)
 from service.application import Application, create_application
 from service.settings import load_settings
 from tests.service import models
@@ -143,6 +151,23 @@ def test_dates_come_in_every_form_and_dialect(tmp_path: Path) -> None:
     ]
     answer = sales.post("/v2/models/sales/infer", json={"inputs": inputs}).get_json()
     assert answer["outputs"][0]["data"] == [expected[0], expected[2]]
+
+
+def test_cells_of_csv_are_read_as_training_reads_them(tmp_path: Path) -> None:
+    features = (
+        CategoricalFeature("rooms", ("1", "2"), missing="1", counts=(3, 9)),
+        CategoricalFeature("roof", ("?", "flat"), missing="flat", counts=(3, 9)),
+        NumericFeature("area", low=0.0, high=100.0, missing=50.0),
+    )
+    network = models.network_of(5, (4, 1), "identity", 1)
+    outputs = NumberOutputs(("price",), (0.0,), (1.0,))
+    repository = FolderRepository(tmp_path)
+    models.publish(repository, "sales", models.predictor_of(Schema(features), network, outputs, [["1", "?", 50.0]]))
+    sales = create_application(load_settings(models=tmp_path)).flask.test_client()
+    rows = [["2", "flat", 7.0], ["1", "?", None], ["2", None, None]]
+    expected = ask(sales, json.dumps({"instances": rows}).encode(), "application/json").get_json()["predictions"]
+    text = b"rooms,roof,area\n2.0, flat,7\n1.0,?,N/A\n2,-,?\n"
+    assert ask(sales, text, "text/csv").get_json()["predictions"] == expected
 
 
 def test_without_pyarrow_arrow_is_refused_in_words(client: Any, monkeypatch: Any) -> None:

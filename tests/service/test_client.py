@@ -1,6 +1,7 @@
 """The client against a running service, and against answers that a service gives on a bad day."""
 
 import csv
+import gzip
 import io
 import threading
 import time
@@ -198,8 +199,8 @@ def test_the_command_writes_numbers_and_categories_to_a_file(service: Any, tmp_p
     [
         ("", "at least one row"),
         ("area,street,roof\n", "at least one row"),
-        ("area,street,roof\n1,2\n", "row 2 has 2 values"),
-        ("area,road,roof\n1,2,3\n", "does not have: 'street'"),
+        ("area,street,roof\n1,2\n", "line 2: expected 3 cells as in the header, found 2"),
+        ("area,road,roof\n1,2,3\n", "does not have: 'street'; it has 'area', 'road', 'roof'"),
     ],
 )
 def test_the_command_says_what_is_wrong_with_a_file(
@@ -211,11 +212,68 @@ def test_the_command_says_what_is_wrong_with_a_file(
     assert sentence in capsys.readouterr().err
 
 
+AREAS = "12,5 €;paved;1", " 1.234,5 €;n/a;1"
+PLAIN = "12.5,paved,1", "1234.5,,1"
+
+
+def as_text(rows: tuple[str, ...], delimiter: str) -> str:
+    return "\n".join([delimiter.join(("area", "street", "roof")), *rows]) + "\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ("Areas of 2024\n" + as_text(AREAS, ";")).encode("utf-16"),
+        as_text(AREAS, ";").encode("windows-1252"),
+        gzip.compress(as_text(AREAS, ";").replace("\n", "\r\n").encode("utf-8-sig")),
+        as_text(AREAS, ";").replace(";", "\t").encode(),
+        as_text(AREAS, ";").replace(";", " | ").encode(),
+    ],
+)
+def test_the_command_reads_what_training_reads(service: Any, tmp_path: Any, capsys: Any, data: bytes) -> None:
+    answers = []
+    for number, content in enumerate((as_text(PLAIN, ",").encode(), data)):
+        source = tmp_path / f"{number}.csv"
+        source.write_bytes(content)
+        assert cli.main(["predict", str(source), "--url", service.url, "--model", "houses"]) == 0
+        answers.append(capsys.readouterr())
+    assert answers[0].out == answers[1].out
+    assert "which is read as 1234.5" in answers[1].err
+
+
+def test_cells_that_the_model_refuses_are_named_by_line_and_no_file_is_left(
+    service: Any, tmp_path: Any, capsys: Any
+) -> None:
+    source, target = tmp_path / "houses.csv", tmp_path / "prices.csv"
+    lines = ["80,paved,1"] * 40 + [""] + ["80,paved,1", "none such,paved,1", "?,paved,1"]
+    source.write_text(as_text(tuple(lines), ","))
+    command = ["predict", str(source), "--url", service.url, "--model", "houses", "--output", str(target)]
+    assert cli.main([*command, "--batch", "20"]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == f"{source}, line 44: 'area': expected a number, found a string"
+    assert said[1].startswith(f"{source}, line 45: 'area' has no value")
+    assert list(tmp_path.iterdir()) == [source]
+    assert cli.main([*command[:-1], str(tmp_path / "nowhere" / "prices.csv"), "--missing", "none such"]) == 2
+    assert "nowhere/prices.csv cannot be written: No such file" in capsys.readouterr().err
+
+
+def test_the_command_keeps_columns_beside_the_answers(service: Any, tmp_path: Any, capsys: Any) -> None:
+    source = tmp_path / "houses.csv"
+    source.write_text('key,area,street,roof\n"a,1",80,paved,1\nb,90,paved,1\n')
+    command = ["predict", str(source), "--url", service.url, "--model", "houses", "--batch", "1", "--keep"]
+    assert cli.main([*command, "key"]) == 0
+    found = list(csv.reader(io.StringIO(capsys.readouterr().out)))
+    assert [row[0] for row in found] == ["key", "a,1", "b"]
+    assert cli.main([*command, "kye"]) == 2
+    assert "there is no column 'kye'; did you mean 'key'?" in capsys.readouterr().err
+
+
 def test_the_command_says_what_the_service_says(service: Any, tmp_path: Any, capsys: Any) -> None:
     source = tmp_path / "houses.csv"
     source.write_text("area,street,roof\n80,canal,1\n")
     assert cli.main(["predict", str(source), "--url", service.url, "--model", "houses"]) == 1
-    assert "/instances/0" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said == f"{source}, line 2: 'street': 'canal' is not a known category\n"
     assert cli.main(["predict", str(tmp_path / "none.csv"), "--url", service.url]) == 2
     assert "cannot be read" in capsys.readouterr().err
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from predictor import CategoricalFeature, ClassOutputs, DateFeature, NumberOutputs
 from predictor.features import Feature
+from predictor.spellings import number
 from predictor.wording import hint, shown
 from training.compare.recorded import Block, difference
 from training.compare.versions import Version
@@ -20,7 +21,6 @@ from training.prepared import prepare
 from training.report.slices import find_changes
 from training.report.wording import bounded, many
 from training.scoring import Answers, answers_of, intervals, measures, paired_intervals
-from training.sources.cells import number
 from training.table import Column, Meaning, Table
 
 __all__ = ["answers_on", "fitting_column", "known_rows", "label_of", "scored", "shared_columns"]

@@ -7,29 +7,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor.spellings import ABSENT, MISSING, are_codes, number, spelled_numbers
 from predictor.wording import shown
-from training.sources.spellings import ABSENT, are_codes, spelled_numbers
 from training.table import Column, Mistake
 
-__all__ = ["MISSING", "number", "typed_column"]
+__all__ = ["NEARLY_ALL", "typed_column"]
 
-MISSING = frozenset(
-    ["", "?", "-", ".", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "nil", "missing", "#na", "#null!"]
-)
 NEARLY_ALL = 0.9  # from here on, text among numbers is taken for a mistake and not for a category
 FEW_NUMBERS = 20
 CODES = "digits with leading zeros: codes, and no numbers"
-
-
-def number(text: str) -> float | None:
-    """Return the finite number that `text` spells, or None; underscores and words such as "inf" spell none."""
-    if "_" in text:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 def typed_column(

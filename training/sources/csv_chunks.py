@@ -13,14 +13,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
+from predictor.delimited import UTF_16, delimiter_of
+from predictor.spellings import ABSENT, MISSING, number
 from predictor.wording import shown
 from training.errors import DataError
-from training.sources.cells import MISSING, number, typed_column
+from training.sources.cells import typed_column
 from training.sources.chunked import Size, Unchanged
 from training.sources.csv_bytes import UTF_8, is_gzipped, opened, opened_as_utf_8
 from training.sources.csv_files import table_of
-from training.sources.csv_layout import UTF_16, delimiter_of, has_header, header_of
-from training.sources.spellings import ABSENT
+from training.sources.csv_layout import has_header, header_of
 from training.table import Column, Table, checked_names
 
 __all__ = ["CsvChunks"]

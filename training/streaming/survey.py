@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from predictor.spellings import number
 from training.errors import DataError
 from training.progress import Reading
-from training.sources.cells import NEARLY_ALL, number
+from training.sources.cells import NEARLY_ALL
 from training.sources.chunked import ChunkedTable
 from training.streaming.chance import uniform
 from training.table import Column, Mistake, Table

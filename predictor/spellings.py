@@ -1,11 +1,17 @@
-"""Numbers as people write them: thousands, decimal commas, currencies, percent signs, units."""
+"""Cells of text as people write them: nothing at all, or numbers with thousands, decimal commas, currencies, units."""
 
+import math
 import re
 from collections.abc import Sequence
 
 from predictor.wording import shown
 
-__all__ = ["ABSENT", "are_codes", "spelled_numbers"]
+__all__ = ["ABSENT", "MISSING", "are_codes", "number", "spelled_numbers"]
+
+MISSING = frozenset(
+    ["", "?", "-", ".", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "nil", "missing", "#na", "#null!"]
+)
+"""Words that mean a missing cell wherever they stand alone, in lower case."""
 
 ABSENT = frozenset({"unknown", "unk", "not available", "not applicable", "not known", "not recorded", "no data", "tbd"})
 ABSENT |= {"n.a.", "n.a", "nd", "n/d", "(null)", "\\n", "--", "---", "nat", "(blank)", "blank", "empty", "undefined"}
@@ -23,6 +29,17 @@ _NUMBER = re.compile(
 _POINT = re.compile(r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)?(?:\.[0-9]+)?")
 _COMMA = re.compile(rf"(?:[0-9]{{1,3}}(?:[.{GAP}][0-9]{{3}})+|[0-9]+)?(?:,[0-9]+)?")
 _GAPPED = re.compile(rf"(?:[0-9]{{1,3}}(?:[{GAP}][0-9]{{3}})+|[0-9]+)?(?:\.[0-9]+)?")
+
+
+def number(text: str) -> float | None:
+    """Return the finite number that `text` spells, or None; underscores and words such as "inf" spell none."""
+    if "_" in text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def spelled_numbers(words: Sequence[str], *, prefers_comma: bool) -> tuple[list[float], str] | None:
