@@ -22,15 +22,17 @@ __all__ = [
     "Stages",
 ]
 
-Event = Literal["out_of_range", "unknown_category", "left_out", "not_finite", "reload_ok", "reload_failed"]
-EVENTS: tuple[Event, ...] = (
+Event = Literal[
     "out_of_range",
     "unknown_category",
     "left_out",
     "not_finite",
     "reload_ok",
     "reload_failed",
-)
+    "webhook_sent",
+    "webhook_failed",
+]
+EVENTS: tuple[Event, ...] = get_args(Event)
 ShedReason = Literal["full", "late", "limit"]
 SHED_REASONS: tuple[ShedReason, ...] = ("full", "late", "limit")
 Logged = Literal[

@@ -144,8 +144,10 @@ class Registry:
         return Catalog(models, self._default or (names[0] if len(names) == 1 else None))
 
     def _entry(self, name: str, before: ModelEntry | None) -> ModelEntry:
-        found = self._loader.entry(name, before)
-        return found if self._succession is None else self._succession.settled(found, before)
+        if self._succession is None:
+            return self._loader.entry(name, before)
+        before = before or self._succession.remembered(name)
+        return self._succession.settled(self._loader.entry(name, before), before)
 
     def _made(self, number: int) -> Catalog | None:
         """Load what a plan names; None when it has given way to another, or this process cannot hold it."""

@@ -4,12 +4,14 @@ import copy
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from predictor import FileRepository, FolderRepository, Repository
 from service.batching import Batcher
 from service.drift import DriftWatch
 from service.keys import KeyRing
 from service.logbook import Logbook, Retention
+from service.memory import Memory
 from service.messages import generated_ids
 from service.mirror import Evidence, Mirror
 from service.observing import Observer, QuietObserver
@@ -21,7 +23,11 @@ from service.settings import Settings
 from service.shadow import Shadow
 from service.succession import Succession
 from service.traces import Tracer
+from service.verdicts import Limits
 from service.watcher import Watcher
+
+if TYPE_CHECKING:
+    from service.alarm import DriftAlarm
 
 __all__ = ["Runtime"]
 
@@ -38,14 +44,14 @@ class Runtime:
         self.observer: Observer = observer or QuietObserver()
         self.canaries = {rule.model: rule for rule in settings.canary}
         self.evidence = Evidence()
+        self.memory = Memory(settings.state)
         store = repository or repository_at(settings.models)
         limits = settings.limits()
-        succession = Succession(limits, self.canaries, store, self.evidence, self.observer) if limits else None
         self.registry = Registry(
             store,
             self.observer,
             settings.default_model,
-            succession=succession,
+            succession=self._succession(store, limits),
             batch_invariant=settings.batch_invariant,
         )
         self.batcher = Batcher(
@@ -62,9 +68,17 @@ class Runtime:
         self.mirror = Mirror(self, self.evidence, limits.latency) if limits else None
         self.pipeline = Pipeline(self)
         self.ids: Iterator[str] = generated_ids()
+        self.alarm = alarm_of(self)
         self._watcher = Watcher(self.registry, self.observer, settings.reload_interval_s, keys=self.keys)
         self._started_in: int | None = None
         self.is_ending = False  # this process has been told to end
+
+    def _succession(self, store: Repository, limits: Limits | None) -> Succession | None:
+        if limits is None:
+            return None
+        return Succession(
+            limits, self.canaries, store, evidence=self.evidence, memory=self.memory, observer=self.observer
+        )
 
     @property
     def is_ready(self) -> bool:
@@ -77,6 +91,8 @@ class Runtime:
             self._started_in = os.getpid()
             self.ids = generated_ids()
             self._watcher.start()
+            if self.alarm is not None:
+                self.alarm.start()
             if self.logbook is not None:
                 self.logbook.start()
 
@@ -85,6 +101,8 @@ class Runtime:
         if self._started_in == os.getpid():
             self._started_in = None
             self._watcher.stop()
+            if self.alarm is not None:
+                self.alarm.stop()
             if self.mirror is not None:
                 self.mirror.stop()
             self.registry.leave()
@@ -107,6 +125,25 @@ def logbook_of(settings: Settings, observer: Observer) -> Logbook | None:
         return None
     retention = Retention(settings.log_keep_days, settings.log_keep_requests)
     return Logbook(place, observer, share=settings.log_sample, retention=retention)
+
+
+def alarm_of(runtime: Runtime) -> "DriftAlarm | None":
+    """Return what tells a webhook of drift, None where the settings name none."""
+    settings = runtime.settings
+    if settings.drift_webhook is None or runtime.drift is None:
+        return None
+    from service.alarm import DriftAlarm  # noqa: PLC0415 - it brings an HTTP client, which costs a start its time
+    from service.webhook import Webhook  # noqa: PLC0415 - the same
+
+    return DriftAlarm(
+        Webhook(settings.drift_webhook, *settings.webhook_secrets()),
+        runtime.registry,
+        runtime.drift,
+        runtime.memory,
+        runtime.observer,
+        interval_s=settings.drift_webhook_interval_s,
+        rows=settings.drift_webhook_rows,
+    )
 
 
 def repository_at(models: Path) -> Repository:

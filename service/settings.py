@@ -4,12 +4,14 @@ import os
 import ssl
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from feedback import Place, PlaceError, Store, place_of
 from service.keys import KeyRing, KeysError
+from service.memory import Memory
 from service.platforms import platform_settings
 from service.splitting import Rule, read_rules
 from service.verdicts import Limits
@@ -19,6 +21,7 @@ __all__ = ["PREFIX", "Settings", "SettingsError", "load_settings", "settings_tab
 PREFIX = "GANGLION_"
 TOKEN_BYTES = 32
 SECRET_LIMIT = 4096
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 Count = Annotated[int, Field(ge=1)]
@@ -74,6 +77,24 @@ class Settings(BaseSettings):
         description="Whether an answer has the same bits whatever shares its product; off, a row alone costs less",
     )
     drift: bool = Field(default=True, description="Whether a sample of the rows is compared with those of training")
+    drift_webhook: str | None = Field(
+        default=None, pattern=r"^https?://[^/]", description="URL that drift of a champion is posted to; see observing"
+    )
+    drift_webhook_token_file: Path | None = Field(
+        default=None, description="File of its token: sent as `Authorization: Bearer`, or where the URL says `{token}`"
+    )
+    drift_webhook_secret_file: Path | None = Field(
+        default=None, description="File of the secret that signs what is posted, in `X-Hub-Signature-256`"
+    )
+    drift_webhook_interval_s: Seconds = Field(
+        default=3600.0, description="Least time between two posts about one model"
+    )
+    drift_webhook_rows: Count = Field(
+        default=500, description="Rows of the last hour that there must be before drift is posted"
+    )
+    state: Path | None = Field(
+        default=None, description="Folder of what outlives a restart: versions held back, when drift was posted"
+    )
     predict_route: UrlPath | None = Field(
         default=None, description="One more path that predicts, as Vertex AI asks for it"
     )
@@ -169,6 +190,8 @@ class Settings(BaseSettings):
             except KeysError as error:
                 raise ValueError(f"{PREFIX}API_KEY_FILE: {error}") from error
         self.log_place()
+        self.webhook_secrets()
+        self._check_state()
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError(f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY go together: a certificate needs its key")
         if self.tls_cert is not None:
@@ -198,6 +221,30 @@ class Settings(BaseSettings):
             self.watch_shift,
             self.watch_difference,
         )
+
+    def webhook_secrets(self) -> tuple[str | None, bytes | None]:
+        """Read the token and the secret of the webhook; ValueError when they, or its URL, cannot be used."""
+        token_file, secret_file = self.drift_webhook_token_file, self.drift_webhook_secret_file
+        token = None if token_file is None else _secret(token_file, "DRIFT_WEBHOOK_TOKEN_FILE").strip()
+        secret = None if secret_file is None else _secret(secret_file, "DRIFT_WEBHOOK_SECRET_FILE").strip()
+        for name, value in (("TOKEN", token), ("SECRET", secret)):
+            if value is not None and not (value and value.isascii() and value.decode("ascii", "replace").isprintable()):
+                raise ValueError(f"{PREFIX}DRIFT_WEBHOOK_{name}_FILE holds no line of printable ASCII")
+        url = urlsplit(self.drift_webhook or "")
+        is_open = url.scheme == "http" and url.hostname not in LOOPBACK
+        if token is not None and is_open:
+            raise ValueError(f"{PREFIX}DRIFT_WEBHOOK: a token is sent over https only, or to this machine")
+        if self.drift_webhook is not None and not self.drift:
+            raise ValueError(f"{PREFIX}DRIFT_WEBHOOK is set but {PREFIX}DRIFT is off: there is nothing to tell")
+        return None if token is None else token.decode("ascii"), secret
+
+    def _check_state(self) -> None:
+        if self.state is not None:
+            try:
+                Memory(self.state)
+            except OSError as error:
+                reason = error.strerror or error
+                raise ValueError(f"{PREFIX}STATE names a folder that cannot be written: {reason}") from error
 
     def tls(self) -> ssl.SSLContext | None:
         """Read the certificate, None without one; ValueError when it cannot be used."""

@@ -2,16 +2,17 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from predictor import Promotion, Repository, RepositoryError
 from service.catalog import CHAMPION, ModelEntry, VersionState
+from service.memory import Memory
 from service.mirror import Evidence
 from service.observing import Observer
 from service.splitting import Rule
 from service.verdicts import Breach, Figures, Limits
-from service.watching import Rollback, Watch
+from service.watching import Rollback, Watch, rollback_of
 
 __all__ = ["Succession"]
 
@@ -29,14 +30,36 @@ class Succession:
         limits: Limits,
         canaries: Mapping[str, Rule],
         repository: Repository,
+        *,
         evidence: Evidence,
+        memory: Memory,
         observer: Observer,
     ) -> None:
         self._limits = limits
         self._canaries = canaries
         self._repository = repository
         self._evidence = evidence
+        self._memory = memory
         self._observer = observer
+
+    def remembered(self, name: str) -> ModelEntry | None:
+        """Return what an earlier run of the service has left of a model: the versions that it rolled back."""
+        try:
+            known = self._memory.read().get("rollbacks", {}).get(name, {})
+            rollbacks = {alias: rollback_of(back) for alias, back in known.items()}
+        except (OSError, AttributeError, KeyError, TypeError) as error:
+            message = "what was rolled back before the start cannot be read"
+            self._observer.reported("warning", message, model=name, reason=str(error))
+            return None
+        return ModelEntry(name, rollbacks=rollbacks) if rollbacks else None
+
+    def _remember(self, name: str, rollbacks: Mapping[str, Rollback]) -> None:
+        try:
+            with self._memory.changing() as known:
+                known.setdefault("rollbacks", {})[name] = {alias: asdict(back) for alias, back in rollbacks.items()}
+        except (OSError, AttributeError, TypeError) as error:
+            message = "what was rolled back cannot be kept for the next start"
+            self._observer.reported("warning", message, model=name, reason=str(error))
 
     def settled(self, entry: ModelEntry, before: ModelEntry | None) -> ModelEntry:
         """Put a model as its repository has it beside what was served before: what was held back stays so."""
@@ -119,7 +142,9 @@ class Succession:
         self._observer.rolled_back(entry.name, reason)
         more = {"reason": reason, "detail": detail, "is_held": back.is_held}
         self._say("error", "a version was rolled back", entry, watch, figures=figures.said(), **more)
-        return replace(entry, rollbacks={**entry.rollbacks, watch.alias: back})
+        rollbacks = {**entry.rollbacks, watch.alias: back}
+        self._remember(entry.name, rollbacks)
+        return replace(entry, rollbacks=rollbacks)
 
     def _moved(self, name: str, watch: Watch, found: Breach) -> int | None:
         """Let the alias name the version of before; return what it names now, None when somebody else was faster."""

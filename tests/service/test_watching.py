@@ -193,6 +193,22 @@ def test_what_the_repository_cannot_keep_the_service_holds_back_by_itself(watchi
     assert (service.version(), service.watch()) == (bad, ("champion", bad, 1))
 
 
+def test_what_is_held_back_stays_so_over_a_restart_where_there_is_a_folder(
+    watching: Any, repository: Any, tmp_path: Any
+) -> None:
+    service = watching(state=tmp_path / "state")
+    models.publish(repository, "flowers", models.flowers(1))
+    service.refresh()
+    bad = models.publish(repository, "flowers", one_class(2))
+    (repository.root / "flowers" / ".new-promotions.json").mkdir()
+    service.refresh()
+    assert service.until_back()["to"] == 1
+    later = watching(state=tmp_path / "state")
+    assert (later.version(), later.told()["rollbacks"][0]["version"], later.watch()) == (1, bad, None)
+    forgetful = watching()
+    assert (forgetful.version(), forgetful.watch()) == (bad, ("champion", bad, 2))
+
+
 def test_after_a_rollback_the_same_version_may_be_promoted_again(watching: Any, repository: Any) -> None:
     service = watching()
     bad = models.publish(repository, "flowers", one_class(2))
