@@ -64,11 +64,12 @@ class SharedCounters:
         with self._lock:
             self._cells[self._start + cell] += amount
 
-    def add_all(self, cells: NDArray[np.intp], amounts: NDArray[np.float64]) -> None:
-        """Add to many different cells at once, (cells,) each."""
-        row = np.frombuffer(self._map, count=self.width, offset=self._start * CELL_BYTES)
+    def add_range(self, start: int, amounts: NDArray[np.float64]) -> None:
+        """Add to the cells from `start` on, (cells,)."""
+        offset = (self._start + start) * CELL_BYTES
+        cells = np.frombuffer(self._map, count=len(amounts), offset=offset)
         with self._lock:
-            row[cells] += amounts
+            cells += amounts
 
     def set(self, cell: int, value: float) -> None:
         """Set one cell, a gauge, of this process's row."""

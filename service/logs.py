@@ -1,5 +1,6 @@
 """Log lines: one JSON object a line, gathered for a moment and written together."""
 
+import itertools
 import logging
 import os
 import stat
@@ -17,6 +18,8 @@ LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 GATHERED_LINES = 64
 PIPE_BYTES = 4096  # a pipe takes this much in one piece, whoever else writes to it
 LONGEST_TEXT = 256
+OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
+FRACTIONS = tuple(f".{ms:03d}Z" for ms in range(1000))
 LONGEST_TRACE = 3000
 
 
@@ -35,7 +38,7 @@ class LogWriter:
         self._lines: list[bytes] = []
         self._lock = threading.Lock()
         self._second = 0
-        self._stamp = ""
+        self._date = ""
 
     def write(self, level: str, message: str, fields: dict[str, Any]) -> None:
         """Write one line if its level is to be logged."""
@@ -45,11 +48,15 @@ class LogWriter:
 
     def line(self, level: str, message: str, fields: dict[str, Any]) -> bytes:
         """Render one line."""
+        return self.rendered({"time": self.stamp(), "level": level, "message": message, **fields})
+
+    def rendered(self, record: dict[str, Any]) -> bytes:
+        """Render one line whose fields begin with time, level and message."""
         if self.is_json:
-            record = {"time": self._time(), "level": level, "message": message, **fields}
-            return orjson.dumps(record, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
-        extra = " ".join(f"{name}={value}" for name, value in fields.items())
-        text = f"{self._time()} {level:<7} {message} {extra}".rstrip()
+            return orjson.dumps(record, default=str, option=OPTIONS)
+        when, level, message, *_ = record.values()
+        extra = " ".join(f"{name}={value}" for name, value in itertools.islice(record.items(), 3, None))
+        text = f"{when} {level:<7} {message} {extra}".rstrip()
         return text.encode("utf-8", "backslashreplace") + b"\n"
 
     def put(self, line: bytes) -> None:
@@ -87,13 +94,14 @@ class LogWriter:
         while data:
             data = data[os.write(self._descriptor, data) :]
 
-    def _time(self) -> str:
+    def stamp(self) -> str:
+        """Return the time now as lines have it."""
         now = time.time()
         second = int(now)
         if second != self._second:
-            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._date = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
             self._second = second
-        return f"{self._stamp}.{int((now - second) * 1000):03d}Z"
+        return self._date + FRACTIONS[int((now - second) * 1000)]
 
 
 class LineFormatter(logging.Handler):

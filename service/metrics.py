@@ -1,14 +1,9 @@
 """What the service counts and logs of its requests, and the page that shows it, summed over the workers."""
 
-import math
-import threading
-import time
-from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.counters import SharedCounters
 from service.judging import Judged
@@ -22,13 +17,13 @@ from service.layout import (
     SHADOW,
     STAGES,
     Layout,
-    Outcome,
     histogram,
 )
 from service.logs import LONGEST_TEXT, LogWriter, trace_of
 from service.observing import EVENTS, SHED_REASONS, Comparison, Event, Logged, ShedReason, Stages
 from service.routes import routes_of
 from service.settings import Settings
+from service.tallies import Tallies
 from service.watching import ROLLBACK_REASONS, RollbackReason
 
 if TYPE_CHECKING:
@@ -38,10 +33,6 @@ __all__ = ["SharedObserver", "create_observer"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SPARE_ROWS = 64
-UNTIMED: Stages = (math.nan, math.nan, math.nan, math.nan, 0.0)
-FIELDS = 7  # of a request that is tallied: seconds, rows, and the five of its stages
-Kind = tuple[str, str, int, str | None, int | None]
-"""Route, method, status, model and version of a request."""
 
 
 class SharedObserver:
@@ -55,8 +46,7 @@ class SharedObserver:
         self.counters = counters
         self.log = log
         self._logs_requests = log.level <= 20  # noqa: PLR2004 - the level "info"
-        self._tallies: dict[Kind, array[float]] = {}
-        self._lock = threading.Lock()
+        self._tallies = Tallies(layout, counters)
         self._is_ticked = False
 
     def begin(self, row: int) -> None:
@@ -77,13 +67,13 @@ class SharedObserver:
 
     def tick(self) -> None:
         """Count and write what was gathered; called about ten times a second."""
-        self._count()
+        self._tallies.count()
         self.log.flush()
 
     def end(self) -> None:
         """Count and write what is left; later lines are written at once."""
         self._is_ticked = False
-        self._count()
+        self._tallies.count()
         self.log.is_gathering = False
         self.log.flush()
 
@@ -105,17 +95,15 @@ class SharedObserver:
         trace_id: str | None = None,
     ) -> None:
         """Count one finished request and write its line."""
-        kind = (route, method, status, model, version)
-        with self._lock:
-            tally = self._tallies.get(kind)
-            if tally is None:
-                tally = self._tallies[kind] = array("d")
-            tally.extend((seconds, rows, *(stages or UNTIMED)))
+        self._tallies.add((route, method, status, model, version), seconds, rows, stages)
         if not self._is_ticked:
-            self._count()
+            self._tallies.count()
         if not self._logs_requests:
             return
-        fields: dict[str, Any] = {
+        record: dict[str, Any] = {
+            "time": self.log.stamp(),
+            "level": "info",
+            "message": "request",
             "request_id": request_id,
             "method": method,
             "route": route,
@@ -126,10 +114,12 @@ class SharedObserver:
             "bytes_out": sent,
         }
         if model is not None:
-            fields |= {"model": model, "version": version, "rows": rows}
+            record["model"] = model
+            record["version"] = version
+            record["rows"] = rows
         if trace_id is not None:
-            fields["trace_id"] = trace_id
-        self.log.put(self.log.line("info", "request", fields))
+            record["trace_id"] = trace_id
+        self.log.put(self.log.rendered(record))
 
     def noted(self, event: Event, amount: int = 1, *, model: str = "") -> None:
         """Count an event."""
@@ -138,7 +128,7 @@ class SharedObserver:
     def compared(self, model: str, version: int, found: Comparison) -> None:
         """Count rows that a version computed beside the champion."""
         start = self.layout.version(model, version) + SHADOW
-        self.counters.add_all(np.arange(start, start + len(found)), np.array(found, dtype=np.float64))
+        self.counters.add_range(start, np.array(found, dtype=np.float64))
 
     def logged(self, what: Logged, amount: int) -> None:
         """Count what became of records for the log store."""
@@ -147,7 +137,7 @@ class SharedObserver:
     def judged(self, model: str, version: int, found: Judged) -> None:
         """Count rows of a version whose truth became known."""
         start = self.layout.version(model, version) + JUDGED
-        self.counters.add_all(np.arange(start, start + len(found)), np.array(found, dtype=np.float64))
+        self.counters.add_range(start, np.array(found, dtype=np.float64))
 
     def rolled_back(self, model: str, reason: RollbackReason) -> None:
         """Count a version that broke a limit."""
@@ -168,14 +158,14 @@ class SharedObserver:
         # Imported at the first scrape: it costs a worker start-up time and memory that predictions do not need.
         from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415
 
-        self._count()
+        self._tallies.count()
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Page([*self.collect(), *more]))
         return CONTENT_TYPE, generate_latest(registry)
 
     def statistics(self, model: str, version: int) -> Mapping[str, float]:
         """Return what all workers counted of a version: requests by outcome, rows, executions, seconds, `last`."""
-        self._count()
+        self._tallies.count()
         layout = self.layout
         found = layout.of_version(self.counters.sums(), layout.version(model, version))
         return found | {"last": max(self.counters.gauges(layout.last(model, version)))}
@@ -298,41 +288,6 @@ class SharedObserver:
             executions.add_metric(of, found["executions"])
         yield from (answered, rows, executions, shadow, apart, *judged.values())
 
-    def _count(self) -> None:
-        """Add what was tallied to the counters."""
-        if not self._tallies:
-            return
-        with self._lock:
-            tallies, self._tallies = self._tallies, {}
-        added = np.zeros(self.layout.width)
-        for (route, method, status, model, version), tally in tallies.items():
-            found = np.frombuffer(tally).reshape(-1, FIELDS)
-            added[self.layout.request(route, method, status)] += len(found)
-            _add_histogram(added, self.layout.latency(route), BUCKETS, found[:, 0])
-            if model is not None and version is not None:
-                start = self.layout.version(model, version)
-                of_version = self._of_version(status, found)
-                added[start : start + len(of_version)] += of_version
-                if outcome_of(status) == "ok":
-                    self.counters.set(self.layout.last(model, version), time.time())
-            timed = found[~np.isnan(found[:, 2])]
-            for stage in range(len(STAGES)):
-                _add_histogram(added, self.layout.stage(stage), BUCKETS, timed[:, 2 + stage])
-            batches = found[:, 6]
-            _add_histogram(added, self.layout.batches, BATCH_ROWS, batches[batches > 0])
-        cells = np.flatnonzero(added)
-        self.counters.add_all(cells, added[cells])
-
-    @staticmethod
-    def _of_version(status: int, found: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return what requests of one kind add to the cells of their version."""
-        outcome = outcome_of(status)
-        seconds = found[:, 0].sum()
-        ok, other = (seconds, 0.0) if outcome == "ok" else (0.0, seconds)
-        counts = [len(found) if outcome == name else 0 for name in OUTCOMES]
-        stages = np.nansum(found[:, 2:6], axis=0)
-        return np.array([*counts, found[:, 1].sum(), np.count_nonzero(found[:, 6]), ok, other, *stages])
-
 
 class _Page:
     """What prometheus_client takes metrics from."""
@@ -343,21 +298,6 @@ class _Page:
     def collect(self) -> Iterator["Metric"]:
         """Yield the metrics."""
         yield from self._families
-
-
-def outcome_of(status: int) -> Outcome:
-    """Return what became of a prediction by the status of its answer."""
-    known: dict[int, Outcome] = {429: "refused", 503: "refused", 504: "late"}
-    return known.get(status) or ("ok" if status < 400 else "invalid" if status < 500 else "failed")  # noqa: PLR2004
-
-
-def _add_histogram(
-    added: NDArray[np.float64], start: int, bounds: tuple[float, ...], values: NDArray[np.float64]
-) -> None:
-    if len(values):
-        cells = np.searchsorted(bounds, values)
-        added[start : start + len(bounds) + 1] += np.bincount(cells, minlength=len(bounds) + 1)
-        added[start + len(bounds) + 1] += values.sum()
 
 
 def create_observer(settings: Settings, log: LogWriter | None = None) -> SharedObserver:

@@ -108,15 +108,17 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         while True:
             self.ground.tick()
             observer.tick()
-            if self.drift is not None:
-                self.drift.tick()
             if count % HEARTBEAT_TICKS == 0:
                 self.notify()
                 if os.getppid() != self.ppid:
                     observer.reported("warning", "the master is gone: the worker ends")
                     self._stop()
             count += 1
-            await asyncio.sleep(TICK_S)
+            # Not all at once: what arrives meanwhile waits.
+            await asyncio.sleep(TICK_S / 2)
+            if self.drift is not None:
+                self.drift.tick()
+            await asyncio.sleep(TICK_S / 2)
 
     def _accept_again(self) -> None:
         if self.stopping.is_set():
