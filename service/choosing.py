@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from service.catalog import CHAMPION, Served
+from service.catalog import CHAMPION, ModelEntry, Served
 from service.messages import Request
 
 if TYPE_CHECKING:
@@ -29,11 +29,17 @@ def served_for(request: Request, runtime: "Runtime") -> Served:
         rule = runtime.canaries.get(served.name)
         if rule is not None and rule.takes(split_key(request)):
             entry = catalog.models[served.name]
-            # An alias that nothing stands behind, or that broke a limit, takes nothing away from the champion.
-            if rule.alias not in entry.rollbacks:
-                served = entry.serving.get(rule.alias, served)
+            other = entry.serving.get(rule.alias)
+            # An alias that nothing stands behind, or whose version broke a limit, takes nothing from the champion.
+            if other is not None and not _broke_a_limit(entry, rule.alias, other.version):
+                served = other
     request.served = served
     return served
+
+
+def _broke_a_limit(entry: ModelEntry, alias: str, version: int) -> bool:
+    """Tell whether the alias was, or its version as the champion was rolled back."""
+    return any(alias == name or back.version == version for name, back in entry.rollbacks.items())
 
 
 def split_key(request: Request) -> bytes:

@@ -1,12 +1,11 @@
 """One built and running stack for all container tests."""
 
 import os
-import socket
 from collections.abc import Iterator
 
 import pytest
 
-from tests.container.stack import Stack, engine_missing
+from tests.container.stack import Stack, engine_missing, free_port
 
 
 @pytest.fixture(scope="session")
@@ -15,10 +14,7 @@ def stack() -> Iterator[Stack]:
     reason = engine_missing()
     if reason is not None:
         pytest.skip(reason)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    stack = Stack(f"ganglion-test-{os.getpid()}", port)
+    stack = Stack(f"ganglion-test-{os.getpid()}", free_port())
     try:
         stack.compose("up", "--detach", "--build", timeout_s=900)
         stack.wait_until_ready()

@@ -3,16 +3,17 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
 
-__all__ = ["ROOT", "Stack", "compose_command", "engine_missing", "eventually"]
+__all__ = ["ROOT", "Stack", "compose_command", "engine_missing", "eventually", "free_port"]
 
 Found = TypeVar("Found")
 ROOT = Path(__file__).parents[2]
@@ -38,6 +39,14 @@ def compose_command() -> tuple[str, ...] | None:
     return None
 
 
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
 def eventually(read: Callable[[], Found | None], *, within_s: float, what: str) -> Found:
     """Return the first answer of `read` that is true; AssertionError with `what` when none comes in time."""
     end = time.monotonic() + within_s
@@ -58,6 +67,8 @@ class Stack:
 
     project: str
     port: int
+    files: tuple[str, ...] = ("docker-compose.yml",)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -68,7 +79,7 @@ class Stack:
         done = subprocess.run(
             command,
             cwd=ROOT,
-            env={**os.environ, **BUILDKIT, "GANGLION_PORT": str(self.port)},
+            env={**os.environ, **BUILDKIT, "GANGLION_PORT": str(self.port), **self.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -80,11 +91,12 @@ class Stack:
         return done.stdout
 
     def compose(self, *arguments: str, **options: Any) -> str:
-        return self.run(*(compose_command() or ()), "--project-name", self.project, *arguments, **options)
+        files = [word for file in self.files for word in ("--file", file)]
+        return self.run(*(compose_command() or ()), "--project-name", self.project, *files, *arguments, **options)
 
-    def job(self, *arguments: str) -> str:
+    def job(self, *arguments: str, check: bool = True) -> str:
         """Run a command of the training image on the volume, as a person would."""
-        return self.compose("run", "--rm", "-T", "train", *arguments)
+        return self.compose("run", "--rm", "-T", "train", *arguments, check=check)
 
     def container(self, service: str = "serve") -> str:
         # `ps` leaves out what has ended unless asked.

@@ -280,6 +280,14 @@ def test_a_canary_that_breaks_a_limit_gets_no_requests_any_more(watching: Any, r
     assert (service.watch(), {service.version() for _ in range(20)}) == (("next", 3, 1), {1, 3})
 
 
+def test_a_champion_that_was_rolled_back_is_no_canary_either(watching: Any, repository: Any) -> None:
+    service = watching(canary="flowers:challenger:50%")
+    repository.set_alias("flowers", "challenger", models.publish(repository, "flowers", one_class(2)))
+    service.refresh()
+    assert service.until_back()["alias"] == "champion"
+    assert {service.version() for _ in range(20)} == {1}
+
+
 def test_other_protocols_are_watched_too(watching: Any, repository: Any) -> None:
     service = watching()
     models.publish(repository, "flowers", other_columns())

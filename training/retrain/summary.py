@@ -10,6 +10,7 @@ from training.retrain.setting import BrokenChecksError, Setting
 
 __all__ = ["stopped_summary", "summary"]
 
+MOST_SHOWN = 10
 MARKS = "\\`*_[]<>|#@!~"
 
 
@@ -29,7 +30,8 @@ def summary(setting: Setting, evidence: Evidence, verdict: Passed | Refused, *, 
         )
         for d in evidence.duels
     ]
-    lines += [*_table(("held-out rows", "rows", "champion", "challenger", f"gain in {evidence.metric}"), duels), ""]
+    if duels:
+        lines += [*_table(("held-out rows", "rows", "champion", "challenger", f"gain in {evidence.metric}"), duels), ""]
     alone = f"{evidence.metric} {evidence.own:.4g}; without looking at any column {evidence.trivial:.4g}"
     lines += [_plain(f"{alone}. One row takes {evidence.latency_ms:.3g} ms, the file {evidence.size_mb:.3g} MB."), ""]
     return "\n".join([*lines, *_changed(setting.findings), ""])
@@ -44,7 +46,11 @@ def stopped_summary(name: str, error: TrainingError) -> str:
 
 
 def _changed(findings: Sequence[Finding]) -> list[str]:
-    return _table(("data", "champion", "now"), [(f.what, f.before, f.now) for f in findings])
+    """Lay out what changed in the data, folded up where it is long."""
+    table = _table(("data", "champion", "now"), [(f.what, f.before, f.now) for f in findings])
+    if len(findings) <= MOST_SHOWN:
+        return table
+    return [f"<details><summary>{len(findings)} facts of the data</summary>", "", *table, "", "</details>"]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
