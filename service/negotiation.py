@@ -3,11 +3,14 @@
 import zlib
 from collections.abc import Mapping, Sequence
 
+from predictor.wording import shown
 from service.problems import Problem
 from service.router import media_type
 
-__all__ = ["check_accept", "check_content_type", "chosen_type", "decoded"]
+__all__ = ["check_accept", "check_content_type", "chosen_type", "decoded", "found_type"]
 
+FORM = "application/x-www-form-urlencoded"
+FORM_HINT = ", which curl says by itself: add -H 'Content-Type: application/json'"
 CSV = "text/csv"  # may say by header=present or absent whether it begins with names
 GZIP = 31  # a window of 15 bits, and 16 to expect a gzip header
 WINDOWS = {"gzip": GZIP, "deflate": 15}
@@ -20,7 +23,13 @@ def check_content_type(value: str, consumes: Sequence[str]) -> None:
     if kind == CSV and parameters.get("header") in ("present", "absent"):
         del parameters["header"]
     if kind not in consumes or parameters or charset not in ("utf-8", "utf8"):
-        raise Problem(415, f"Expected a body of type {' or '.join(consumes)}, in UTF-8.")
+        raise Problem(415, f"Expected a body of type {' or '.join(consumes)}, in UTF-8, found {found_type(value)}.")
+
+
+def found_type(value: str) -> str:
+    """Say what a Content-Type is, and what to do about the one that curl sends unless it is told another."""
+    is_form = media_type(value)[0] == FORM
+    return f"{shown(value)}{FORM_HINT * is_form}"
 
 
 def check_accept(value: str, produces: Sequence[str]) -> None:

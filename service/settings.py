@@ -1,7 +1,10 @@
 """What can be configured, from the environment with the prefix GANGLION_, read once and typed."""
 
+import difflib
 import os
+import re
 import ssl
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -22,6 +25,9 @@ PREFIX = "GANGLION_"
 TOKEN_BYTES = 32
 SECRET_LIMIT = 4096
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+NEAR = 0.8
+OF_KUBERNETES = re.compile(r"(.+_)?(SERVICE_(HOST|PORT)\w*|PORT(_\d+_\w+)?)", re.ASCII)
+"""What pods get, by themselves, for a service that is called ganglion, or ganglion-models."""
 
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 Count = Annotated[int, Field(ge=1)]
@@ -275,12 +281,28 @@ class Settings(BaseSettings):
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings from the environment, with what a hosting platform says and then `overrides` on top.
 
-    SettingsError says what cannot be used.
+    SettingsError says what cannot be used, also a variable that must have meant one of them: ignored, it would leave
+    the service without the key or the limit that somebody believes it has.
     """
+    if slips := list(_slips(os.environ)):
+        raise SettingsError("\n".join(slips))
     try:
         return Settings(**platform_settings(os.environ) | overrides)
     except ValidationError as error:
         raise SettingsError("\n".join(map(_sentence, error.errors()))) from error
+
+
+def _slips(variables: Iterable[str]) -> Iterator[str]:
+    """Name the variables that are no setting but look like one, with the setting that they must have meant."""
+    known = [name.upper() for name in Settings.model_fields]
+    for variable in variables:
+        name = variable.upper().removeprefix(PREFIX)
+        if name == variable.upper() or name in known or OF_KUBERNETES.fullmatch(name):
+            continue
+        near = difflib.get_close_matches(name, known, n=1, cutoff=NEAR)
+        near += [one for one in known if name.startswith(f"{one}_") or one.startswith(f"{name.removesuffix('S')}_")]
+        if near:
+            yield f"{variable} is no setting; did you mean {PREFIX}{near[0]}?"
 
 
 def settings_table() -> str:

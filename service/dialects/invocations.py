@@ -19,7 +19,7 @@ from service.dialects.invocations_json import read_json
 from service.dialects.wording import sentence_of, status_of
 from service.instances import Instances
 from service.messages import JSON, Request, Response, json_response
-from service.negotiation import chosen_type
+from service.negotiation import chosen_type, found_type
 from service.problems import Problem
 from service.router import Dialect, Route, media_type
 
@@ -61,7 +61,8 @@ def _read(request: Request, served: Served, max_rows: int) -> tuple[Instances, b
         return read_table(request.body, schema, max_rows, header, ignores_others=True), False
     form = form_of(kind)
     if form is None:
-        raise Problem(UNSUPPORTED, f"Expected a body of type {' or '.join(ANSWERS)}.")
+        found = found_type(request.headers["content-type"])
+        raise Problem(UNSUPPORTED, f"Expected a body of type {' or '.join(ANSWERS)}, found {found}.")
     return form.read(request.body, schema, max_rows, parameters), False
 
 

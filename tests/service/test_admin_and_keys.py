@@ -221,6 +221,28 @@ def test_the_command_draws_a_key_and_the_line_that_lets_it_in(capsys: Any) -> No
     assert main(["key", "no name"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("GANGLION_API_KEYS", "GANGLION_API_KEY_FILE"),
+        ("GANGLION_API_KEYS_FILE", "GANGLION_API_KEY_FILE"),
+        ("GANGLION_ADMIN_TOKEN", "GANGLION_ADMIN_TOKEN_FILE"),
+        ("ganglion_defualt_model", "GANGLION_DEFAULT_MODEL"),
+        ("GANGLION_MODELS_DIR", "GANGLION_MODELS"),
+    ],
+)
+def test_a_misspelt_setting_stops_the_start(monkeypatch: Any, name: str, meant: str) -> None:
+    monkeypatch.setenv(name, "x")
+    with pytest.raises(SettingsError, match=f"^{name} is no setting; did you mean {meant}\\?$"):
+        load_settings()
+
+
+def test_variables_that_are_meant_for_others_are_left_alone(monkeypatch: Any) -> None:
+    for name in ("REVISION", "PORT", "PORT_80_TCP_ADDR", "SERVICE_HOST", "MODELS_SERVICE_PORT_HTTP", "MODELS_PORT"):
+        monkeypatch.setenv(f"GANGLION_{name}", "tcp://10.0.0.1:80")
+    assert load_settings() == load_settings()
+
+
 def test_a_wrong_setting_is_said_in_a_sentence(monkeypatch: Any) -> None:
     monkeypatch.setenv("GANGLION_WORKERS", "zero")
     with pytest.raises(SettingsError, match="GANGLION_WORKERS: Input should be a valid integer"):
