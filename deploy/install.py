@@ -29,10 +29,12 @@ def install(venv: Path, lock: Path) -> None:
 
 
 def strip(site_packages: Path) -> None:
-    """Remove the packages' own tests, which nothing imports at run time."""
+    """Remove the packages' own tests and the sources they were built from, which nothing needs at run time."""
     for folder in sorted(site_packages.glob("**/tests")):
         if folder.is_dir():
             shutil.rmtree(folder)
+    for source in (*site_packages.glob("**/*.cpp"), *site_packages.glob("**/*.h")):
+        source.unlink()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from service.heads import Head
 from service.messages import WHOLE_BODY, Request, Response, request_id, response_headers
+from service.plain import reads_soon
 from service.problems import Problem
 from service.router import Match
 from service.runtime import Runtime
@@ -74,7 +75,7 @@ class Front:
         plan: Plan | None = head.plan
         if plan is None:
             plan = head.plan = self._plan(head.method, head.path.decode("latin-1"), head.query, head.headers)
-        if not plan.is_direct or len(body) > self._thread_bytes:
+        if not plan.is_direct or not reads_soon(body, self._thread_bytes):
             return False
         self._pipeline.respond_soon(self._request(plan, body), then)
         return True
@@ -97,7 +98,7 @@ class Front:
             if not route or not route.is_prediction:
                 await self._hand_over(scope, request, send)
                 return
-            if len(request.body) > self._thread_bytes:
+            if not reads_soon(request.body, self._thread_bytes):
                 response = await self._pipeline.respond_in_thread(request)
             else:
                 future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from predictor import Fault, InputError, Schema
 from predictor.wording import SHOWN_LIMIT, hint, kind_of, pointer, shown
 from service.documents import check_size, read_document
-from service.pieces import plain_numbers
+from service.plain import plain_numbers
 from service.problems import Problem, not_fitting, one_fault
 
 __all__ = [
@@ -69,11 +69,9 @@ def plain_instances(body: bytes, schema: Schema, max_rows: int) -> Instances | N
 
     Problem 413 for a body that holds more values than any good one would, 422 for numbers that do not fit.
     """
-    check_size(body, 2 * max_rows * (schema.most_cells + 1))
-    if not schema.is_numeric:
-        return None
-    values = plain_numbers(body, len(schema.names), max_rows)
+    values = plain_numbers(body, len(schema.names), max_rows) if schema.is_numeric else None
     if values is None:
+        check_size(body, 2 * max_rows * (schema.most_cells + 1))
         return None
     try:
         return Instances(schema.encode_numbers(values), cells=values)

@@ -62,7 +62,10 @@ class Settings(BaseSettings):
         default=1.0, description="Longest wait that is expected of new work; beyond it 429 with `Retry-After`"
     )
     thread_rows: Count = Field(default=2048, description="Batches of more rows than this are computed in a thread")
-    thread_bytes: Count = Field(default=65536, description="Bodies longer than this are read and answered in a thread")
+    thread_bytes: Count = Field(
+        default=65536,
+        description="Bodies longer than this, rows of plain numbers twice as long, are read and answered in a thread",
+    )
     deadline_s: Seconds = Field(
         default=10.0,
         description="Time to answer once a request is read; beyond it 504; `X-Request-Timeout-Ms` may ask for less",

@@ -13,7 +13,7 @@ from benchmarks.serving.networks import Question
 from service.answers import work_for
 from service.application import create_application
 from service.instances import read_instances
-from service.pieces import plain_numbers
+from service.plain import plain_numbers
 from service.settings import load_settings
 
 __all__ = ["lines"]

@@ -22,6 +22,8 @@ HOSTILE = {
     "a body of keys": b"{" + b'"a":1,' * (LIMIT // 6 - 10) + b'"a":1}',
     "a body of digits": b'{"instances":[[' + b"1" * (LIMIT - 40) + b",1,1,1]]}",
     "a body of spaces": b" " * LIMIT,
+    "a list of spaces": b'{"instances":[' + b" " * (LIMIT - 40) + b"]}",
+    "a body of good rows": b'{"instances":[' + b"[1,2,3,4]," * (LIMIT // 10 - 10) + b"[1,2,3,4]]}",
     "a body of quotes": b'"' * LIMIT,
     "a body of backslashes": b'["' + b"\\" * (LIMIT - 10) + b'"]',
     "deep objects": b'{"a":' * 1_000_000,
