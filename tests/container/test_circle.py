@@ -1,5 +1,8 @@
 """The whole circle with the real service in containers, under requests that never stop, and none of which may fail."""
 
+import hashlib
+import hmac
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,23 +13,26 @@ import pytest
 import requests
 
 from tests.container.stack import Stack, engine_missing, eventually, free_port
-from tests.container.world import RECIPE, Asker, flowers, write_flowers
+from tests.container.world import RECEIVER, RECIPE, Asker, flowers, write_flowers
 
 pytestmark = pytest.mark.container
 
 GROWN = 3.0
 LEARNT = 600
+SECRET = "of the forge and the service"  # noqa: S105 - made up for this test
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder that the containers read: rows of three kinds, and the recipe."""
+    """Return a folder that the containers read: rows of three kinds, the recipe, and the receiver of events."""
     folder = tmp_path_factory.mktemp("circle")
     rng = np.random.default_rng(0)
     write_flowers(folder / "first.csv", flowers(rng, 600))
     write_flowers(folder / "poisoned.csv", flowers(rng, 600, shift=GROWN, wrong=0.6))
     write_flowers(folder / "leaking.csv", flowers(rng, 600, shift=GROWN, leaks=True))
     (folder / "flowers.toml").write_text(RECIPE)
+    (folder / "receiver.py").write_text(RECEIVER)
+    (folder / "secret").write_text(SECRET)
     for path in (folder, *folder.iterdir()):
         path.chmod(0o755)
     (folder / "log").mkdir()
@@ -71,7 +77,10 @@ def test_the_whole_circle(circle: Stack) -> None:
         eventually(lambda: asker.answers[1] > 100, within_s=120, what="the first model answers")
 
         asker.shift = GROWN
-        eventually(lambda: has_drifted(circle), within_s=120, what="the drift is told")
+        event = eventually(lambda: dispatched(circle), within_s=120, what="the drift is told")
+        told = event["client_payload"]
+        assert (event["event_type"], told["model"], told["version"]) == ("ganglion-drift", "flowers", 1)
+        assert "length" in [feature["name"] for feature in told["features"]]
 
         asker.tells = True
         eventually(lambda: asker.told > LEARNT, within_s=120, what="what was true is told")
@@ -100,6 +109,12 @@ def test_the_whole_circle(circle: Stack) -> None:
     assert asker.failures == []
 
 
-def has_drifted(stack: Stack) -> bool:
-    found = requests.get(f"{stack.url}/models/flowers/drift", timeout=10).json()["features"]
-    return any(feature["state"] == "drifted" for feature in found)
+def dispatched(stack: Stack) -> dict[str, Any] | None:
+    """Return the first event that the receiver was sent, its signature checked; None while there is none."""
+    lines = [line for line in stack.compose("logs", "--no-color", "receiver").splitlines() if "DISPATCH" in line]
+    if not lines:
+        return None
+    signature, body = lines[0].split("DISPATCH ", 1)[1].split(" ", 1)
+    assert signature == "sha256=" + hmac.new(SECRET.encode(), body.encode(), hashlib.sha256).hexdigest()
+    found: dict[str, Any] = json.loads(body)
+    return found

@@ -1,4 +1,4 @@
-"""A small world for the whole circle: flowers that change, and somebody who always asks."""
+"""A small world for the whole circle: flowers that change, somebody who always asks, and one who is told of drift."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import requests
 
-__all__ = ["RECIPE", "Asker", "flowers", "write_flowers"]
+__all__ = ["RECEIVER", "RECIPE", "Asker", "flowers", "write_flowers"]
 
 ROWS = 4
 TOLD_AT_ONCE = 25
@@ -35,6 +35,19 @@ fewer_rows = 0.9
 
 [promotion]
 calibration_loss = 0.2
+"""
+RECEIVER = """\
+# Writes down what it is sent, a line each, where a forge would start a workflow for it.
+import http.server
+
+class Receiver(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        print("DISPATCH", self.headers["X-Hub-Signature-256"], body)
+        self.send_response(204)
+        self.end_headers()
+
+http.server.HTTPServer(("0.0.0.0", 9000), Receiver).serve_forever()
 """
 
 
