@@ -281,7 +281,7 @@ def stability_index(live: NDArray[Any], known: NDArray[Any]) -> tuple[float | No
     rows, training = live.sum(), known.sum()
     if rows < FEWEST_ROWS or not training or len(known) < 2:  # noqa: PLR2004 - one bin cannot shift
         return None, None
-    return float(_psi(live, known)), _chi_squared(len(known) - 1) * (1 / rows + 1 / training)
+    return float(_psi(live, known)), _chi_squared(len(known) - 1) * float(1 / rows + 1 / training)
 
 
 def _psi(live: NDArray[Any], known: NDArray[Any]) -> NDArray[np.float64]:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor import ClassOutputs
 from service.batching import Work
 from service.catalog import ModelEntry, NotReadyError, NotServedError, Served
+from service.judging import Judged, LiveFigures
 from service.messages import Request
-from service.verdicts import CELLS, HUNDREDTHS, Figures, Tally
+from service.verdicts import CELLS, HUNDREDTHS, Figures, Live, Tally
 from service.watching import Watch
 from service.windows import SharedWindows
 from service.yardstick import IncomparableError, yardstick_of
@@ -35,8 +37,13 @@ NOT_OF_A_VERSION = frozenset({408, 429, 503, 504})  # answers that tell of load,
 class Evidence:
     """What all processes of one fork found out about watched versions; made before the fork."""
 
-    def __init__(self) -> None:
+    def __init__(self, live: LiveFigures | None = None) -> None:
         self._windows = SharedWindows(ARENA_CELLS)
+        self._live = live
+
+    def judged(self, name: str, version: int) -> Judged:
+        """Return what feedback has said of a version over a day."""
+        return Judged() if self._live is None else self._live.of(name, version, WINDOW)
 
     def add(self, name: str, watch: Watch, counts: NDArray[np.int64]) -> None:
         """Add what a request said."""
@@ -49,7 +56,14 @@ class Evidence:
             return None
         yardstick = yardstick_of(served, beside)
         size = CELLS + yardstick.size
-        return Figures.of(self._windows.sums(entry.name, watch.number, size, WINDOW, time.monotonic()), yardstick)
+        counts = self._windows.sums(entry.name, watch.number, size, WINDOW, time.monotonic())
+        return Figures.of(counts, yardstick, None if self._live is None else self._by_feedback(served, beside, watch))
+
+    def _by_feedback(self, served: Served, beside: Served, watch: Watch) -> Live:
+        now, before = self.judged(served.name, served.version), watch.judged or Judged()
+        since = Judged(*(max(0.0, a - b) for a, b in zip(now, before, strict=True)))
+        is_classes = isinstance(served.predictor.outputs, ClassOutputs)
+        return Live.of(since, self.judged(beside.name, beside.version), is_classes=is_classes)
 
 
 class _Outcome(NamedTuple):

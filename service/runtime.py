@@ -43,7 +43,8 @@ class Runtime:
         self.settings = settings
         self.observer: Observer = observer or QuietObserver()
         self.canaries = {rule.model: rule for rule in settings.canary}
-        self.evidence = Evidence()
+        self.logbook = logbook_of(settings, self.observer)
+        self.evidence = Evidence(self.logbook.live if self.logbook else None)
         self.memory = Memory(settings.state)
         store = repository or repository_at(settings.models)
         limits = settings.limits()
@@ -61,7 +62,6 @@ class Runtime:
         )
         self.drift = DriftWatch() if settings.drift else None
         self.shadow = Shadow(settings.shadow, self.observer)
-        self.logbook = logbook_of(settings, self.observer)
         self.keys = KeyRing(settings.api_key_file) if settings.api_key_file else None
         self.router = Router(routes_of(settings))
         self.tracer = Tracer(settings)

@@ -153,6 +153,9 @@ class Settings(BaseSettings):
     watch_difference: Annotated[float, Field(gt=0)] = Field(
         default=0.75, description="Limit: mean distance of a prediction from the other's, in probability or scales"
     )
+    watch_live: Annotated[float, Field(gt=0)] = Field(
+        default=0.1, description="Limit: more wrong answers, or a larger part of the error, than the other by feedback"
+    )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Addresses, by comma, whose `X-Forwarded-*` headers are believed"
     )
@@ -229,6 +232,7 @@ class Settings(BaseSettings):
             self.watch_latency,
             self.watch_shift,
             self.watch_difference,
+            self.watch_live,
         )
 
     def webhook_secrets(self) -> tuple[str | None, bytes | None]:

@@ -67,16 +67,18 @@ class Succession:
             return entry
         promotion = self._promotion(entry.name)
         entry = _held_back(entry, before, promotion)
-        found = [self._over_champion(entry, before, promotion), self._over_canary(entry, before)]
         watches = {}
-        for watch in found:
+        for watch in (self._over_champion(entry, before, promotion), self._over_canary(entry, before)):
             state = None if watch is None else _state(watch.beside, entry, before)
             if watch is not None and state is not None:
-                watches[watch.alias] = watch
                 entry = replace(entry, versions={**entry.versions, watch.beside: state})
-                if before is None or watch not in before.watches.values():
-                    self._say("info", "a version is watched", entry, watch)
+                is_new = before is None or watch not in before.watches.values()
+                watches[watch.alias] = self._opened(watch, entry) if is_new else watch
         return replace(entry, watches=watches)
+
+    def _opened(self, watch: Watch, entry: ModelEntry) -> Watch:
+        self._say("info", "a version is watched", entry, watch)
+        return replace(watch, judged=tuple(self._evidence.judged(entry.name, watch.version)))
 
     def judged(self, entry: ModelEntry) -> ModelEntry:
         """End the watches of a model that have passed, and go back from versions that broke a limit."""

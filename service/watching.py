@@ -1,6 +1,6 @@
 """Watches over new versions, and what it means that one broke a limit: values that go from process to process."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,8 +8,8 @@ from predictor import Promotion
 
 __all__ = ["ROLLBACK_REASONS", "Rollback", "RollbackReason", "Watch", "rollback_of", "watch_of"]
 
-RollbackReason = Literal["errors", "latency", "shift", "difference"]
-ROLLBACK_REASONS: tuple[RollbackReason, ...] = ("errors", "latency", "shift", "difference")
+RollbackReason = Literal["errors", "latency", "shift", "difference", "live"]
+ROLLBACK_REASONS: tuple[RollbackReason, ...] = ("errors", "latency", "shift", "difference", "live")
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Watch:
     """A version behind an alias is compared with another, from one time on and up to another; both of `time.time`.
 
     `until` is None for a canary, which is watched as long as it is one. `number` is different for each watch.
+    `judged` is what feedback had said of the version before that, a `service.judging.Judged`.
     """
 
     number: int
@@ -26,6 +27,7 @@ class Watch:
     since: float
     until: float | None = None
     promotion: Promotion | None = None
+    judged: Sequence[float] = ()
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ROUTES", "metrics"]
 
-FIGURES = ("errors", "errors_beside", "slower", "shift", "difference")
+FIGURES = ("errors", "errors_beside", "slower", "shift", "difference", "live_loss", "live_loss_beside")
 MOST_FEATURES = 64  # with a series of their own; of a wider model the largest shift is told
 
 
@@ -63,7 +63,7 @@ def _watches(runtime: "Runtime") -> Iterator["Metric"]:
             labels = [entry.name, str(watch.version)]
             answers.add_metric(labels, figures.answers)
             for name in FIGURES:
-                value = figures.said()[name]
+                value = figures.said().get(name)
                 if value is not None:
                     found.add_metric([*labels, name], value)
     yield from (answers, found)

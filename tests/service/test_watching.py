@@ -288,6 +288,29 @@ def test_a_champion_that_was_rolled_back_is_no_canary_either(watching: Any, repo
     assert {service.version() for _ in range(20)} == {1}
 
 
+def test_a_version_that_feedback_proves_wrong_is_rolled_back(watching: Any, repository: Any, tmp_path: Any) -> None:
+    service = watching(log_store=f"sqlite:///{tmp_path}/log.db", watch_difference=9, watch_shift=99)
+    client = service.application.flask.test_client()
+    truths = client.post("/predict", json={"instances": ROWS}).get_json()["predictions"]
+
+    def tell() -> None:
+        assert client.post("/feedback", json={"instances": ROWS, "truths": truths}).status_code == 202
+
+    tell()
+    usual = models.flowers(1)
+    arrays = {name: value.copy() for name, value in usual.network.parameters.items()}
+    for name in ("layers.1.W", "layers.1.b"):
+        arrays[name] = np.roll(arrays[name], 1, axis=-1)  # each class is taken for another
+    turned = network(usual.network.architecture, arrays)
+    models.publish(repository, "flowers", models.predictor_of(usual.schema, turned, usual.outputs, [ROWS[0]]))
+    service.refresh()
+    service.until_compared()
+    tell()
+    back = service.until_back()
+    assert (back["reason"], back["to"]) == ("live", 1)
+    assert back["detail"].startswith("its share of wrong answers is 1 by feedback on 256 rows, that of version 1 is 0 ")
+
+
 def test_other_protocols_are_watched_too(watching: Any, repository: Any) -> None:
     service = watching()
     models.publish(repository, "flowers", other_columns())

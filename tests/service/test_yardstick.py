@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from predictor import ClassOutputs, Histogram, NumberOutputs, NumericFeature, Reference, Schema
-from service.verdicts import Breach, Figures, Limits, Tally
+from service.judging import Judged
+from service.verdicts import Breach, Figures, Limits, Live, Tally
 from service.yardstick import IncomparableError, Shift, Yardstick
 from tests.service import models
 
@@ -71,6 +72,17 @@ def test_versions_that_speak_of_different_things_cannot_be_compared() -> None:
             Yardstick(one, two).count(A, B)
 
 
+def live(rows: int, loss: float, loss_beside: float, *, is_classes: bool = True) -> Live:
+    return Live(rows, 1000, loss, loss_beside, is_classes)
+
+
+def test_feedback_is_read_as_losses() -> None:
+    ours, theirs = Judged(rows=10, correct=4, error=5.0), Judged(rows=100, correct=90, error=20.0)
+    assert Live.of(ours, theirs, is_classes=True) == Live(10, 100, 0.6, 0.1, is_classes=True)
+    assert Live.of(ours, theirs, is_classes=False) == Live(10, 100, 0.5, 0.2, is_classes=False)
+    assert Live.of(Judged(), Judged(), is_classes=True).loss == 0.0
+
+
 def figures(**said: Any) -> Figures:
     usual = Figures(1000, 0.0, 0.0, 0.0, Shift(0.0, 0.1, 0.0), 0.0)
     return usual._replace(**said)
@@ -94,6 +106,15 @@ def figures(**said: Any) -> Figures:
         ({"difference": 0.75}, None),
         ({"difference": 0.8}, "difference"),
         ({"errors": 1.0, "slower": 1.0, "difference": 9.0}, "errors"),
+        ({"live": live(99, 0.9, 0.1)}, None),
+        ({"live": live(200, 0.2, 0.1)}, None),
+        ({"live": live(200, 0.21, 0.1)}, "live"),
+        ({"live": live(100, 0.51, 0.4)}, "live"),
+        ({"live": live(100, 0.0, 0.0)}, None),
+        ({"live": live(1000, 1.09, 1.0, is_classes=False)}, None),
+        ({"live": live(1000, 1.12, 1.0, is_classes=False)}, "live"),
+        ({"live": live(100, 1.12, 1.0, is_classes=False)}, None),
+        ({"live": live(100, 0.0, 0.0, is_classes=False)}, None),
     ],
 )
 def test_limits_are_broken_by_what_exceeds_them(said: Any, reason: str | None) -> None:
