@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor.artifact import load, load_bytes
+from predictor.commands import CommandParser
 from predictor.errors import ArtifactError, RepositoryError
 from predictor.features import CategoricalFeature, DateFeature, Feature
 from predictor.outputs import ClassOutputs
@@ -49,9 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        "python -m predictor", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw
-    )
+    parser = CommandParser("python -m predictor", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name: str, run: Callable[[argparse.Namespace], int], summary: str) -> argparse.ArgumentParser:
@@ -65,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     target = "MODEL[@VERSION]"
     command("list", _list, "List models, versions and aliases.")
     inspect = command("inspect", _inspect, "Show what a version is made of.")
-    inspect.add_argument("target", metavar=target, help="a model, perhaps with a version or alias, or a file")
+    inspect.add_argument(
+        "target", metavar=target, help="a model, perhaps with a version or alias, a file or its folder"
+    )
     verify = command("verify", _verify, "Load versions and infer their golden rows.")
     verify.add_argument("targets", nargs="*", metavar=target, help="as for inspect; none means everything")
     promote = command("promote", _promote, "Make a version the champion, which answers.")
@@ -165,7 +166,8 @@ def _history(arguments: argparse.Namespace) -> int:
 def _open(repository: FolderRepository, target: str) -> tuple[str, Predictor]:
     """Load a file by its path, or a version by ``name``, ``name@version`` or ``name@alias``."""
     if "/" in target or target.endswith(".npz"):
-        return target, load(Path(target))
+        path = Path(target)
+        return target, load(path / "model.npz" if path.is_dir() else path)
     name, version = chosen_version(repository, target)
     source = f"{name}@{version}"
     return source, load_bytes(repository.read(name, version), source)

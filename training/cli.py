@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO, cast
 
+from predictor.commands import CommandParser
 from training.compare.command import add_compare
-from training.cookbook import load_recipe, recipe_names
+from training.cookbook import fitted_recipe_text, load_recipe, recipe_names, recipe_text
 from training.errors import Interrupted, TrainingError
 from training.exchange.commands import add_export, add_import
 from training.feedback import add_fetch_feedback
@@ -69,7 +70,7 @@ def _way_on(epoch: int | None, words: Sequence[str]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m training",
         description="From a table to a trained network, published where the service finds it.",
         epilog=EPILOG,
@@ -85,12 +86,20 @@ def _parser() -> argparse.ArgumentParser:
     add_fetch_feedback(commands)
     add_export(commands)
     add_import(commands, add_models)
-    recipes = commands.add_parser("recipes", help="list the recipes and data sets that come with the project")
+    recipes = commands.add_parser(
+        "recipes",
+        help="list the recipes that come along, or print that of a model",
+        description=_recipes.__doc__,
+    )
+    recipes.add_argument(
+        "name", nargs="?", metavar="NAME", help="a recipe, or a model as iris@3: its recipe is printed as TOML"
+    )
+    add_models(recipes)
     recipes.set_defaults(command=_recipes, interrupted="Interrupted.")
     return parser
 
 
-def _add_fit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_fit(commands: "argparse._SubParsersAction[CommandParser]") -> None:
     parser = commands.add_parser("fit", help="fit a network, evaluate it and publish it", description=_fit.__doc__)
     add_source(parser)
     parser.add_argument("--no-promote", action="store_true", help="publish without making it the version that serves")
@@ -106,7 +115,7 @@ def _add_fit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser.set_defaults(command=_fit, interrupted="Interrupted: nothing was published.")
 
 
-def _add_ask(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_ask(commands: "argparse._SubParsersAction[CommandParser]") -> None:
     parser = commands.add_parser("ask", help="ask a published model", description=_ask.__doc__)
     parser.add_argument("name", metavar="NAME", help="a model in the repository")
     parser.add_argument(
@@ -154,9 +163,25 @@ def _ask(options: argparse.Namespace) -> int:
     return GOOD
 
 
-def _recipes(_options: argparse.Namespace) -> int:
+def _recipes(options: argparse.Namespace) -> int:
+    """List the recipes and data sets that come with the project, or print a recipe, or what a model was fitted by.
+
+    What is printed is a file that `fit --recipe`, `retrain`, `check` and `sweep` take.
+    """
+    if options.name is not None:
+        sys.stdout.write(_recipe_text(options.name, options.models))
+        return GOOD
     sys.stdout.write("recipes:\n")
     for name in recipe_names():
         sys.stdout.write(f"  {name:<20}{load_recipe(name).about.strip().splitlines()[0]}\n")
     sys.stdout.write("data sets:\n  " + ", ".join(sorted(DATASETS)) + "\n")
     return GOOD
+
+
+def _recipe_text(name: str, models: Path) -> str:
+    if name in recipe_names():
+        return recipe_text(name)
+    from training.compare.versions import open_version  # noqa: PLC0415 - as for ask
+
+    version = open_version(models, name)
+    return fitted_recipe_text(version.predictor.recipe, version.label)

@@ -13,8 +13,18 @@ from predictor.wording import hint, shown
 from training.choices import Choice
 from training.errors import RecipeError
 from training.recipe import Recipe
+from training.toml_text import toml_text
 
-__all__ = ["DEFAULT", "load_recipe", "parse_recipe", "recipe_names", "set_key", "typed_recipe"]
+__all__ = [
+    "DEFAULT",
+    "fitted_recipe_text",
+    "load_recipe",
+    "parse_recipe",
+    "recipe_names",
+    "recipe_text",
+    "set_key",
+    "typed_recipe",
+]
 
 DEFAULT = "table"
 QUOTED = r"""\"(?:[^"\\]|\\.)*\"|'[^']*'"""
@@ -27,6 +37,20 @@ FOLDER = Path(__file__).parent / "recipes"
 def recipe_names() -> tuple[str, ...]:
     """Return the names of the recipes that come with the project."""
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+
+
+def recipe_text(name: str) -> str:
+    """Return the TOML of a recipe that comes with the project."""
+    return (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def fitted_recipe_text(values: Mapping[str, Any], label: str) -> str:
+    """Return as TOML the recipe in a model file; `label` names the model. RecipeError for one that no recipe made."""
+    try:
+        recipe = typed_recipe(values, label)
+    except RecipeError as error:
+        raise RecipeError(f"{label} was not fitted by a recipe: {error}") from error
+    return toml_text(recipe.model_copy(update={"about": f"What {label} was fitted by"}).record())
 
 
 def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:

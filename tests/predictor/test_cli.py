@@ -127,6 +127,21 @@ def test_what_is_wrong_is_said_with_code_2(
     assert found.err.endswith(message)
 
 
+def test_a_folder_of_a_version_means_its_file(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(models / "houses" / "1")
+    assert main(["verify", folder]) == 0
+    assert capsys.readouterr().out == f"{folder}: ok\n"
+
+
+def test_what_a_command_does_not_know_is_named_beside_its_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["promote", "houses", "1", "--nite=why"])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "usage: python -m predictor promote [-h]" in said
+    assert "error: unrecognized arguments: --nite=why; did you mean '--note'?" in said
+
+
 def _run(*argv: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "predictor", *argv], text=True, check=False, **options)
 

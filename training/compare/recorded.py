@@ -76,21 +76,25 @@ def _overview(versions: Sequence[Version]) -> Iterator[tuple[str, ...]]:
 def _figures(versions: Sequence[Version], labels: tuple[str, ...], advice: str) -> Block:
     names = dict.fromkeys(name for version in versions for name in version.predictor.metrics)
     ordered = sorted(names, key=lambda name: PARTS.index(part) if (part := name.partition(".")[0]) in PARTS else 0)
-    head = ("", *labels, *(("difference",) if len(versions) == TWO else ()))
+    differ = len(versions) == TWO and len({_task(version) for version in versions}) == 1
+    head = ("", *labels, *(("difference",) if differ else ()))
     notes = []
-    if any(not tested_alike(versions[0], version) for version in versions[1:]):
+    if len({_task(version) for version in versions}) > 1:
+        notes.append("They do not predict the same, so that their figures do not compare.")
+    elif any(not tested_alike(versions[0], version) for version in versions[1:]):
         notes.append("Their test rows are not the same, so that a difference may be due to the rows.")
-    return Block("Figures", head, tuple(_metric(versions, name) for name in ordered), (*notes, *filter(None, [advice])))
+    rows = tuple(_metric(versions, name, differ=differ) for name in ordered)
+    return Block("Figures", head, rows, (*notes, *filter(None, [advice])))
 
 
-def _metric(versions: Sequence[Version], name: str) -> tuple[str, ...]:
+def _metric(versions: Sequence[Version], name: str, *, differ: bool) -> tuple[str, ...]:
     values = [version.predictor.metrics.get(name) for version in versions]
     cells = [
         NONE if value is None else bounded(value, version.interval(name))
         for version, value in zip(versions, values, strict=True)
     ]
     row = (name.replace(".", " ").replace("_", " "), *cells)
-    if len(versions) != TWO:
+    if not differ:
         return row
     first, second = values
     return *row, NONE if first is None or second is None else difference(name, second - first)

@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from training.errors import DataError, GateError, TrainingError
+from predictor import FolderRepository
+from predictor.wording import shown
+from training.cookbook import recipe_names
+from training.errors import DataError, GateError, RecipeError, TrainingError
 from training.job import Order
 from training.ordering import add_models
 from training.outlet import Outlet
@@ -54,6 +57,10 @@ def _add_loop(parser: argparse.ArgumentParser) -> None:
 
 
 def _order(options: argparse.Namespace) -> Order:
+    name = options.recipe
+    if name not in recipe_names() and not Path(name).exists() and name in FolderRepository(options.models).names():
+        advice = f"python -m training recipes {name} > {name}.toml"
+        raise RecipeError(f"{shown(name)} is a model, expected its recipe; write it to a file: {advice}")
     return Order(
         source=options.data or options.recipe,
         models=options.models,

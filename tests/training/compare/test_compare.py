@@ -66,6 +66,14 @@ def test_other_test_rows_are_told(command: Command, two: Path) -> None:
     assert "Their test rows are not the same, so that a difference may be due to the rows." in ran.out
 
 
+def test_versions_that_predict_other_things_have_no_differences(command: Command, two: Path) -> None:
+    command("fit", two, "--target", "colour", "--name", "c", *QUICK)
+    ran = command("compare", "m@1", "c")
+    assert "They do not predict the same, so that their figures do not compare." in ran.out
+    assert "better" not in ran.out
+    assert len(row(ran.out, "Figures", "test accuracy")) == 2
+
+
 def test_on_the_same_rows_only_those_count_that_no_version_was_fitted_to(
     command: Command, two: Path, models: Path
 ) -> None:

@@ -175,3 +175,23 @@ def test_a_column_that_cannot_tell_what_is_recent(
     ran = command("retrain", recipe, "--data", flowers_of(1), f"--set=promotion.recent_by={column}")
     assert ran.code == 2
     assert reason in ran.err
+
+
+def test_a_model_that_was_fitted_without_a_recipe_gives_one(
+    command: Command, flowers_of: Flowers, models: Path, tmp_path: Path
+) -> None:
+    table = flowers_of(1)
+    assert command("fit", table, "--target=kind", "--name=mine", "--set=fit.epochs=3", "--split=hash").code == 0
+    ran = command("retrain", "mine", "--data", table)
+    assert (ran.code, ran.out) == (2, "")
+    advice = "'mine' is a model, expected its recipe; write it to a file: python -m training recipes mine > mine.toml"
+    assert advice in ran.err
+    printed = command("recipes", "mine@1")
+    assert 'about = "What mine@1 was fitted by"' in printed.out
+    (tmp_path / "mine.toml").write_text(printed.out)
+    ran = command("retrain", tmp_path / "mine.toml", "--data", table, *WIDE)
+    assert ran.code == 0, ran.err
+    first, second = (load_bytes(FolderRepository(models).read("mine", version), "m").recipe for version in (1, 2))
+    assert {**first, "about": ""} == {**second, "about": ""}
+    assert command("recipes", "table").out.startswith("about =")
+    assert "; did you mean 'mine'?" in command("recipes", "mien").err
