@@ -18,7 +18,7 @@ import yaml
 
 from tests.training.retrain.conftest import rows_of
 
-__all__ = ["ROOT", "Forge", "Ran", "found_forge"]
+__all__ = ["RECIPE", "ROOT", "Forge", "Ran", "found_forge"]
 
 ROOT = Path(__file__).parents[2]
 EXPRESSION = re.compile(r"\$\{\{ *(.+?) *\}\}")

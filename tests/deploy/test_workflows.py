@@ -11,7 +11,7 @@ import yaml
 
 from deploy.pull_models import main as pull_models
 from predictor import FolderRepository, load_bytes
-from tests.deploy.forge import ROOT, Forge, Ran, found_forge
+from tests.deploy.forge import RECIPE, ROOT, Forge, Ran, found_forge
 from tests.training.retrain.conftest import rows_of
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -123,11 +123,15 @@ def test_a_refused_challenger_fails_the_job_by_its_own_code_and_is_kept(forge: F
 
 def test_data_that_break_a_limit_end_the_job_before_training(forge: Forge) -> None:
     before = forge.git("rev-parse", "models")
-    forge.commit({"data/flowers.csv": rows_of(1, shift=9.0)})
+    (forge.folder / "pull-request").write_text("7\n")
+    weeds = {"recipes/weeds.toml": RECIPE.replace("flowers", "weeds"), "data/weeds.csv": rows_of(2, 40)}
+    forge.commit({"data/flowers.csv": rows_of(1, shift=9.0), **weeds})
     first, published = forge.github()
     assert (first.code, first.outputs) == (2, {"verdict": "data"})
     assert "::error title=Retraining::the data broke a limit" in first.printed
     assert first.summary.startswith("# flowers: the data broke a limit\n\n- 'length': ")
+    assert "# weeds: the data broke a limit\n\n- rows: 40, expected at least 50" in first.summary
+    assert forge.calls.count("gh pr comment 7 --body-file") == 2  # the stand-in has one number for all
     assert published is not None
     assert published.code == 0, published.printed
     assert forge.git("rev-parse", "models") == before
@@ -148,6 +152,20 @@ def test_a_champion_that_changed_meanwhile_is_not_overwritten(forge: Forge) -> N
     assert code == 1
     assert "run again: the champion may be another" in said
     assert forge.shown("flowers/aliases.json") == {"challenger": 1, "champion": 1}
+
+
+def test_a_report_that_is_too_long_for_a_comment_is_cut_between_lines(forge: Forge) -> None:
+    (forge.folder / "pull-request").write_text("7\n")
+    runner = forge.clone("runner")
+    (runner / "retrained").mkdir()
+    (runner / "retrained/verdicts").write_text("flowers data -\n")
+    (runner / "retrained/flowers.md").write_text("".join(f"| fact {i} | é |\n" for i in range(9000)))
+    said, code = forge.bash("deploy/retrain publish", runner, {"GH_TOKEN": "t0ken"})
+    assert code == 0, said
+    told = forge.calls.splitlines()
+    assert told[-1] == "The rest is in the artefact `retrained`, in flowers.md."
+    assert re.fullmatch(r"\| fact \d+ \| é \|", told[-3])
+    assert 50_000 < len(forge.calls) < 65_536
 
 
 @pytest.mark.parametrize("name", ["../flowers", "a b", "$(touch hit)", "::set-output", "no-such"])
