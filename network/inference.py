@@ -15,6 +15,10 @@ __all__ = ["Inference"]
 
 Matrix = NDArray[np.floating]
 
+CHUNK = 1024
+"""Rows, of all members together, that go through all layers before the next: what lies between them stays small."""
+FEWEST = 32
+"""Rows of each member of a large ensemble that go through all layers together."""
 REMEMBERED = 512
 """Numbers of rows for which it is known how they are cut."""
 
@@ -22,15 +26,17 @@ REMEMBERED = 512
 class _Dense(NamedTuple):
     """One layer: W (inner, columns), b (columns,), over members if there are any, and how to multiply.
 
-    The first ``units`` columns are its own, the others, if it ``has_zeros``, are there for the kernel.
+    The first ``units`` columns are its own, the others, if it ``has_zeros``, are there for the kernel. Without them and
+    with an activation that needs no room of its own it ``is_plain``.
     """
 
     W: Matrix
     b: Matrix | None
     activation: Activation
+    is_plain: bool
+    has_zeros: bool
     units: int
     plan: Plan
-    has_zeros: bool
 
 
 class _Cutting(NamedTuple):
@@ -43,18 +49,18 @@ class _Cutting(NamedTuple):
 class Inference:
     """Answers rows with the parameters of a network, as they are at the time of the call.
 
-    Holds for this process alone: what it knows of products it has tried here.
+    Takes up to ``chunk`` rows of ``inputs`` numbers of the type ``dtype``. Holds for this process alone: what it knows
+    of products it has tried here.
     """
 
     def __init__(self, architecture: Architecture, parameters: Parameters, *, batch_invariant: bool) -> None:
-        layers = [_layer(architecture, parameters, index) for index in range(len(architecture.layers))]
-        if batch_invariant:
-            layers = [_planned(layer) for layer in layers]
-        self._layers = layers
+        self.inputs, self.dtype = architecture.inputs, parameters.dtype
+        self.chunk = max(FEWEST, CHUNK // architecture.members)
+        indices = range(len(architecture.layers))
+        layers = [_layer(architecture, parameters, index, batch_invariant=batch_invariant) for index in indices]
         # Parameters that may change are widened anew for each answer; those of a loaded model may not.
-        self._is_settled = not parameters.flat.flags.writeable
-        if self._is_settled:
-            self._layers = [_wide(layer) for layer in layers]
+        self._is_settled = not parameters.flat.flags.writeable or not any(layer.has_zeros for layer in layers)
+        self._layers = tuple(map(_wide, layers)) if self._is_settled else tuple(layers)
         plans = [layer.plan for layer in layers]
         self._sizes = tuple(size for size in SIZES if all(plan.holds(size) for plan in plans))
         self._cutting = lru_cache(REMEMBERED)(self._cut)
@@ -67,12 +73,19 @@ class Inference:
         if rows != count or not X.flags.c_contiguous:
             A = np.zeros((rows, X.shape[1]), X.dtype)
             A[:count] = X
-        layers = self._layers if self._is_settled else [_wide(layer) for layer in self._layers]
-        for layer, pieces in zip(layers, products, strict=True):
-            Z = np.matmul(A, layer.W) if pieces is None else multiply(A, layer.W, pieces)
-            if layer is not layers[-1]:
-                A = _hidden(layer, Z)
-        return _last(layers[-1], Z if rows == count else Z[..., :count, :], last)
+        layers = self._layers if self._is_settled else tuple(map(_wide, self._layers))
+        for layer, pieces in zip(layers[:-1], products, strict=False):
+            W, b, activation, is_plain = layer[:4]
+            A = np.matmul(A, W) if pieces is None else multiply(A, W, pieces)
+            if b is not None:
+                A += b
+            if is_plain:
+                activation.apply(A, A)
+            else:
+                A = _activated(layer, A)
+        layer, pieces = layers[-1], products[-1]
+        Z = np.matmul(A, layer.W) if pieces is None else multiply(A, layer.W, pieces)
+        return _last(layer, Z if rows == count else Z[..., :count, :], last)
 
     def _cut(self, count: int) -> _Cutting:
         if not self._sizes:
@@ -86,17 +99,16 @@ def _is_plain(cut: tuple[Piece, ...], rows: int) -> bool:
     return cut[0].size == rows and not cut[0].cuts
 
 
-def _layer(architecture: Architecture, parameters: Parameters, index: int) -> _Dense:
+def _layer(architecture: Architecture, parameters: Parameters, index: int, *, batch_invariant: bool) -> _Dense:
     layer = architecture.layers[index]
     W, b = parameters[f"layers.{index}.W"], parameters.get(f"layers.{index}.b")
     if architecture.members > 1 and b is not None:  # over (members, rows, units)
         b = b[:, np.newaxis]
-    return _Dense(W, b, ACTIVATIONS[layer.activation], layer.units, Plan(layer.units), has_zeros=False)
-
-
-def _planned(layer: _Dense) -> _Dense:
-    plan = plan_for(layer.W.shape[-2], layer.units, layer.W.dtype)
-    return layer._replace(plan=plan, has_zeros=plan.columns != layer.units)
+    plan = plan_for(W.shape[-2], layer.units, W.dtype) if batch_invariant else Plan(layer.units)
+    activation = ACTIVATIONS[layer.activation]
+    has_zeros = plan.columns != layer.units
+    is_plain = not (has_zeros or activation.keeps_input)
+    return _Dense(W, b, activation, is_plain, has_zeros, layer.units, plan)
 
 
 def _wide(layer: _Dense) -> _Dense:
@@ -106,13 +118,11 @@ def _wide(layer: _Dense) -> _Dense:
     return layer._replace(W=widened(layer.W, layer.plan.columns), b=b)
 
 
-def _hidden(layer: _Dense, Z: Matrix) -> Matrix:
-    """Return the activations of a hidden layer, (..., rows, units), for Z = A W, which becomes scratch.
+def _activated(layer: _Dense, Z: Matrix) -> Matrix:
+    """Return the activations of a hidden layer, (..., rows, units); Z becomes scratch.
 
     What is done to each element is done to the columns of zeros, too: contiguous memory is faster.
     """
-    if layer.b is not None:
-        Z += layer.b
     if layer.has_zeros and not layer.activation.is_elementwise:
         Z = Z[..., : layer.units]
     A = np.empty_like(Z) if layer.activation.keeps_input else Z

@@ -18,11 +18,6 @@ __all__ = ["MLP"]
 
 Matrix = NDArray[np.floating]
 
-CHUNK = 1024
-"""Rows, of all members together, that go through all layers before the next: what lies between them stays small."""
-FEWEST = 32
-"""Rows of each member of a large ensemble that go through all layers together."""
-
 
 @dataclass(frozen=True, eq=False)
 class MLP:
@@ -96,24 +91,21 @@ class MLP:
         return self._answer(X, out, MEAN_LOGITS.get(last, mean), ACTIVATIONS["identity"])
 
     def _answer(self, X: ArrayLike, out: Matrix | None, joined: Join, last: Activation) -> Matrix:
-        X = np.asarray(X, self.parameters.dtype)
-        if X.ndim != 2 or X.shape[1] != self.architecture.inputs:  # noqa: PLR2004 - a matrix
-            raise ShapeError("X", expected=f"(rows, {self.architecture.inputs})", actual=X.shape)
-        rows = len(X)
-        chunk = max(FEWEST, CHUNK // self.architecture.members)
-        inference = self._ready()
+        inference = self._inference[0] if self._inference else self._ready()
+        X = np.asarray(X, inference.dtype)
+        if X.ndim != 2 or X.shape[1] != inference.inputs:  # noqa: PLR2004 - a matrix
+            raise ShapeError("X", expected=f"(rows, {inference.inputs})", actual=X.shape)
+        rows, chunk = len(X), inference.chunk
         with np.errstate(over="ignore", invalid="ignore"):
             if rows <= chunk and out is None:
                 return joined(inference.answer(X, last))
             if out is None:
-                out = np.empty((rows, self.architecture.outputs), self.parameters.dtype)
+                out = np.empty((rows, self.architecture.outputs), X.dtype)
             for start in range(0, rows, chunk):
                 out[start : start + chunk] = joined(inference.answer(X[start : start + chunk], last))
         return out
 
     def _ready(self) -> Inference:
         """Return what answers, made for the first answer: a network that only trains needs none."""
-        if not self._inference:
-            made = Inference(self.architecture, self.parameters, batch_invariant=self.batch_invariant)
-            self._inference.append(made)
+        self._inference.append(Inference(self.architecture, self.parameters, batch_invariant=self.batch_invariant))
         return self._inference[0]

@@ -51,7 +51,8 @@ class Numeric:
         """Scale (rows, numeric features) values to float32; what float32 cannot hold becomes an infinity."""
         with np.errstate(over="ignore", invalid="ignore"):
             if values.size <= BLOCK:
-                return ((values - self.offset) * self.inverse).astype(np.float32)
+                between = values - self.offset
+                return np.multiply(between, self.inverse, out=between).astype(np.float32)
             return self._scaled_in_blocks(values)
 
     def _scaled_in_blocks(self, values: NDArray[Any]) -> Matrix:
