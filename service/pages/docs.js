@@ -26,7 +26,13 @@ async function start() {
   place.replaceChildren();
   for (const tag of description.tags) place.append(element("h2", tag.description), tables.get(tag.name));
   place.append(element("h2", "Schemas"));
-  place.append(element("pre", JSON.stringify(description.components.schemas, null, 2)));
+  for (const [name, schema] of Object.entries(description.components.schemas)) {
+    const folded = element("details");
+    const summary = element("summary");
+    summary.append(element("h3", name));
+    folded.append(summary, element("pre", JSON.stringify(schema, null, 2)));
+    place.append(folded);
+  }
 }
 
 start();

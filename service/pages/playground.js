@@ -12,6 +12,7 @@ async function read(path) {
   return answer.json();
 }
 
+const FEW = 2; // models whose forms are open from the start
 let lists = 0;
 
 function field(feature, usual) {
@@ -76,15 +77,34 @@ function playground(model) {
   return [form, output];
 }
 
-async function show(summary, place) {
+// Many models are folded: each form is asked for when it is opened.
+function show(summary, place, isOpen) {
   const section = element("section");
+  const folded = element("details");
+  const heading = element("summary");
+  heading.append(element("h2", summary.name + (summary.is_default ? " (default)" : "")));
+  folded.append(heading);
+  section.append(folded);
   place.append(section);
-  section.append(element("h2", summary.name + (summary.is_default ? " (default)" : "")));
   const serving = Object.entries(summary.serving).map(([alias, version]) => `${alias}: version ${version}`);
-  section.append(element("p", serving.join(", ") || "no version serves"));
+  heading.append(` ${serving.join(", ") || "no version serves"}`);
   for (const reason of summary.reasons) section.append(element("p", reason, { className: "fault" }));
-  const model = await read(`/models/${summary.name}`);
-  if (model.champion) section.append(...playground(model));
+  folded.addEventListener("toggle", () => {
+    if (folded.open) fill(summary, folded);
+  });
+  folded.open = isOpen;
+}
+
+async function fill(summary, folded) {
+  if (folded.dataset.isFilled) return;
+  folded.dataset.isFilled = "yes";
+  try {
+    const model = await read(`/models/${summary.name}`);
+    if (model.champion) folded.append(...playground(model));
+  } catch (error) {
+    delete folded.dataset.isFilled;
+    folded.append(element("p", String(error), { className: "fault" }));
+  }
 }
 
 async function start() {
@@ -93,7 +113,7 @@ async function start() {
     const { models } = await read("/models");
     place.replaceChildren();
     if (!models.length) place.append(element("p", "No model is loaded yet."));
-    for (const summary of models) await show(summary, place);
+    for (const summary of models) show(summary, place, models.length <= FEW || summary.is_default);
   } catch (error) {
     place.append(element("p", String(error), { className: "fault" }));
   }
