@@ -21,9 +21,7 @@ TABLES = (
         seq {identity}, model TEXT NOT NULL, version INTEGER, request_id TEXT, told DOUBLE PRECISION NOT NULL,
         client TEXT, shape TEXT, size INTEGER NOT NULL, cells TEXT, truths TEXT NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS ganglion_log_predictions_id ON ganglion_log_predictions (model, request_id)",
-    "CREATE INDEX IF NOT EXISTS ganglion_log_predictions_asked ON ganglion_log_predictions (asked)",
     "CREATE INDEX IF NOT EXISTS ganglion_log_feedback_id ON ganglion_log_feedback (model, request_id)",
-    "CREATE INDEX IF NOT EXISTS ganglion_log_feedback_told ON ganglion_log_feedback (told)",
 )
 """How tables are made; {identity} is how a database counts the rows of one."""
 

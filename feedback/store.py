@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 from feedback.databases import Database, database_of
@@ -11,6 +12,7 @@ from feedback.records import COLUMNS, SCHEMA_VERSION, TABLES, Answered, Asked, S
 __all__ = ["Store", "StoreError"]
 
 AT_ONCE = 500  # values in one list of a statement; SQLite of old takes 999
+INSERTED_AT_ONCE = 100  # records of nine values each
 DELETED_AT_ONCE = 10_000
 PATIENCE_S = 5.0
 
@@ -50,8 +52,11 @@ class Store:
                     (digest, description),
                 )
             for table, records in (("ganglion_log_predictions", asked), ("ganglion_log_feedback", told)):
-                if records:
-                    cursor.executemany(self.sql(_insertion(table)), records)
+                # Few long statements: each one is a time at which other threads of a busy process are waited for.
+                for start in range(0, len(records), INSERTED_AT_ONCE):
+                    some = records[start : start + INSERTED_AT_ONCE]
+                    values = [value for record in some for value in record]
+                    cursor.execute(self.sql(_insertion(table, len(some))), values)
         self._known |= new.keys()
 
     def answers(self, model: str, request_ids: Sequence[str]) -> dict[str, Answered]:
@@ -81,9 +86,10 @@ class Store:
         deleted = 0
         with self.transaction() as cursor:
             for table, time in (("ganglion_log_predictions", "asked"), ("ganglion_log_feedback", "told")):
+                # The oldest come first by their numbers, so that no index by time is to be kept up.
+                some = f"seq IN (SELECT seq FROM {table} ORDER BY seq LIMIT {DELETED_AT_ONCE})"
                 old = f"{time} < ? OR seq <= (SELECT MAX(seq) FROM {table}) - ?"
-                some = f"SELECT seq FROM {table} WHERE {old} ORDER BY seq LIMIT {DELETED_AT_ONCE}"
-                cursor.execute(self.sql(f"DELETE FROM {table} WHERE seq IN ({some})"), (before, most))
+                cursor.execute(self.sql(f"DELETE FROM {table} WHERE {some} AND ({old})"), (before, most))
                 deleted += cursor.rowcount
         return deleted
 
@@ -164,9 +170,11 @@ class Store:
             raise
 
 
-def _insertion(table: str) -> str:
+@lru_cache(4 * INSERTED_AT_ONCE)
+def _insertion(table: str, count: int) -> str:
     columns = COLUMNS[table]
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+    marks = f"({', '.join('?' * len(columns))})"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([marks] * count)}"
 
 
 def _said(error: Exception) -> str:

@@ -12,9 +12,10 @@ from weakref import WeakKeyDictionary
 from numpy.typing import NDArray
 
 from feedback import Answered, Asked, Place, Shape, Store, StoreError, Told
+from service.batching import Work
 from service.catalog import Served
 from service.judging import LiveFigures
-from service.logrecords import Given, Kept, asked_of, row_count, shape_of
+from service.logrecords import Kept, asked_of, shape_of
 from service.matching import Matcher
 from service.messages import Request
 from service.observing import Observer
@@ -22,11 +23,11 @@ from service.splitting import is_drawn
 
 __all__ = ["FullLogError", "Logbook", "Retention"]
 
-FLUSH_S = 0.25
+FLUSH_S = 0.5
 REQUEST_COST = 128  # what a request costs the thread beside its cells, in cells
-COST_A_FLUSH = 32_768
-"""Cells that are written in a quarter of a second: for small requests some 900 a second, about 1 % of a core."""
-MOST_COST = 40 * COST_A_FLUSH  # ten seconds of it
+COST_A_FLUSH = 40_960
+"""Cells that are written in half a second: for small requests some 600 a second, about 1 % of a core."""
+MOST_COST = 20 * COST_A_FLUSH  # ten seconds of it
 MOST_TOLD = 20_000
 TOLD_A_FLUSH = 500
 LONGEST_PAUSE_S = 10.0
@@ -109,18 +110,17 @@ class Logbook:
             self._thread.join(2 * STOP_S)
             self._thread = None
 
-    def keep(self, request: Request, served: Served, cells: Given, A: NDArray[Any]) -> None:
+    def keep(self, request: Request, work: Work, A: NDArray[Any]) -> None:
         """Take the rows of one request as they were given, with the outputs for them; never waits, never fails."""
-        if not self.takes(request.id):
+        if self._share < 1 and not self.takes(request.id):
             return
-        rows = row_count(cells)
-        cost = REQUEST_COST + rows * (served.width + A.shape[1])
-        with self._lock:
-            if cost > self._room:
-                self._dropped += 1
-                return
-            self._room -= cost
-        self._waiting.append(Kept(served, request.id, request.client, time.time(), cells, A[:rows], cost))
+        cost = REQUEST_COST + work.X.size
+        # Without a lock, which would cost as much as all the rest: a count that is lost is found when nothing waits.
+        if cost > self._room:
+            self._dropped += 1
+            return
+        self._room -= cost
+        self._waiting.append((work.served, request.id, request.client, request.received, work.cells, A, cost))
 
     def takes(self, request_id: str) -> bool:
         """Tell whether the request of this id is one of the sample."""
@@ -180,8 +180,7 @@ class Logbook:
 
     def _flush(self) -> None:
         """Write one batch: the one that the store has not taken yet, or the next."""
-        with self._lock:
-            dropped, self._dropped = self._dropped, 0
+        dropped, self._dropped = self._dropped, 0
         if dropped:
             self._observer.logged("full", dropped)
         batch = self._batch = self._batch or self._next()
@@ -231,15 +230,14 @@ class Logbook:
             if brought is not None:
                 shapes[brought.id] = brought
         asked, cost = [], 0
+        since_epoch_s = time.time() - time.monotonic()
         while self._waiting and cost < COST_A_FLUSH:
             kept = self._waiting.popleft()
-            cost += kept.cost
-            shape = self.shape(kept.served)
+            cost += kept[-1]
+            shape = self.shape(kept[0])
             shapes[shape.id] = shape
-            asked.append(asked_of(kept, shape))
-            time.sleep(0)  # the event loop goes first
-        with self._lock:
-            self._room += cost
+            asked.append(asked_of(kept, shape, since_epoch_s))
+        self._room = self._room + cost if self._waiting else MOST_COST
         return _Batch(asked, told, shapes)
 
     def _lose(self) -> None:

@@ -1,7 +1,7 @@
 """From a request and its answer to the record that the log store keeps."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import orjson
@@ -19,16 +19,12 @@ Given = NDArray[Any] | Sequence[Cells]
 NUMPY = orjson.OPT_SERIALIZE_NUMPY
 
 
-class Kept(NamedTuple):
-    """What the request's path hands over: references, from which a thread makes the record."""
+Kept = tuple[Served, str, str | None, float, Given, NDArray[Any], int]
+"""What the request's path hands over, from which a thread makes the record: the version, the request's id, the name of
+its key, when it was received by `time.monotonic`, its rows, the outputs for them and perhaps more, and what it costs.
 
-    served: Served
-    request_id: str
-    client: str | None
-    asked: float
-    cells: Given
-    A: NDArray[Any]
-    cost: int
+A plain tuple, as it is made for every request.
+"""
 
 
 def row_count(cells: Given) -> int:
@@ -47,19 +43,20 @@ def shape_of(served: Served) -> Shape:
     return Shape(features, outputs.targets, None, margin)
 
 
-def asked_of(kept: Kept, shape: Shape) -> Asked:
-    """Make the record of one request to a version of that shape."""
-    served = kept.served
+def asked_of(kept: Kept, shape: Shape, since_epoch_s: float) -> Asked:
+    """Make the record of one request to a version of that shape; the clock of `time.monotonic` began at that time."""
+    served, request_id, client, received, cells, A, _ = kept
+    rows = row_count(cells)
     return Asked(
         model=served.name,
         version=served.version,
-        request_id=kept.request_id,
-        asked=kept.asked,
-        client=kept.client,
+        request_id=request_id,
+        asked=since_epoch_s + received,
+        client=client,
         shape=shape.id,
-        size=len(kept.A),
-        cells=cells_json(served, kept.cells),
-        outputs=outputs_json(served, kept.A),
+        size=rows,
+        cells=cells_json(served, cells),
+        outputs=outputs_json(served, A[:rows]),
     )
 
 

@@ -113,7 +113,7 @@ class Pipeline:
             if self._observe is not None:
                 self._observe(work.served, work.cells, A)
             if self._keep is not None:
-                self._keep(request, work.served, work.cells, A)
+                self._keep(request, work, A)
             if self._shadows:
                 self._compare(request, work, A)
         return response
