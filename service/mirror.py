@@ -14,7 +14,7 @@ from service.batching import Work
 from service.catalog import ModelEntry, NotReadyError, NotServedError, Served
 from service.judging import Judged, LiveFigures
 from service.messages import Request
-from service.verdicts import CELLS, HUNDREDTHS, Figures, Live, Tally
+from service.verdicts import CELLS, HUNDREDTHS, Figures, Limits, Live, Tally
 from service.watching import Watch
 from service.windows import SharedWindows
 from service.yardstick import IncomparableError, yardstick_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Evidence", "Mirror"]
 
-SHARE = 0.03  # of one core, the most that asking again may take
+SHARE, LATER_SHARE = 0.03, 0.005  # of one core, the most that asking again may take, at first and later on
 MOST_BYTES = 2**20
 MOST_ROWS = 256  # of one request that are compared
 SLOW_S = 0.0005  # of processor time for a request: less is no harm, whatever it is a multiple of
@@ -84,17 +84,17 @@ class _Job(NamedTuple):
 class Mirror:
     """Takes requests that a watched version has answered, and asks it and the version beside it once more.
 
-    One request at a time, and so seldom that it takes at most three parts in a hundred of a core; what comes meanwhile
-    is left out, also bodies of more than 1 MiB.
+    One request at a time, and so seldom that it takes at most three parts in a hundred of a core until there are enough
+    answers to judge by, and half a part later; what comes meanwhile is left out, also bodies of more than 1 MiB.
     """
 
-    def __init__(self, runtime: "Runtime", evidence: Evidence, latency: float) -> None:
+    def __init__(self, runtime: "Runtime", evidence: Evidence, limits: Limits) -> None:
         self._runtime = runtime.quiet()
         self._evidence = evidence
-        self._latency = latency
+        self._limits = limits
         self._is_busy = False
         self._next = 0.0
-        self._turns = 0
+        self._turns: dict[int, int] = {}  # by the number of the watch
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -130,14 +130,15 @@ class Mirror:
             except (NotServedError, NotReadyError):
                 continue  # a version has gone meanwhile
             finally:
-                self._next = time.monotonic() + (time.thread_time() - began) * (1 / SHARE - 1)
+                share = SHARE if self._turns[job.watch.number] < self._limits.answers else LATER_SHARE
+                self._next = time.monotonic() + (time.thread_time() - began) * (1 / share - 1)
                 self._is_busy = False
 
     def _compare(self, job: _Job) -> None:
-        self._turns += 1
+        turns = self._turns[job.watch.number] = self._turns.get(job.watch.number, 0) + 1
         pair = (job.served, job.beside)
         # Whoever comes second finds the caches warm, so they take turns at that.
-        order = pair if self._turns % 2 else pair[::-1]
+        order = pair if turns % 2 else pair[::-1]
         found = {version: self._asked(job.request, version) for version in order}
         counts = self._counts(job.status, found[job.served], found[job.beside], pair)
         self._evidence.add(job.served.name, job.watch, counts)
@@ -152,7 +153,7 @@ class Mirror:
             apart, predictions = yardstick.count(ours.A, theirs.A)
         except IncomparableError:
             apart = float(len(ours.A))
-        is_slower = ours.seconds > max(self._latency * theirs.seconds, theirs.seconds + SLOW_S)
+        is_slower = ours.seconds > max(self._limits.latency * theirs.seconds, theirs.seconds + SLOW_S)
         tally = replace(tally, timed=1, slower=int(is_slower), rows=len(ours.A), apart=round(apart * HUNDREDTHS))
         return tally.counts(predictions)
 

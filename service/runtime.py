@@ -65,7 +65,7 @@ class Runtime:
         self.keys = KeyRing(settings.api_key_file) if settings.api_key_file else None
         self.router = Router(routes_of(settings))
         self.tracer = Tracer(settings)
-        self.mirror = Mirror(self, self.evidence, limits.latency) if limits else None
+        self.mirror = Mirror(self, self.evidence, limits) if limits else None
         self.pipeline = Pipeline(self)
         self.ids: Iterator[str] = generated_ids()
         self.alarm = alarm_of(self)

@@ -124,7 +124,7 @@ class Succession:
         if rule is None or rule.alias in entry.rollbacks:
             return None
         served, champion = entry.serving.get(rule.alias), entry.serving.get(CHAMPION)
-        if served is None or champion is None:
+        if served is None or champion is None or _was_rolled_back(entry, served.version):
             return None
         running = before.watches.get(rule.alias) if before else None
         if running is not None and (running.version, running.beside) == (served.version, champion.version):
@@ -194,6 +194,10 @@ def _state(version: int, entry: ModelEntry, before: ModelEntry | None) -> Versio
     """Return the state of a version that is loaded, also where no alias names it any more."""
     served = entry.loaded(version) or (before.loaded(version) if before else None)
     return None if served is None else VersionState("ready", served=served)
+
+
+def _was_rolled_back(entry: ModelEntry, version: int) -> bool:
+    return any(back.version == version for back in entry.rollbacks.values())
 
 
 def _held_back(entry: ModelEntry, before: ModelEntry | None, promotion: Promotion | None) -> ModelEntry:

@@ -285,6 +285,7 @@ def test_a_champion_that_was_rolled_back_is_no_canary_either(watching: Any, repo
     repository.set_alias("flowers", "challenger", models.publish(repository, "flowers", one_class(2)))
     service.refresh()
     assert service.until_back()["alias"] == "champion"
+    assert service.watch() is None
     assert {service.version() for _ in range(20)} == {1}
 
 
