@@ -1,7 +1,7 @@
 """What the outputs of a network mean: classes by name, or numbers in the target's own units."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ class ClassOutputs:
     labels: tuple[Label, ...]
     target: str
     has_probabilities: bool = True
+    _known: NDArray[np.object_] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         checked_name(self.target, "target")
@@ -35,6 +36,7 @@ class ClassOutputs:
         if len(labels) < 2 or len(set(labels)) != len(labels):  # noqa: PLR2004 - one class needs no model
             raise ValueError("labels: expected at least two, and no duplicates")
         object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "_known", np.array(labels, dtype=object))
 
     def fits(self, outputs: int) -> bool:
         """Tell whether a network with so many outputs can tell these classes apart."""
@@ -46,12 +48,13 @@ class ClassOutputs:
         ``A`` is (rows, outputs). One output above one half means the second label.
         """
         if A.shape[1] == 1 and len(self.labels) == 2:  # noqa: PLR2004
-            codes = (A[:, 0] > 0.5).tolist()  # noqa: PLR2004
+            codes = (A[:, 0] > 0.5).astype(np.intp)  # noqa: PLR2004
             probabilities = np.hstack([1 - A, A]) if self.has_probabilities else None
         else:
-            codes = A.argmax(axis=1).tolist()
+            codes = A.argmax(axis=1)
             probabilities = A if self.has_probabilities else None
-        return [self.labels[code] for code in codes], probabilities
+        found: list[Label] = self._known[codes].tolist()
+        return found, probabilities
 
 
 @dataclass(frozen=True)

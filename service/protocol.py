@@ -239,14 +239,18 @@ class Connection(asyncio.Protocol):
         return self.phase is Phase.BODY and self.size + more <= self.length
 
     def _feed_slices(self, data: bytes) -> None:
-        for start in range(0, len(data), SLICE):
+        start = 0
+        while start < len(data):
             if self.phase is Phase.ENDING:
                 return
             if self.current is not None:
                 self.held = data[start:] + self.held
                 self.transport.pause_reading()
                 return
-            self._feed(data[start : start + SLICE])
+            # What is left of a body belongs to one request, however long it is.
+            end = start + max(SLICE, self.length - self.size if self.phase is Phase.BODY else 0)
+            self._feed(data[start:end])
+            start = end
 
     def _is_excessive(self) -> bool:
         """Refuse a message that is unfinished and already too large; a slice before it may be counted as its own."""
