@@ -19,7 +19,8 @@ OF_THE_WIRE = {404: 400, 405: 501}
 def service(tmp_path_factory: Any) -> Any:
     root = tmp_path_factory.mktemp("models")
     models.filled_repository(root)
-    with running(root, workers=1, max_body_bytes=2**20, max_header_bytes=65536, max_uri_bytes=65536) as service:
+    bounds = {"max_body_bytes": 2**20, "max_header_bytes": 65536, "max_uri_bytes": 65536}
+    with running(root, workers=1, log_store=f"sqlite:///{root}.db", **bounds) as service:
         yield service
 
 
