@@ -22,7 +22,7 @@ Matrix = NDArray[Any]
 
 THREADS = 2
 INLINE_S = 0.004
-"""A product that is expected to take longer would keep the event loop from everybody else."""
+"""Products of one turn that are expected to take longer would keep the event loop from everybody else."""
 GROUP_S = 0.02
 """What shares a product waits for all of it."""
 
@@ -59,6 +59,7 @@ class Batcher:
         self._thread_rows = thread_rows
         self.admission = Admission(max_rows_waiting, longest_wait_s)
         self._turn: dict[Served, list[_Waiting]] = {}
+        self.began = 0.0  # when the first work of this turn of the loop was taken up, 0 while there is none
         self._pool: ThreadPoolExecutor | None = None
 
     def compute(self, served: Served, X: Matrix, deadline: float) -> Product:
@@ -90,6 +91,7 @@ class Batcher:
         load = rows, rows * served.parameters * self.admission.unit_s
         self.admission.admit(load, deadline)
         if not self._turn:
+            self.began = time.monotonic()
             asyncio.get_running_loop().call_soon(self._flush)
         self._turn.setdefault(served, []).append((X, deadline, then, load))
 
@@ -125,12 +127,15 @@ class Batcher:
     def _flush(self) -> None:
         """Compute what the turn has brought: at once what is short, the rest in threads."""
         turn, self._turn = self._turn, {}
+        self.began = 0.0
+        left_s = INLINE_S
         for served, waiting in turn.items():
             rows, seconds = 0, 0.0
             for _, _, _, load in waiting:
                 rows += load[0]
                 seconds += load[1]
-            if seconds <= INLINE_S and rows <= self._thread_rows:
+            if seconds <= left_s and rows <= self._thread_rows:
+                left_s -= seconds
                 self._answer(waiting, self._computed(served, waiting))
                 continue
             loop = asyncio.get_running_loop()

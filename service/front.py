@@ -75,8 +75,10 @@ class Front:
         plan: Plan | None = head.plan
         if plan is None:
             plan = head.plan = self._plan(head.method, head.path.decode("latin-1"), head.query, head.headers)
-        if not plan.is_direct or not reads_soon(body, self._thread_bytes):
+        if not plan.is_direct:
             return False
+        if not reads_soon(body, self._thread_bytes) and not self._pipeline.is_full(plan.path, len(body)):
+            return False  # for a thread; to be refused it needs none
         self._pipeline.respond_soon(self._request(plan, body), then)
         return True
 

@@ -23,6 +23,7 @@ from service.observing import ShedReason
 from service.problems import Problem
 from service.router import Match, Route
 from service.traces import TRACEPARENT
+from service.turns import Turns
 
 if TYPE_CHECKING:
     from service.runtime import Runtime
@@ -56,7 +57,9 @@ class Pipeline:
         self._keep = runtime.logbook.keep if runtime.logbook else None
         self._shadows = bool(runtime.shadow.rules)
         self._mirror = runtime.mirror
+        self._batcher = runtime.batcher
         self._admission = runtime.batcher.admission
+        self._turns = Turns(self._take_up_late, runtime.settings.max_wait_s)
         self._deadline_s = runtime.settings.deadline_s
         self._limit = runtime.settings.max_body_bytes
         self._keys = runtime.keys
@@ -69,7 +72,7 @@ class Pipeline:
             outcome = self._begin(request)
             if isinstance(outcome, Work):
                 request.decoded = time.monotonic()
-                compute = infer or self._runtime.batcher.compute
+                compute = infer or self._batcher.compute
                 outcome = self._answered(request, outcome, compute(outcome.served, outcome.X, request.deadline))
         except Exception as error:  # noqa: BLE001 - the last line of defence: any fault becomes an answer
             outcome = self._failed(request, error)
@@ -81,14 +84,42 @@ class Pipeline:
         `then` gets both: later, never before this returns.
         """
         try:
-            self._admission.check()
+            self._admission.check(request.path, len(request.body))
+            if self._turns.must_wait(self._batcher.began, request.received):
+                request.deadline = self._deadline(request)
+                self._turns.put_off(request, then)
+                return
+        except (FullError, Problem) as error:
+            self._refuse_soon(request, error, then)
+        else:
+            self._take_up(request, then)
+
+    def is_full(self, path: str, size: int) -> bool:
+        """Tell whether a prediction would be refused before its body is looked at."""
+        return self._admission.is_full(path, size)
+
+    def _refuse_soon(self, request: Request, error: Exception, then: Then) -> None:
+        asyncio.get_running_loop().call_soon(then, request, self._finished(request, self._failed(request, error)))
+
+    def _take_up_late(self, request: Request, then: Then) -> None:
+        """Take up what had to wait, unless it is too late for it."""
+        if request.deadline < time.monotonic():
+            self._refuse_soon(request, LateError(self._admission.retry_after_s), then)
+        else:
+            self._take_up(request, then)
+
+    def _take_up(self, request: Request, then: Then) -> None:
+        size = len(request.body)
+        try:
             outcome = self._begin(request)
             if isinstance(outcome, Work):
                 request.decoded = time.monotonic()
                 after = partial(self._computed, request, outcome, then)
-                self._runtime.batcher.enqueue(outcome.served, outcome.X, request.deadline, after)
+                self._batcher.enqueue(outcome.served, outcome.X, request.deadline, after)
                 return
         except Exception as error:  # noqa: BLE001 - the last line of defence: any fault becomes an answer
+            if isinstance(error, FullError) and error.is_for_all:
+                self._admission.note_refused(request.path, size)
             outcome = self._failed(request, error)
         asyncio.get_running_loop().call_soon(then, request, self._finished(request, outcome))
 
@@ -140,6 +171,8 @@ class Pipeline:
         try:
             return await batcher.offload(work, load, self._deadline(request))
         except (FullError, LateError, Problem) as error:
+            if isinstance(error, FullError) and error.is_for_all:
+                self._admission.note_refused(request.path, size)
             return self._finished(request, self._failed(request, error))
 
     def _deadline(self, request: Request) -> float:

@@ -22,7 +22,7 @@ HEARTBEAT_TICKS = 10
 SHORT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 RETRY_ACCEPT_S = 0.2
 DEFER_S = 0.002
-MOST_AFTER_ALL = 64
+MOST_AT_ONCE = 64
 SWITCH_S = 0.0005  # how long a thread at bulk work may keep the event loop waiting
 MARGIN_S = 1.0  # before the master's own patience ends
 QUICK_S = 1.0
@@ -144,26 +144,30 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
 
         Kept connections stay where they are for long: without this one worker may have all of them.
         """
-        if self.ground.count > self.app.observer.fewest_connections():
+        fewest = self.app.observer.fewest_connections()
+        if self.ground.count > fewest:
             self._pause_accepting()
             self.is_deferring = True
             self.loop.call_later(DEFER_S, self._accept_after_all, listener)
         else:
             self.taken_after_all = 1
-            self._accept(listener)
+            # One at a time while there are few; later a fourth more does no harm, and turns may be long.
+            self._accept_up_to(min(MOST_AT_ONCE, 1 + int(fewest) // 4), listener)
 
     def _accept_after_all(self, listener: Any) -> None:
         self.is_deferring = False
         if self.stopping.is_set():
             return
         # A worker that left several in vain (the other one is stuck) leaves no more of a burst than it must.
-        most, self.taken_after_all = self.taken_after_all, min(MOST_AFTER_ALL, 2 * self.taken_after_all)
-        for _ in range(most):
-            if not self._accept(listener):
-                self.taken_after_all = 1
-                break
+        most, self.taken_after_all = self.taken_after_all, min(MOST_AT_ONCE, 2 * self.taken_after_all)
+        if not self._accept_up_to(most, listener):
+            self.taken_after_all = 1
         if not self.is_short:
             self._accept_again()
+
+    def _accept_up_to(self, most: int, listener: Any) -> bool:
+        """Take so many connections; return whether there were as many."""
+        return all(self._accept(listener) for _ in range(most))
 
     def _accept(self, listener: Any) -> bool:
         """Take one connection; return whether there was one."""

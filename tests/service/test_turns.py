@@ -1,0 +1,141 @@
+"""A loop that has much to decode takes it up in parts, in order, and refuses what would wait for too long."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from service.admission import Admission, FullError
+from service.messages import Request
+from service.turns import Turns
+from tests.contract.harness import ask_front, through_front
+from tests.service import models
+
+EACH_S = 0.002
+SOON = 60.0
+
+
+def request_of(number: int, *, received: float, body: bytes = b"") -> Request:
+    return Request("POST", "/predict", "", {}, body, str(number), received, deadline=received + SOON)
+
+
+class Worker:
+    """Takes requests up, a few milliseconds each, and says in which order."""
+
+    def __init__(self, longest_wait_s: float) -> None:
+        self.taken: list[int] = []
+        self.turns = Turns(self.take_up, longest_wait_s)
+
+    def take_up(self, request: Any, then: Any) -> None:
+        time.sleep(EACH_S)
+        self.taken.append(int(request.id))
+        then(request)
+
+    async def ended(self) -> list[int]:
+        """Wait until nothing is put off any more; return what was taken up."""
+        for _ in range(10_000):
+            if not self.turns.must_wait(0.0, 0.0):
+                break
+            await asyncio.sleep(0.001)
+        return self.taken
+
+
+def test_what_is_put_off_is_taken_up_in_order_with_turns_for_others_in_between() -> None:
+    async def many() -> Any:
+        worker = Worker(SOON)
+        for i in range(40):
+            worker.turns.put_off(request_of(i, received=time.monotonic()), lambda _: None)
+        seen = []
+        while len(worker.taken) < 40:
+            assert worker.turns.must_wait(0.0, time.monotonic())
+            seen.append(len(worker.taken))
+            await asyncio.sleep(0)
+        assert not worker.turns.must_wait(0.0, time.monotonic())
+        return worker.taken, seen
+
+    taken, seen = asyncio.run(many())
+    assert taken == list(range(40))
+    assert len(seen) >= 5  # 80 ms of work, at most 12 and a request more at a time
+
+
+def test_a_turn_that_has_worked_for_long_leaves_what_comes_to_the_next() -> None:
+    turns = Turns(lambda *_: None, SOON)
+    assert not turns.must_wait(0.0, 100.0)
+    assert not turns.must_wait(100.0, 100.001)
+    assert turns.must_wait(100.0, 100.1)
+
+
+def test_what_would_wait_for_too_long_is_refused_by_what_was_got_done_before() -> None:
+    async def overload() -> Any:
+        worker = Worker(0.05)
+        refusals: list[FullError] = []
+        for i in range(1000):
+            try:
+                worker.turns.put_off(request_of(i, received=time.monotonic()), lambda _: None)
+            except FullError as error:
+                refusals.append(error)
+            if i % 20 == 0:
+                await asyncio.sleep(0)
+        return await worker.ended(), refusals, worker.turns.wait_s
+
+    taken, refusals, wait_s = asyncio.run(overload())
+    assert taken == sorted(taken)
+    assert len(taken) + len(refusals) == 1000
+    assert refusals
+    assert wait_s == 0
+    assert {(error.is_for_all, error.retry_after_s) for error in refusals} == {(True, 1)}
+
+
+def test_what_would_wait_beyond_its_own_deadline_is_refused_and_others_are_not() -> None:
+    async def hurried() -> None:
+        worker = Worker(SOON)
+        now = time.monotonic()
+        worker.turns.put_off(request_of(0, received=now, body=bytes(50_000)), lambda _: None)
+        hurried = request_of(1, received=now)
+        hurried.deadline = now + 1e-6
+        with pytest.raises(FullError) as refused:
+            worker.turns.put_off(hurried, lambda _: None)
+        assert not refused.value.is_for_all
+        worker.turns.put_off(request_of(2, received=now), lambda _: None)
+        assert await worker.ended() == [0, 2]
+
+    asyncio.run(hurried())
+
+
+def test_a_refused_body_says_how_long_others_are_too_much_until_work_is_done() -> None:
+    admission = Admission(most_rows=100, longest_wait_s=1.0)
+    admission.admit((90, 0.1), SOON + time.monotonic())
+    assert not admission.is_full("/predict", 10)
+    admission.note_refused("/predict", 500)
+    admission.note_refused("/predict", 900)
+    assert [admission.is_full("/predict", size) for size in (499, 500, 900)] == [False, True, True]
+    assert not admission.is_full("/models/small/predict", 900)
+    admission.release((90, 0.1))
+    assert not admission.is_full("/predict", 900)
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_a_full_service_refuses_before_it_reads_the_body(build: Any, size: int) -> None:
+    application = build()
+    nonsense = {"repeat": ["{", "x", size, "}"]}
+    assert through_front(application, nonsense).status == 400
+    admission = application.runtime.batcher.admission
+    admission.admit((10**6, 0.1), time.monotonic() + SOON)
+    answer = through_front(application, nonsense)
+    assert (answer.status, answer.headers["retry-after"]) == (429, "1")
+    admission.release((10**6, 0.1))
+    assert through_front(application, nonsense).status == 400
+
+
+def test_many_requests_of_one_moment_are_all_answered_though_no_turn_takes_them_all(build: Any) -> None:
+    application = build()
+    asked = [{"json": {"instances": [[i / 10, 1, 1, 1]] * 300}} for i in range(60)]
+
+    async def ask_all() -> Any:
+        return await asyncio.gather(*(ask_front(application, request) for request in asked))
+
+    answers = asyncio.run(ask_all())
+    assert {answer.status for answer in answers} == {200}
+    assert answers[7].body == through_front(application, asked[7]).body
+    assert through_front(application, {"json": {"instances": [models.FLOWER_ROW]}}).status == 200
