@@ -122,11 +122,13 @@ def _decide(branch: _Branch, repository: FolderRepository, name: str) -> None:
     """Move the aliases that the branch has moved; the champion first, as it moves "previous"."""
     before, now = branch.decisions(PULLED, name), branch.decisions(BRANCH, name)
     for alias in sorted(now, key=lambda alias: alias != "champion"):
-        version, _ = now[alias]
+        version, entry = now[alias]
         if now[alias] == before.get(alias):
             continue
         if alias == "champion":
-            repository.promote(name, version, note="decided on the branch of the models")
+            decided = entry if isinstance(entry, dict) else {}
+            note = str(decided.get("note") or "decided on the branch of the models")
+            repository.promote(name, version, note=note, is_watched=decided.get("is_watched") is not False)
         else:
             repository.set_alias(name, alias, version)
         _say(f"{name} {version}: {alias}")

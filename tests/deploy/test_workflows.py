@@ -86,6 +86,9 @@ def test_the_machine_that_serves_follows_the_branch_but_not_back_to_what_it_roll
     assert load_bytes(repository.read("flowers", 2), "2").lineage["parent"] == "flowers@1"
     forge.merge("challenger/flowers")
     assert pulled() == {"challenger": 2, "champion": 2, "previous": 1}
+    decided = repository.promotion("flowers")
+    assert decided is not None
+    assert (decided.note, decided.is_watched) == ("merged: challenger/flowers", True)
     repository.rollback("flowers", note="bad live")
     assert pulled()["champion"] == 1
     clone = forge.clone("operator", "models")
@@ -97,12 +100,28 @@ def test_the_machine_that_serves_follows_the_branch_but_not_back_to_what_it_roll
     forge.git("commit", "--all", "--quiet", "--message", "Once more", folder=clone)
     forge.git("push", "--quiet", "origin", "HEAD:models", folder=clone)
     assert pulled()["champion"] == 2
+    FolderRepository(clone).rollback("flowers")
+    forge.git("commit", "--all", "--quiet", "--message", "Back", folder=clone)
+    forge.git("push", "--quiet", "origin", "HEAD:models", folder=clone)
+    assert pulled()["champion"] == 1
+    decided = repository.promotion("flowers")
+    assert decided is not None
+    assert not decided.is_watched  # a way back is not
 
 
 def test_a_branch_that_cannot_be_pulled_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert pull_models([str(tmp_path / "no-such.git"), str(tmp_path / "models")]) == 2
     assert "error: git fetch: " in capsys.readouterr().err
     assert pull_models(["--upload-pack=touch hit", str(tmp_path / "models")]) == 64
+
+
+def test_rows_that_have_been_trained_on_make_no_other_version(forge: Forge) -> None:
+    before = forge.git("rev-parse", "models")
+    first, published = forge.github(vars={"RETRAIN_PROMOTE": "always"})
+    assert (first.code, first.outputs) == (0, {"verdict": "passed"}), first.printed
+    assert first.summary == "# flowers: nothing new\n\nflowers\\@1 was made of the same data and recipe.\n\n"
+    assert published is not None
+    assert (published.code, forge.calls, forge.git("rev-parse", "models")) == (0, "", before)
 
 
 def test_a_refused_challenger_fails_the_job_by_its_own_code_and_is_kept(forge: Forge) -> None:
@@ -138,20 +157,17 @@ def test_data_that_break_a_limit_end_the_job_before_training(forge: Forge) -> No
     assert not (forge.folder / "artefacts/retrained/versions").exists()
 
 
-def test_a_champion_that_changed_meanwhile_is_not_overwritten(forge: Forge) -> None:
-    forge.commit({"data/flowers.csv": MORE_ROWS})
-    runner = forge.clone("slow")
-    quick = {"PROMOTE": "always"}
-    for step in ("models", "fit"):
-        said, code = forge.bash(f"deploy/retrain {step}", runner, quick)
-        assert code == 0, said
+def test_a_champion_that_changed_meanwhile_is_not_overwritten(forge: Forge, challenged: tuple[Forge, Ran, Ran]) -> None:
     folder = forge.clone("reviewer", "models")
     forge.git("commit", "--quiet", "--allow-empty", "--message", "Decided otherwise", folder=folder)
     forge.git("push", "--quiet", "origin", "HEAD:models", folder=folder)
+    runner = forge.clone("slow")
+    shutil.copytree(challenged[0].folder / "artefacts/retrained", runner / "retrained")
     said, code = forge.bash("deploy/retrain publish", runner, {"GH_TOKEN": "t0ken"})
     assert code == 1
     assert "run again: the champion may be another" in said
     assert forge.shown("flowers/aliases.json") == {"challenger": 1, "champion": 1}
+    assert "challenger/flowers" not in forge.git("branch", "--list")
 
 
 def test_a_report_that_is_too_long_for_a_comment_is_cut_between_lines(forge: Forge) -> None:

@@ -41,6 +41,11 @@ def add_retrain(commands: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument(
         "--summary", type=Path, metavar="OUT.md", help="write what came of it as Markdown, whatever it is"
     )
+    parser.add_argument(
+        "--if-new",
+        action="store_true",
+        help="do nothing where the champion, or the challenger that waits, was made of the same data and recipe",
+    )
     parser.set_defaults(command=_retrain, interrupted="Interrupted: nothing was published.")
 
 
@@ -95,19 +100,25 @@ def _retrain(options: argparse.Namespace) -> int:
     limit, and with 3 where the challenger is refused: it is then a version without an alias, and nothing else changed.
     """
     from training.retrain.gate import Refused  # noqa: PLC0415 - the other commands need none of it
-    from training.retrain.run import retrain  # noqa: PLC0415 - as above
+    from training.retrain.run import NothingNew, retrain  # noqa: PLC0415 - as above
     from training.retrain.setting import model_name  # noqa: PLC0415 - as above
-    from training.retrain.summary import stopped_summary  # noqa: PLC0415 - as above
+    from training.retrain.summary import stopped_summary, unchanged_summary  # noqa: PLC0415 - as above
 
     out, err = cast("TextIO", Outlet(sys.stdout)), cast("TextIO", Outlet(sys.stderr))
     order = _order(options)
     name = model_name(order)
     try:
-        outcome = retrain(order, options.promote, now=datetime.now(UTC), out=out, err=err)
+        outcome = retrain(order, options.promote, now=datetime.now(UTC), out=out, err=err, only_new=options.if_new)
     except TrainingError as error:
         if options.summary is not None:
             _write(options.summary, stopped_summary(name, error))
         raise
+    if isinstance(outcome, NothingNew):
+        if options.summary is not None:
+            _write(options.summary, unchanged_summary(name, outcome.label))
+        out.write(f"nothing new: {outcome.label} was made of the same data and recipe\n")
+        out.flush()
+        return GOOD
     if options.summary is not None:
         _write(options.summary, outcome.summary)
     label = f"{outcome.name} version {outcome.version}"

@@ -10,6 +10,7 @@ from typing import Literal, TextIO
 from network import DivergenceError
 from predictor import FolderRepository, Predictor, RepositoryError, save_bytes
 from training.artifacts import evaluate_parts, make_files, make_predictor
+from training.compare.versions import open_version
 from training.errors import TrainingError
 from training.fitting import Fitted, fit_recipe
 from training.job import Order, check_place
@@ -22,7 +23,7 @@ from training.retrain.summary import summary
 from training.retrain.trial import measure
 from training.signals import held_back, sigterm_interrupts
 
-__all__ = ["Outcome", "Promote", "retrain"]
+__all__ = ["NothingNew", "Outcome", "Promote", "retrain"]
 
 Promote = Literal["never", "if-better", "always"]
 LOCK = ROOT / "locks" / "train.txt"
@@ -39,6 +40,13 @@ class Outcome:
     summary: str
 
 
+@dataclass(frozen=True)
+class NothingNew:
+    """A version was fitted to these very rows by this very recipe: `label` names it."""
+
+    label: str
+
+
 @dataclass(frozen=True, eq=False)
 class _Judged:
     setting: Setting
@@ -48,11 +56,14 @@ class _Judged:
     verdict: Passed | Refused
 
 
-def retrain(order: Order, promote: Promote, *, now: datetime, out: TextIO, err: TextIO) -> Outcome:
+def retrain(
+    order: Order, promote: Promote, *, now: datetime, out: TextIO, err: TextIO, only_new: bool = False
+) -> Outcome | NothingNew:
     """Do the whole job; a table of what changed goes to `out`, progress to `err`.
 
-    A challenger that is refused is published without an alias, and no alias changes. Raises TrainingError; then, as
-    after KeyboardInterrupt, nothing is published.
+    A challenger that is refused is published without an alias, and no alias changes. With `only_new` nothing is done
+    where it would be the champion, or the challenger that waits, once more. Raises TrainingError; then, as after
+    KeyboardInterrupt, nothing is published.
     """
     check_place(order.models)
     with sigterm_interrupts():
@@ -62,6 +73,9 @@ def retrain(order: Order, promote: Promote, *, now: datetime, out: TextIO, err: 
         error = refusal(setting)
         if error is not None:
             raise error
+        twin = _twin(order, setting) if only_new else None
+        if twin is not None:
+            return NothingNew(twin)
         fitted = _fitted(setting, err)
         metrics = evaluate_parts(setting.prepared, fitted)
         predictor = make_predictor(setting.prepared, fitted, setting.recipe, setting.table, metrics)
@@ -69,6 +83,23 @@ def retrain(order: Order, promote: Promote, *, now: datetime, out: TextIO, err: 
         verdict = gate(evidence, setting.recipe.promotion, setting.recipe.gate)
         descended = replace(predictor, lineage={**predictor.lineage, **_descent(setting, evidence, verdict)})
         return _published(order, promote, _Judged(setting, fitted, descended, evidence, verdict))
+
+
+def _twin(order: Order, setting: Setting) -> str | None:
+    """Return the version with an alias that was made of the same: data, recipe and packages."""
+    repository = FolderRepository(order.models)
+    aliases = repository.aliases(setting.name) if setting.name in repository.names() else {}
+    made_of = (setting.table.digest, _lock_digest(), setting.recipe.record())
+    for alias in sorted({"champion", "challenger"}.intersection(aliases)):
+        version = open_version(order.models, f"{setting.name}@{alias}")
+        lineage = version.predictor.lineage
+        if (lineage.get("data_sha256"), lineage.get("lock_sha256"), version.predictor.recipe) == made_of:
+            return version.label
+    return None
+
+
+def _lock_digest() -> str | None:
+    return hashlib.sha256(LOCK.read_bytes()).hexdigest() if LOCK.is_file() else None
 
 
 def _fitted(setting: Setting, err: TextIO) -> Fitted:
@@ -89,7 +120,7 @@ def _descent(setting: Setting, evidence: Evidence, verdict: Passed | Refused) ->
         "parent_data_sha256": None if digest is None else str(digest),
         "gain": won[0] if won else None,
         "gate": "passed" if isinstance(verdict, Passed) else "refused",
-        "lock_sha256": hashlib.sha256(LOCK.read_bytes()).hexdigest() if LOCK.is_file() else None,
+        "lock_sha256": _lock_digest(),
     }
 
 

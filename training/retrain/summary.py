@@ -8,7 +8,7 @@ from training.retrain.checks import Finding, broken
 from training.retrain.gate import Evidence, Passed, Refused
 from training.retrain.setting import BrokenChecksError, Setting
 
-__all__ = ["stopped_summary", "summary"]
+__all__ = ["stopped_summary", "summary", "unchanged_summary"]
 
 MOST_SHOWN = 10
 MARKS = "\\`*_[]<>|#@!~"
@@ -43,6 +43,11 @@ def stopped_summary(name: str, error: TrainingError) -> str:
         return "\n".join([f"# {_plain(name)}: stopped", "", *(f"{_plain(line)}\n" for line in str(error).splitlines())])
     reasons = [f"- {_plain(reason)}" for reason in broken(error.findings)]
     return "\n".join([f"# {_plain(name)}: the data broke a limit", "", *reasons, "", *_changed(error.findings), ""])
+
+
+def unchanged_summary(name: str, label: str) -> str:
+    """Say that there is nothing to train: a version was made of the same."""
+    return f"# {_plain(name)}: nothing new\n\n{_plain(label)} was made of the same data and recipe.\n"
 
 
 def _changed(findings: Sequence[Finding]) -> list[str]:

@@ -195,3 +195,18 @@ def test_a_model_that_was_fitted_without_a_recipe_gives_one(
     assert {**first, "about": ""} == {**second, "about": ""}
     assert command("recipes", "table").out.startswith("about =")
     assert "; did you mean 'mine'?" in command("recipes", "mien").err
+
+
+def test_only_what_is_new_is_trained_where_that_is_asked_for(
+    command: Command, recipe: Path, flowers_of: Flowers, models: Path
+) -> None:
+    retrain = ("retrain", recipe, "--promote", "always", "--if-new", *WIDE)
+    table = flowers_of(1)
+    assert command(*retrain, "--data", table).code == 0
+    again = command(*retrain, "--data", table, "--set=checks.rows=10")
+    assert (again.code, again.err) == (0, "")
+    assert again.out.endswith("nothing new: flowers@1 was made of the same data and recipe\n")
+    assert FolderRepository(models).versions("flowers") == [1]
+    assert command(*retrain, "--data", table, "--set=seed=1").code == 0
+    assert command(*retrain, "--data", flowers_of(2)).code == 0
+    assert FolderRepository(models).versions("flowers") == [1, 2, 3]
