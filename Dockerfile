@@ -4,8 +4,8 @@
 ARG BASE_IMAGE=python:3.13-slim
 
 FROM ${BASE_IMAGE} AS base
-# 10001 has no entry in /etc/passwd and owns nothing but the models.
-RUN install -d -o 10001 -g 10001 /models
+# 10001 has no entry in /etc/passwd and owns nothing but the models, and the log store where there is one.
+RUN install -d -o 10001 -g 10001 /models /data
 ENV PATH=/opt/ganglion/bin:$PATH \
     HOME=/tmp \
     PYTHONUNBUFFERED=1 \
@@ -20,7 +20,9 @@ RUN python3 -m venv --without-pip /opt/ganglion
 COPY deploy/install.py /tmp/
 
 FROM packages AS serve-packages
-COPY locks/serve.txt /tmp/
+# With a log store in PostgreSQL: --build-arg SERVE_LOCK=serve-postgresql
+ARG SERVE_LOCK=serve
+COPY locks/${SERVE_LOCK}.txt /tmp/serve.txt
 RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip,target=/etc/pip.conf \
     python3 /tmp/install.py /opt/ganglion /tmp/serve.txt
 

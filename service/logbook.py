@@ -33,7 +33,7 @@ TOLD_A_FLUSH = 500
 LONGEST_PAUSE_S = 10.0
 REPORT_S = 60.0
 PRUNE_S = 10.0
-STOP_S = 3.0
+STOP_S = 2.0
 LOOK_S = 0.1
 READ_S = 1.0
 READER_RESTS_S = 2.0
@@ -107,7 +107,9 @@ class Logbook:
         """Write what waits, for some seconds at most; what is left then is counted as lost."""
         self._stopping.set()
         if self._thread is not None:
-            self._thread.join(2 * STOP_S)
+            self._thread.join(STOP_S + READ_S)
+            if self._thread.is_alive():
+                self._give_up()  # it hangs, and so would everything that waited for it
             self._thread = None
 
     def keep(self, request: Request, work: Work, A: NDArray[Any]) -> None:
@@ -149,11 +151,18 @@ class Logbook:
         is_down = not self._is_up or time.monotonic() < self._reader_rests_until
         if is_down or not self._reader_lock.acquire(timeout=LOOK_S):
             return None
+        found: list[dict[str, Answered]] = []
+        # A database that hangs would hang its caller: it gets a thread to hang.
+        thread = threading.Thread(target=self._look, args=(model, request_ids, found), name="lookup", daemon=True)
+        thread.start()
+        thread.join(READ_S)
+        return found[0] if found else None
+
+    def _look(self, model: str, request_ids: Sequence[str], found: list[dict[str, Answered]]) -> None:
         try:
-            return self._reader.answers(model, request_ids)
+            found.append(self._reader.answers(model, request_ids))
         except StoreError:
             self._reader_rests_until = time.monotonic() + READER_RESTS_S
-            return None
         finally:
             self._reader_lock.release()
 
@@ -167,8 +176,9 @@ class Logbook:
                 time.sleep(FLUSH_S)
         self._give_up()
         self._store.close()
-        with self._reader_lock:
+        if self._reader_lock.acquire(timeout=READ_S):
             self._reader.close()
+            self._reader_lock.release()
 
     @property
     def _pause_s(self) -> float:

@@ -12,7 +12,7 @@ from service.observing import Observer
 
 __all__ = ["Matcher"]
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 """How long an answer may take from another worker's memory to the store."""
 MOST_WAITING = 10_000
 

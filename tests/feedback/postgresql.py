@@ -1,5 +1,6 @@
 """A PostgreSQL server of Debian's packages on a socket in a folder of its own, for as long as a test needs it."""
 
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -56,6 +57,21 @@ class Server:
              "-c", "SET client_min_messages = error; DROP SCHEMA public CASCADE; CREATE SCHEMA public"],
             check=True, capture_output=True, env=os.environ | {"PGPASSWORD": PASSWORD},
         )  # fmt: skip
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Let the server neither answer nor end for a while."""
+        assert self._process is not None
+        master = self._process.pid
+        pids = [master, *map(int, Path(f"/proc/{master}/task/{master}/children").read_text().split())]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def stop(self) -> None:
         if self._process is not None:

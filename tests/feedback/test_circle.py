@@ -1,5 +1,6 @@
 """From a served model and its feedback to the next training table, by either kind of store."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pandas as pd
 from feedback import Place
 from service.application import create_application
 from service.settings import load_settings
+from tests.service import models
 from tests.service.wire import until
 from training.cli import main
 
@@ -23,13 +25,37 @@ def table(rows: int) -> pd.DataFrame:
     return pd.DataFrame(cells)
 
 
+def test_a_server_that_hangs_holds_up_nobody(server: Any, tmp_path: Path) -> None:
+    models.filled_repository(tmp_path / "models")
+    body = {"instances": [models.FLOWER_ROW]}
+    settings = load_settings(
+        models=tmp_path / "models", default_model="flowers", log_store=server.url,
+        log_store_password_file=server.password_file,
+    )  # fmt: skip
+    app = create_application(settings)
+    client = app.flask.test_client()
+    told = {"request_id": "a", "truths": ["setosa"]}
+    assert client.post("/predict", json=body, headers={"X-Request-Id": "a"}).status_code == 200
+    until(lambda: client.post("/feedback", json=told).get_json()["feedback"][0]["state"] == "matched")
+    with server.hanging():
+        for _ in range(50):
+            assert client.post("/predict", json=body).status_code == 200
+        began = time.monotonic()
+        for _ in range(3):
+            assert client.post("/feedback", json=told).get_json()["feedback"][0]["state"] == "waiting"
+        assert time.monotonic() - began < 10
+        began = time.monotonic()
+        app.runtime.stop()
+        assert time.monotonic() - began < 15
+
+
 def test_what_was_served_and_told_is_trained_on(place: Place, tmp_path: Path, capsys: Any) -> None:
-    models = tmp_path / "models"
+    folder = tmp_path / "models"
     table(400).to_csv(tmp_path / "old.csv", index=False)
-    fit = ["--target", "price", "--name", "flats", "--models", str(models), "--set", "fit.epochs=5"]
+    fit = ["--target", "price", "--name", "flats", "--models", str(folder), "--set", "fit.epochs=5"]
     assert main(["fit", str(tmp_path / "old.csv"), *fit]) == 0
     url = f"sqlite:///{place.address}" if place.kind == "sqlite" else place.address
-    settings = load_settings(models=models, log_store=url, log_store_password_file=place.password_file)
+    settings = load_settings(models=folder, log_store=url, log_store_password_file=place.password_file)
     app = create_application(settings)
     client = app.flask.test_client()
     live = table(300).drop(columns="price").astype(object)
@@ -46,7 +72,7 @@ def test_what_was_served_and_told_is_trained_on(place: Place, tmp_path: Path, ca
         found.update(client.get("/models/flats/feedback").get_json()["versions"][0])
         return bool(found["rows"] == 300)
 
-    until(are_judged, seconds=10)
+    until(are_judged)
     app.runtime.stop()
     assert found["mean_absolute_error"] < 200
     assert 0.5 < found["coverage"] <= 1

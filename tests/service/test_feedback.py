@@ -217,7 +217,7 @@ def test_a_store_that_cannot_be_reached_costs_no_prediction(build: Any, tmp_path
         until(lambda: metric(client, "ganglion_log_failures_total") > 0)
         assert "the log store does not take records" in (tmp_path / "lines").read_text()
         folder.mkdir()
-        until(lambda: figures(client)["rows"] == 3, seconds=10)
+        until(lambda: figures(client)["rows"] == 3)
     assert len(kept(f"sqlite:///{folder}/log.db")) == 3
 
 
@@ -239,7 +239,7 @@ def test_a_store_that_hangs_drops_what_is_too_much_and_delays_nothing(app: Any, 
         assert (full.status_code, full.headers["Retry-After"]) == (503, "1")
         other.execute("ROLLBACK")
     until(lambda: metric(client, 'ganglion_log_requests_total{result="full"}') >= 1)
-    until(lambda: metric(client, 'ganglion_log_requests_total{result="written"}') >= 3, seconds=10)
+    until(lambda: metric(client, 'ganglion_log_requests_total{result="written"}') >= 3)
 
 
 def test_without_a_store_nothing_is_kept_and_nothing_taken(build: Any) -> None:
@@ -296,7 +296,7 @@ def test_all_workers_write_to_one_store_and_nothing_is_lost_at_the_end(tmp_path:
         for i in range(20):
             told = {"request_id": f"r{i}", "truths": [ANSWER]}
             assert post(service, "/feedback", told, f"f{i}").status == 202
-        until(lambda: service.get("/models/flowers/feedback").json["versions"][-1]["rows"] == 20, seconds=10)
+        until(lambda: service.get("/models/flowers/feedback").json["versions"][-1]["rows"] == 20)
         for i in range(20, 40):
             assert post(service, "/predict", {"instances": [ROW]}, f"r{i}").status == 200
             assert post(service, "/feedback", {"request_id": f"r{i}", "truths": [ANSWER]}, "f").status == 202
