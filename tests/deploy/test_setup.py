@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 STAND_IN = """\
 #!/bin/sh
 case "$*" in
-"-m venv --clear "*) rm -rf "$4"; mkdir -p "$4/bin"; cp "$0" "$4/bin/python" ;;
+"-m venv --clear "*) rm -rf "$4"; mkdir -p "$4/bin" "$4/lib/python3.11/site-packages"; cp "$0" "$4/bin/python" ;;
 "-m pip "*) echo "pip $*"; exit "${PIP_EXIT:-0}" ;;
 *) exec REAL "$@" ;;
 esac
@@ -77,6 +77,14 @@ def test_the_clients_have_an_environment_and_a_lock_of_their_own(setup: Setup, c
     (clone / "locks/clients.txt").write_text("# changed\n")
     assert "Setting up .venv-clients" in setup("clients").stdout
     assert setup("run").stdout == ""
+
+
+def test_the_environment_finds_the_clone_from_any_folder(setup: Setup, clone: Path) -> None:
+    setup("run")
+    setup("clients")
+    path = clone / ".venv/lib/python3.11/site-packages/ganglion.pth"
+    assert path.read_text() == f"{clone}\n"
+    assert not (clone / ".venv-clients/lib/python3.11/site-packages/ganglion.pth").exists()
 
 
 def test_a_changed_lock_rebuilds(setup: Setup, clone: Path) -> None:

@@ -25,8 +25,8 @@ MATRIX = 2
 def from_sklearn(model: Any, X: Any = None, *, names: Iterable[str] | None = None, target: str = "target") -> Predictor:
     """Return a fitted perceptron, scikit-learn's or ours, as a predictor that gives equal answers.
 
-    ``model`` may stand behind a Pipeline of scalers, imputers, one-hot encoders and column transformers, and in a
-    TransformedTargetRegressor with a scaler. ``X`` holds rows like those it was fitted to, an array or a DataFrame of
+    ``model`` may be the best of a search, and stand behind a Pipeline of scalers, imputers, one-hot encoders and
+    column transformers, and in a TransformedTargetRegressor with a scaler. ``X`` holds rows like those it was fitted to, an array or a DataFrame of
     (rows, features): they give the ranges, the histograms and the golden rows. Without it an estimator of ours that
     stands alone gives rows of its own; of any other, any value is in range and the golden rows are made up. ``names``
     names the columns of an array, ``target`` what is predicted. Raises ValueError for what a model file has no words
@@ -35,13 +35,14 @@ def from_sklearn(model: Any, X: Any = None, *, names: Iterable[str] | None = Non
     offset, scale = np.zeros(1), np.ones(1)
     if names is None and not hasattr(X, "columns"):
         names = getattr(model, "feature_names_in_", None)
+    model = _best(model)
     if isinstance(model, TransformedTargetRegressor):
+        _check_fitted(model, "regressor_")
         offset, scale = unscaled(model.transformer_, 1)
-        model = model.regressor_
+        model = _best(model.regressor_)
     steps = [part for _, part in model.steps] if isinstance(model, Pipeline) else [model]
-    mlp = steps.pop()
-    if not hasattr(mlp, "coefs_"):
-        raise ValueError(f"{type(mlp).__name__} is no perceptron that was fitted")
+    mlp = _best(steps.pop())
+    _check_fitted(mlp, "coefs_")
     network = _network(mlp)
     outputs = _outputs(mlp, target, network.architecture.outputs, offset, scale)
     about: dict[str, Any] = {"source": type(mlp).__name__, "calibration": _calibration(mlp, scale)}
@@ -60,6 +61,21 @@ def from_sklearn(model: Any, X: Any = None, *, names: Iterable[str] | None = Non
     cells = made_up(columns) if raw is None else cells_of(columns, raw)
     count = X.count if isinstance(X, Seen) else 0 if raw is None else len(raw)
     return assembled(schema, cells, network, outputs, rows=count, **about)
+
+
+def _best(model: Any) -> Any:
+    """Return what a search, such as GridSearchCV, has found to be best; any other model as it is."""
+    return getattr(model, "best_estimator_", model)
+
+
+def _check_fitted(model: Any, attribute: str) -> None:
+    """Raise ValueError for what is no perceptron, or none yet."""
+    if hasattr(model, attribute):
+        return
+    name = type(model).__name__
+    known = hasattr(model, "hidden_layer_sizes") or hasattr(model, "refit") or hasattr(model, "regressor")
+    found = f"a {name} that was not fitted" if known else name
+    raise ValueError(f"expected a fitted MLPClassifier or MLPRegressor, perhaps behind others, found {found}")
 
 
 def _columns(X: Any, names: Iterable[str] | None, first: Any) -> tuple[NDArray[Any] | None, Sequence[Tracked]]:

@@ -12,6 +12,7 @@ from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     MaxAbsScaler,
@@ -147,12 +148,34 @@ def test_an_estimator_publishes_itself(tmp_path: Path) -> None:
             make_pipeline(SimpleImputer(add_indicator=True), MLPClassifier(4, max_iter=2)),
             r"SimpleImputer\(add_indicator=True\) cannot be converted",
         ),
-        (make_pipeline(StandardScaler(), LogisticRegression()), "LogisticRegression is no perceptron"),
+        (make_pipeline(StandardScaler(), LogisticRegression()), "perhaps behind others, found LogisticRegression"),
     ],
 )
 def test_what_a_file_has_no_words_for_is_refused_by_name(model: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         from_sklearn(model.fit(X, y), X)
+
+
+def test_what_a_search_found_best_is_published() -> None:
+    steps = make_pipeline(StandardScaler(), MLPClassifier(4, max_iter=20, random_state=0))
+    search = GridSearchCV(steps, {"mlpclassifier__alpha": [1e-4, 1.0]}, cv=2).fit(X, y)
+    inner = make_pipeline(StandardScaler(), GridSearchCV(steps[-1], {"alpha": [1e-4, 1.0]}, cv=2)).fit(X, y)
+    for model in (search, inner):
+        assert answers(from_sklearn(model, X), X.tolist())[0] == model.predict(X).tolist()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        MLPClassifier(),
+        make_pipeline(StandardScaler(), MLPClassifier()),
+        GridSearchCV(MLPClassifier(), {"alpha": [1.0]}),
+        TransformedTargetRegressor(MLPRegressor(), transformer=StandardScaler()),
+    ],
+)
+def test_what_was_not_fitted_is_refused_by_name(model: Any) -> None:
+    with pytest.raises(ValueError, match=r"found a [A-Za-z]+ that was not fitted"):
+        from_sklearn(model, X)
 
 
 def test_intervals_and_a_scaled_target_are_published_in_the_targets_units() -> None:

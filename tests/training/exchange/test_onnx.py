@@ -179,7 +179,10 @@ def test_the_command_writes_a_file_or_says_why_not(
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"StandardScaler is no perceptron that was fitted"):
+    with pytest.raises(
+        ValueError,
+        match=r"expected a fitted MLP.*, perhaps behind others, found StandardScaler",
+    ):
         to_onnx(StandardScaler(), tmp_path / "model.onnx")
 
 
