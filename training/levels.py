@@ -30,7 +30,8 @@ def fewest_rows(rows: int, data: Data) -> int:
 class Levels:
     """The texts of a column's training rows with their counts: those that are told apart, and how many rows are not.
 
-    `missing` says whether a missing cell is a category of its own, `given` whether that is all that is told apart.
+    `single` counts those that are told apart for no other reason than that the table is small. `missing` says
+    whether a missing cell is a category of its own, `given` whether that is all that is told apart.
     """
 
     counts: dict[str, int]
@@ -38,10 +39,11 @@ class Levels:
     others: int
     missing: bool
     given: bool = False
+    single: int = 0
 
     def only_missing(self) -> "Levels":
         """Return the levels of a column that only says whether there is a text."""
-        return replace(self, counts={}, others=self.others + sum(self.counts.values()), given=True)
+        return replace(self, counts={}, others=self.others + sum(self.counts.values()), given=True, single=0)
 
     @property
     def said(self) -> str:
@@ -63,7 +65,7 @@ class Levels:
     def names_rows(self) -> bool:
         """Whether the texts name the rows: nearly each is different, or hardly one is told apart."""
         rows = self.others + sum(self.counts.values())
-        is_name = self.distinct > max(FEW, TEXT_SHARE * rows) and self.others > (1 - COVERED) * rows
+        is_name = self.distinct > max(FEW, TEXT_SHARE * rows) and self.others + self.single > (1 - COVERED) * rows
         return is_name or self.others > (1 - HARDLY) * rows
 
 
@@ -81,7 +83,9 @@ def levels_of(part: Column, data: Data, encoding: Encoding) -> Levels:
     frequent.sort(key=lambda pair: (-pair[1], pair[0]))
     kept = dict(sorted(frequent[: data.levels or _most(len(part.values))]))
     is_own = gone >= fewest_rows(len(part.values), data) and gone > 0 and MISSING not in found
-    return Levels(kept, len(found), found.total() - sum(kept.values()), is_own)
+    is_asked = data.rare is not None or encoding.unknown == "refuse"
+    single = 0 if is_asked else sum(count == 1 for count in kept.values())
+    return Levels(kept, len(found), found.total() - sum(kept.values()), is_own, single=single)
 
 
 def category_feature(name: str, levels: Levels, encoding: Encoding, *, may_miss: bool) -> CategoricalFeature:

@@ -36,6 +36,16 @@ def only(column: Column, **data: Any) -> tuple[Any, str]:
     return feature, next(line for line in lines(found.decisions) if f"'{column.name}'" in line)
 
 
+def test_names_are_left_out_of_small_tables_too_unless_each_text_is_asked_for() -> None:
+    rng = np.random.default_rng(1)
+    good = Column("good", rng.normal(size=60))
+    names = text("name", [f"person {chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(60)])
+    towns = text("town", [f"town {'abcdefghijkl'[i]}" for i in rng.integers(0, 12, 60)])
+    assert described(good, names, towns).schema.names == ("good", "town")
+    assert described(good, names, rare=1).schema.names == ("good", "name")
+    assert described(good, names, encoding=Encoding(unknown="refuse")).schema.names == ("good", "name")
+
+
 @pytest.mark.parametrize(
     ("name", "cells", "said"),
     [

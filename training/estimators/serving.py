@@ -26,11 +26,11 @@ def from_sklearn(model: Any, X: Any = None, *, names: Iterable[str] | None = Non
     """Return a fitted perceptron, scikit-learn's or ours, as a predictor that gives equal answers.
 
     ``model`` may be the best of a search, and stand behind a Pipeline of scalers, imputers, one-hot encoders and
-    column transformers, and in a TransformedTargetRegressor with a scaler. ``X`` holds rows like those it was fitted to, an array or a DataFrame of
-    (rows, features): they give the ranges, the histograms and the golden rows. Without it an estimator of ours that
-    stands alone gives rows of its own; of any other, any value is in range and the golden rows are made up. ``names``
-    names the columns of an array, ``target`` what is predicted. Raises ValueError for what a model file has no words
-    for.
+    column transformers, and in a TransformedTargetRegressor with a scaler. ``X`` holds rows like those it was
+    fitted to, an array or a DataFrame of (rows, features): they give the ranges, the histograms and the golden
+    rows. Without it an estimator of ours that stands alone gives rows of its own; of any other, any value is in
+    range and the golden rows are made up. ``names`` names the columns of an array, ``target`` what is predicted.
+    Raises ValueError for what a model file has no words for.
     """
     offset, scale = np.zeros(1), np.ones(1)
     if names is None and not hasattr(X, "columns"):
