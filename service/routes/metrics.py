@@ -42,6 +42,8 @@ def _models(runtime: "Runtime") -> Iterator["Metric"]:
         for version, state in entry.versions.items():
             if state.code is not None:
                 refused.add_metric([entry.name, str(version), state.code], 1)
+        for version in {back.version for back in entry.rollbacks.values() if back.is_held}:
+            refused.add_metric([entry.name, str(version), "rolled_back"], 1)
         ready.add_metric([entry.name], float(entry.is_ready))
         for alias, served in entry.serving.items():
             task = "classification" if isinstance(served.predictor.outputs, ClassOutputs) else "regression"

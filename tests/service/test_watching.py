@@ -179,6 +179,8 @@ def test_what_the_repository_cannot_keep_the_service_holds_back_by_itself(watchi
     service.refresh()
     back = service.until_back()
     assert (back["is_held"], back["to"], service.version()) == (True, 1, 1)
+    page = service.application.flask.test_client().get("/metrics").get_data(as_text=True)
+    assert 'ganglion_version_refused{model="flowers",reason="rolled_back",version="2"} 1.0' in page
     told = service.told()
     assert (told["aliases"]["champion"], told["serving"]["champion"], told["ready"]) == (bad, 1, True)
     assert "version 2 was rolled back, version 1 answers" in told["reasons"][0]
