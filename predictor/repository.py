@@ -58,14 +58,14 @@ class Repository(Protocol):
     def set_alias(self, name: str, alias: str, version: int) -> None:
         """Let an alias name a version."""
 
-    def promote(
-        self, name: str, version: int, *, note: str = "", is_watched: bool = True, instead_of: int | None = None
-    ) -> None:
+    def promote(self, name: str, version: int, *, note: str = "", is_watched: bool = True) -> None:
         """Make a version the champion; the champion of before becomes "previous".
 
-        `note` and `is_watched` are kept with the promotion; with `instead_of` it is refused where another version is
-        the champion.
+        `note` and `is_watched` are kept with the promotion.
         """
+
+    def withdraw(self, name: str, failed: int, version: int, *, note: str) -> None:
+        """Make a version the champion again instead of one that failed, which does not become "previous"."""
 
     def rollback(self, name: str, *, note: str = "") -> int:
         """Swap "champion" and "previous"; return the version that is the champion now."""
@@ -140,19 +140,35 @@ class FolderRepository:
         with self._changing(name) as aliases:
             aliases[alias] = version
 
-    def promote(
-        self, name: str, version: int, *, note: str = "", is_watched: bool = True, instead_of: int | None = None
-    ) -> None:
+    def promote(self, name: str, version: int, *, note: str = "", is_watched: bool = True) -> None:
         """Make a version the champion; the champion of before becomes "previous"."""
         self._check_version(name, version)
         with self._changing(name) as aliases:
             old = aliases.get("champion")
-            if instead_of not in (None, old):
-                raise RepositoryError(f"the champion of {name} is {old} by now, not {instead_of}")
             if old is not None and old != version:
                 aliases["previous"] = old
             aliases["champion"] = version
             self._record(name, version, old, note, is_watched=is_watched)
+
+    def withdraw(self, name: str, failed: int, version: int, *, note: str) -> None:
+        """Make a version the champion again instead of one that failed; RepositoryError where that is not champion.
+
+        "previous" is then the champion before either, as far as that is on record, so that whoever goes back once more
+        does not come to the one that failed.
+        """
+        self._check_version(name, version)
+        with self._changing(name) as aliases:
+            if aliases.get("champion") != failed:
+                raise RepositoryError(f"the champion of {name} is {aliases.get('champion')} by now, not {failed}")
+            aliases["champion"] = version
+            earlier = (one.before for one in reversed(self._known(name)) if one.version == version)
+            known = set(self.versions(name)) - {failed, version}
+            previous = next((before for before in earlier if before in known), None)
+            if previous is not None:
+                aliases["previous"] = previous
+            else:
+                aliases.pop("previous", None)
+            self._record(name, version, failed, note, is_watched=False)
 
     def rollback(self, name: str, *, note: str = "") -> int:
         """Swap "champion" and "previous"; return the version that is the champion now."""
@@ -242,13 +258,16 @@ class FolderRepository:
     def _record(self, name: str, version: int, before: int | None, note: str, *, is_watched: bool) -> None:
         """Put a change of the champion on record; the aliases must change after that, under the same lock."""
         folder = self.root / name
-        try:
-            record = read_promotions(folder)
-        except RepositoryError:
-            record = []  # a damaged record keeps nobody from serving another version
+        record = appended(self._known(name), version, before, note, is_watched=is_watched)
         temporary = folder / f"{TEMPORARY}{PROMOTIONS}"
-        write_file(temporary, render_promotions(appended(record, version, before, note, is_watched=is_watched)))
+        write_file(temporary, render_promotions(record))
         temporary.rename(folder / PROMOTIONS)
+
+    def _known(self, name: str) -> list[Promotion]:
+        try:
+            return read_promotions(self.root / name)
+        except RepositoryError:
+            return []  # a damaged record keeps nobody from serving another version
 
     def _claim(self, temporary: Path, name: str) -> int:
         """Rename the folder to the next free version; another publisher may take a number first."""

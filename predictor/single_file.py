@@ -55,6 +55,10 @@ class FileRepository:
         """Refuse."""
         self._refuse()
 
+    def withdraw(self, name: str, failed: int, version: int, **_: object) -> None:  # noqa: ARG002 - the same
+        """Refuse."""
+        self._refuse()
+
     def rollback(self, name: str, **_: object) -> int:  # noqa: ARG002 - as every repository has it
         """Refuse."""
         self._refuse()

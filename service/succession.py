@@ -154,7 +154,7 @@ class Succession:
         try:
             if self._repository.aliases(name).get(CHAMPION, watch.version) != watch.version:
                 return None
-            self._repository.promote(name, watch.beside, note=note, is_watched=False, instead_of=watch.version)
+            self._repository.withdraw(name, watch.version, watch.beside, note=note)
         except (RepositoryError, OSError) as error:
             message = "the repository cannot be changed: the service holds the version back by itself"
             self._observer.reported("warning", message, model=name, version=watch.version, reason=str(error))

@@ -55,15 +55,25 @@ def test_a_champion_that_another_hand_chose_has_no_promotion(repository: FolderR
     assert repository.promotion("iris") is None
 
 
-def test_a_promotion_in_place_of_a_version_that_is_champion_no_more_is_refused(repository: FolderRepository) -> None:
+def test_a_version_that_failed_is_nothing_to_go_back_to(repository: FolderRepository) -> None:
+    for version in (1, 2, 3):
+        repository.promote("iris", version)
+    repository.withdraw("iris", 3, 2, note="too slow")
+    assert repository.aliases("iris") == {"champion": 2, "previous": 1}
+    assert said(repository)[-1] == (2, 3, "too slow", False)
+    repository.withdraw("iris", 2, 1, note="also")
+    assert repository.aliases("iris") == {"champion": 1}
+    with pytest.raises(RepositoryError, match="iris has no previous champion to go back to"):
+        repository.rollback("iris")
+
+
+def test_what_is_champion_no_more_is_not_withdrawn(repository: FolderRepository) -> None:
     repository.promote("iris", 1)
     repository.promote("iris", 2)
     before = repository.promotions("iris")
     with pytest.raises(RepositoryError, match="the champion of iris is 2 by now, not 1"):
-        repository.promote("iris", 3, instead_of=1)
+        repository.withdraw("iris", 1, 3, note="")
     assert (repository.aliases("iris"), repository.promotions("iris")) == ({"champion": 2, "previous": 1}, before)
-    repository.promote("iris", 3, instead_of=2)
-    assert repository.aliases("iris") == {"champion": 3, "previous": 2}
 
 
 def test_the_record_is_bounded(repository: FolderRepository) -> None:
