@@ -7,7 +7,7 @@ from predictor.wording import shown
 from service.problems import Problem
 from service.router import media_type
 
-__all__ = ["check_accept", "check_content_type", "chosen_type", "decoded", "found_type"]
+__all__ = ["check_accept", "check_content_type", "chosen_encoding", "chosen_type", "decoded", "encoded", "found_type"]
 
 FORM = "application/x-www-form-urlencoded"
 FORM_HINT = ", which curl says by itself: add -H 'Content-Type: application/json'"
@@ -61,6 +61,20 @@ def _quality(parameters: Mapping[str, str]) -> float:
         return float(parameters.get("q", "1"))
     except ValueError:
         return 1.0
+
+
+def chosen_encoding(value: str) -> str | None:
+    """Return the compression that Accept-Encoding likes best, gzip of equals, None when it names none of ours."""
+    accepted = dict(map(media_type, value.split(",")))
+    found = {name: _quality(accepted[name]) for name in WINDOWS if name in accepted}
+    best = max(found, key=found.__getitem__, default=None)
+    return best if best is not None and found[best] > 0 else None
+
+
+def encoded(body: bytes, encoding: str) -> bytes:
+    """Compress a body quickly rather than well: numbers gain little by more effort."""
+    deflater = zlib.compressobj(zlib.Z_BEST_SPEED, wbits=WINDOWS[encoding])
+    return deflater.compress(body) + deflater.flush()
 
 
 def decoded(body: bytes, encoding: str, limit: int, known: Sequence[str] = ("gzip",)) -> bytes:

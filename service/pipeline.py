@@ -18,7 +18,7 @@ from service.choosing import shadow_for
 from service.keys import LimitError
 from service.logbook import FullLogError
 from service.messages import Request, Response
-from service.negotiation import check_accept, check_content_type, decoded
+from service.negotiation import check_accept, check_content_type, chosen_encoding, decoded, encoded
 from service.observing import ShedReason
 from service.problems import Problem
 from service.router import Match, Route
@@ -36,6 +36,7 @@ BUSY = [("retry-after", "1")]
 NEEDED = ("an API key", "the administrator's token")
 TIMEOUT = "x-request-timeout-ms"
 TIMEOUT_MS = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
+COMPRESSED_BYTES = 1024  # shorter answers travel in one packet anyhow
 ROW_BYTES = 64  # of a body, to tell about how many rows it holds before it is read
 
 SHED: dict[type[Exception], tuple[int, ShedReason]] = {
@@ -137,6 +138,8 @@ class Pipeline:
         A, started, ended, shared = product
         begun = time.monotonic()
         response = work.finish(A)
+        if "accept-encoding" in request.headers and len(response.body) >= COMPRESSED_BYTES:
+            self._compress(request, response)
         encoding = time.monotonic() - begun
         decoded = request.decoded
         request.stages = (decoded - request.received, started - decoded, ended - started, encoding, shared)
@@ -148,6 +151,12 @@ class Pipeline:
             if self._shadows:
                 self._compare(request, work, A)
         return response
+
+    def _compress(self, request: Request, response: Response) -> None:
+        chosen = chosen_encoding(request.headers["accept-encoding"])
+        if chosen is not None and request.match.routes[request.method].dialect.compresses:
+            response.body = encoded(response.body, chosen)
+            response.headers = [*response.headers, ("content-encoding", chosen), ("vary", "accept-encoding")]
 
     def _compare(self, request: Request, work: Work, A: NDArray[Any]) -> None:
         other = shadow_for(request, self._runtime)

@@ -27,7 +27,8 @@ class Dialect:
     `title` is what people call it.
 
     `negotiates` tells that Accept is heeded; protocols that always answer in one form leave it alone. `encodings` are
-    the compressions that a body may have, `fault_types` the media types of what `render` makes.
+    the compressions that a body may have, `fault_types` the media types of what `render` makes. `compresses` tells that
+    Accept-Encoding is heeded by predictions: many clients send it unasked, and compressing costs more than computing.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Dialect:
     negotiates: bool = False
     encodings: tuple[str, ...] = ("gzip",)
     fault_types: tuple[str, ...] = (JSON,)
+    compresses: bool = False
 
 
 NATIVE = Dialect("native", "Native routes", problem_response, negotiates=True, fault_types=(PROBLEM_TYPE,))

@@ -33,7 +33,9 @@ def render(problem: Problem, request: Request) -> Response:
     return json_response({"error": sentence_of(problem, request.id)}, status_of(problem), problem.headers)
 
 
-OIP = Dialect("oip", "Open Inference Protocol, version 2", render, prefix="/v2", encodings=("gzip", "deflate"))
+OIP = Dialect(
+    "oip", "Open Inference Protocol, version 2", render, prefix="/v2", encodings=("gzip", "deflate"), compresses=True
+)
 
 PAGES: tuple[tuple[str, Handler, str], ...] = (
     ("/v2", status.server, "What this server is"),

@@ -39,7 +39,11 @@ async def main() -> dict[str, Any]:
             wanted = [triton.InferRequestedOutput(name, binary_data=is_binary) for name in ("probabilities", "label")]
             asked += [client.infer("flowers", given), client.infer("flowers", given, outputs=wanted)]
             asked.append(client.infer("flowers", given, request_compression_algorithm="gzip"))
+            many = [tensor("input", np.tile(X, (100, 1)), "FP32", is_binary=is_binary)]
+            asked.append(client.infer("flowers", many, response_compression_algorithm="gzip"))
+            asked.append(client.infer("flowers", many))
         answers = [outputs(result) for result in await asyncio.gather(*asked)]
+        answers = [{name: values[-len(X) :] for name, values in answer.items()} for answer in answers]
         columns = [
             tensor("area", np.array([80.0, 90.0]), "FP64", is_binary=False),
             tensor("street", np.array(["paved", "gravel"], dtype=object), "BYTES", is_binary=False),

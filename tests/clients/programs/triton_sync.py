@@ -39,6 +39,9 @@ for is_binary in (True, False):
         "flowers", given, request_compression_algorithm="deflate", response_compression_algorithm="gzip"
     )
     answers.append(outputs(packed))
+    many = [tensor("input", np.tile(X, (100, 1)), "FP32", is_binary=is_binary)]
+    packed = client.infer("flowers", many, response_compression_algorithm="deflate")
+    answers.append({name: values[-len(X) :] for name, values in outputs(packed).items()})
 columns = [
     tensor("area", np.array([80.0, 90.0]), "FP64", is_binary=True),
     tensor("street", np.array(["paved", "gravel"], dtype=object), "BYTES", is_binary=True),
