@@ -86,15 +86,23 @@ class Registry:
                 if changed:
                     self._propose(replace(old, models={**old.models, **changed}), old)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether another process has proposed a plan that this one has not got ready for."""
+        return self._awaits(self.plans.proposed)
+
     def follow(self) -> None:
         """Get ready for a plan that another process has proposed."""
         number = self.plans.proposed
-        if number > max(self.plans.active, self._passed) and number not in self._held:
+        if self._awaits(number):
             found = self._made(number)
             if found is not None:
                 self._hold(number, found)
         if not self._is_whole and time.monotonic() - self._mended >= MEND_S:
             self._mend()
+
+    def _awaits(self, number: int) -> bool:
+        return number > max(self.plans.active, self._passed) and number not in self._held
 
     def leave(self) -> None:
         """Take part no more: plans do not wait for this process."""

@@ -69,7 +69,7 @@ class Runtime:
         self.pipeline = Pipeline(self)
         self.ids: Iterator[str] = generated_ids()
         self.alarm = alarm_of(self)
-        self._watcher = Watcher(self.registry, self.observer, settings.reload_interval_s, keys=self.keys)
+        self.watcher = Watcher(self.registry, self.observer, settings.reload_interval_s, keys=self.keys)
         self._started_in: int | None = None
         self.is_ending = False  # this process has been told to end
 
@@ -90,7 +90,7 @@ class Runtime:
         if self._started_in != os.getpid():
             self._started_in = os.getpid()
             self.ids = generated_ids()
-            self._watcher.start()
+            self.watcher.start()
             if self.alarm is not None:
                 self.alarm.start()
             if self.logbook is not None:
@@ -100,7 +100,7 @@ class Runtime:
         """End the watcher and let running work end."""
         if self._started_in == os.getpid():
             self._started_in = None
-            self._watcher.stop()
+            self.watcher.stop()
             if self.alarm is not None:
                 self.alarm.stop()
             if self.mirror is not None:

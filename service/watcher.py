@@ -19,7 +19,9 @@ class Watcher:
 
     What failed to load is tried again every 30 seconds.
 
-    Start it after the process has forked: threads do not survive a fork.
+    Start it after the process has forked: threads do not survive a fork. Where an event loop calls `tick` and has said
+    so by `is_ticked`, its thread sleeps until there is something to load: each time it wakes, requests wait for the
+    interpreter's lock, and then for a processor.
     """
 
     def __init__(
@@ -35,25 +37,38 @@ class Watcher:
         self._interval_s = interval_s
         self._retry_s = retry_s
         self._keys = keys
-        self._stopping = threading.Event()
+        self._waking = threading.Event()
+        self._is_stopping = False
         self._thread: threading.Thread | None = None
+        self.is_ticked = False
 
     def start(self) -> None:
         """Begin to watch."""
-        self._stopping = threading.Event()
+        self._is_stopping = False
+        self._waking.clear()
         self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End the thread and wait for it."""
-        self._stopping.set()
+        self._is_stopping = True
+        self._waking.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
             self._thread = None
 
+    def tick(self) -> None:
+        """Wake the thread if another process has proposed something; for every fiftieth of a second or so."""
+        if self._registry.is_behind:
+            self._waking.set()
+
     def _watch(self) -> None:
         looked = judged = -self._interval_s - JUDGE_S
-        while not self._stopping.wait(min(FOLLOW_S, self._interval_s)):
+        while True:
+            self._waking.wait(min(JUDGE_S if self.is_ticked else FOLLOW_S, self._interval_s))
+            self._waking.clear()
+            if self._is_stopping:
+                return
             try:
                 self._registry.follow()
                 if time.monotonic() - looked >= self._interval_s:

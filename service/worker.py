@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import itertools
 import os
 import signal
 import socket
@@ -18,10 +19,13 @@ from service.protocol import Connection
 __all__ = ["EventLoopWorker"]
 
 TICK_S = 0.1
+TURNS = 5
+DRIFT_TURN = 2
 HEARTBEAT_TICKS = 10
 SHORT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 RETRY_ACCEPT_S = 0.2
 DEFER_S = 0.002
+DEFERRALS = 4  # a worker that waits for a processor gets one within some milliseconds
 MOST_AT_ONCE = 64
 SWITCH_S = 0.0005  # how long a thread at bulk work may keep the event loop waiting
 MARGIN_S = 1.0  # before the master's own patience ends
@@ -65,6 +69,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         self.drift = self.app.runtime.drift
         if self.drift is not None:
             self.drift.is_ticked = True
+        self.app.runtime.watcher.is_ticked = True
         # What is served may have changed between the master's start and this fork.
         self.app.runtime.registry.join(self.slot)
         self.tls = self.app.settings.tls()
@@ -103,22 +108,24 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         self._stop()
 
     async def _tick(self) -> None:
-        count = 0
-        observer = self.app.observer
-        while True:
-            self.ground.tick()
-            observer.tick()
-            if count % HEARTBEAT_TICKS == 0:
-                self.notify()
-                if os.getppid() != self.ppid:
-                    observer.reported("warning", "the master is gone: the worker ends")
-                    self._stop()
-            count += 1
-            # Not all at once: what arrives meanwhile waits.
-            await asyncio.sleep(TICK_S / 2)
-            if self.drift is not None:
+        """Do by turns what is to be done again and again, never all of it at once: what arrives meanwhile waits."""
+        for count in itertools.count():
+            self.app.runtime.watcher.tick()
+            turn = count % TURNS
+            if turn == 0:
+                self.ground.tick()
+                self.app.observer.tick()
+            elif turn == DRIFT_TURN and self.drift is not None:
                 self.drift.tick()
-            await asyncio.sleep(TICK_S / 2)
+            if count % (TURNS * HEARTBEAT_TICKS) == 1:
+                self._beat()
+            await asyncio.sleep(TICK_S / TURNS)
+
+    def _beat(self) -> None:
+        self.notify()
+        if os.getppid() != self.ppid:
+            self.app.observer.reported("warning", "the master is gone: the worker ends")
+            self._stop()
 
     def _accept_again(self) -> None:
         if self.stopping.is_set():
@@ -148,15 +155,22 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         if self.ground.count > fewest:
             self._pause_accepting()
             self.is_deferring = True
-            self.loop.call_later(DEFER_S, self._accept_after_all, listener)
+            self.loop.call_later(DEFER_S, self._accept_after_all, listener, DEFERRALS - 1)
         else:
             self.taken_after_all = 1
             # One at a time while there are few; later a fourth more does no harm, and turns may be long.
             self._accept_up_to(min(MOST_AT_ONCE, 1 + int(fewest) // 4), listener)
 
-    def _accept_after_all(self, listener: Any) -> None:
+    def _accept_after_all(self, listener: Any, deferrals: int) -> None:
+        has_more = self.ground.count > self.app.observer.fewest_connections()
+        if has_more and deferrals and not self.stopping.is_set():
+            self.loop.call_later(DEFER_S, self._accept_after_all, listener, deferrals - 1)
+            return
         self.is_deferring = False
         if self.stopping.is_set():
+            return
+        if not has_more:
+            self._accept_again()
             return
         # A worker that left several in vain (the other one is stuck) leaves no more of a burst than it must.
         most, self.taken_after_all = self.taken_after_all, min(MOST_AT_ONCE, 2 * self.taken_after_all)

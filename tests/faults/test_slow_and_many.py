@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import signal
 import threading
 import time
 from typing import Any
@@ -117,3 +119,18 @@ def test_a_burst_of_kept_connections_is_shared_by_the_workers(repository: Any) -
             ids += [next(answers(connection)).headers["x-request-id"].split("-")[0] for connection in connections]
         assert len(set(ids)) == 2
         assert min(ids.count(one) for one in set(ids)) >= 16
+
+
+def test_a_worker_that_is_stuck_keeps_new_connections_from_the_others_for_a_moment_only(repository: Any) -> None:
+    with running(repository.root, workers=2) as service, contextlib.ExitStack() as stack:
+        stuck = service.workers()[0]
+        os.kill(stuck, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            connections = [stack.enter_context(service.connect()) for _ in range(50)]
+            for connection in connections:
+                connection.sendall(GOOD)
+            assert {next(answers(connection)).status for connection in connections} == {200}
+            assert time.monotonic() - began < 3
+        finally:
+            os.kill(stuck, signal.SIGCONT)
