@@ -22,7 +22,7 @@ from predictor.repository import sync_folder, write_file
 __all__ = ["main"]
 
 BRANCH = "refs/heads/models"
-PULLED = "refs/pulled/models"
+PULLED = "refs/pulled/{}"
 VERSION_PATH = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_-]{0,63})/(?P<version>[1-9][0-9]{0,8})", re.ASCII)
 FILE = re.compile(r"100644 blob [0-9a-f]+\t(?P<file>[A-Za-z0-9][A-Za-z0-9._-]{0,63})", re.ASCII)
 DONE, BAD_INPUT, USAGE = 0, 2, 64
@@ -51,9 +51,13 @@ class _Branch:
             self.git("init", "--quiet", "--bare")
         self.git("fetch", "--quiet", "--depth=1", "--end-of-options", url, f"+{BRANCH}:{BRANCH}")
 
-    def versions(self) -> list[tuple[str, int]]:
+    def versions(self) -> dict[str, list[int]]:
+        """Return the versions of each model, rising."""
         listed = self.git("ls-tree", "-r", "-d", "--name-only", BRANCH).decode().splitlines()
-        return [(found["name"], int(found["version"])) for path in listed if (found := VERSION_PATH.fullmatch(path))]
+        found: dict[str, list[int]] = {}
+        for path in filter(None, map(VERSION_PATH.fullmatch, listed)):
+            found.setdefault(path["name"], []).append(int(path["version"]))
+        return {name: sorted(versions) for name, versions in found.items()}
 
     def files(self, path: str) -> dict[str, bytes]:
         """Return the plain files of a folder."""
@@ -86,24 +90,29 @@ def main(arguments: Sequence[str]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".pulling").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        branch, faults = _Branch(folder / ".branch.git"), []
         try:
-            _pull(_Branch(folder / ".branch.git"), arguments[0], folder)
-        except (_PullError, RepositoryError, OSError) as error:
-            sys.stderr.write(f"error: {error}\n")
-            return BAD_INPUT
-    return DONE
+            branch.fetch(arguments[0])
+            for name, versions in branch.versions().items():
+                faults += _followed(branch, folder, name, versions)
+        except (_PullError, OSError) as error:
+            faults.append(str(error))
+    sys.stderr.writelines(f"error: {fault}\n" for fault in faults)
+    return BAD_INPUT if faults else DONE
 
 
-def _pull(branch: _Branch, url: str, folder: Path) -> None:
-    branch.fetch(url)
-    versions = branch.versions()
-    for name, version in versions:
-        if not (folder / name / str(version)).exists():
-            _bring(branch, folder, f"{name}/{version}")
-            _say(f"{name} {version}: here")
-    for name in sorted({name for name, _ in versions}):
+def _followed(branch: _Branch, folder: Path, name: str, versions: Sequence[int]) -> list[str]:
+    """Bring one model; return what is wrong with it, which keeps no other model from being brought."""
+    try:
+        for version in versions:
+            if not (folder / name / str(version)).exists():
+                _bring(branch, folder, f"{name}/{version}")
+                _say(f"{name} {version}: here")
         _decide(branch, FolderRepository(folder), name)
-    branch.git("update-ref", PULLED, BRANCH)
+        branch.git("update-ref", PULLED.format(name), BRANCH)
+    except (_PullError, RepositoryError, OSError) as error:
+        return [f"{name}: {error}"]
+    return []
 
 
 def _bring(branch: _Branch, folder: Path, path: str) -> None:
@@ -120,7 +129,7 @@ def _bring(branch: _Branch, folder: Path, path: str) -> None:
 
 def _decide(branch: _Branch, repository: FolderRepository, name: str) -> None:
     """Move the aliases that the branch has moved; the champion first, as it moves "previous"."""
-    before, now = branch.decisions(PULLED, name), branch.decisions(BRANCH, name)
+    before, now = branch.decisions(PULLED.format(name), name), branch.decisions(BRANCH, name)
     for alias in sorted(now, key=lambda alias: alias != "champion"):
         version, entry = now[alias]
         if now[alias] == before.get(alias):

@@ -124,6 +124,29 @@ def test_rows_that_have_been_trained_on_make_no_other_version(forge: Forge) -> N
     assert (published.code, forge.calls, forge.git("rev-parse", "models")) == (0, "", before)
 
 
+def test_what_is_wrong_with_one_model_keeps_no_other_from_being_pulled(
+    founded: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forge = copied(founded, tmp_path)
+    clone = forge.clone("operator", "models")
+    shutil.copytree(clone / "flowers", clone / "beds")
+    (clone / "beds/aliases.json").write_text('{"champion": 9}')
+    (clone / "flowers/2").symlink_to("1")
+    (clone / "flowers/1/link.npz").symlink_to("/etc/passwd")
+    (clone / "-x").mkdir()
+    (clone / "-x/model.npz").write_text("")
+    forge.git("add", "--all", folder=clone)
+    forge.git("commit", "--quiet", "--message", "Odd things", folder=clone)
+    forge.git("push", "--quiet", "origin", "HEAD:models", folder=clone)
+    models = tmp_path / "pulled"
+    assert pull_models([str(forge.origin), str(models)]) == 2
+    assert capsys.readouterr().err == "error: beds: beds has no version 9; it has 1\n"
+    repository = FolderRepository(models)
+    assert (repository.names(), repository.versions("flowers")) == (["beds", "flowers"], [1])
+    assert repository.aliases("flowers") == {"challenger": 1, "champion": 1}
+    assert not (models / "flowers/1/link.npz").exists()
+
+
 def test_a_refused_challenger_fails_the_job_by_its_own_code_and_is_kept(forge: Forge) -> None:
     (forge.folder / "pull-request").write_text("7\n")
     weak = (forge.clone("reader") / "recipes/flowers.toml").read_text().replace("epochs = 60", "epochs = 1")
