@@ -20,7 +20,8 @@ LOCK = 0x67616E67  # any number that no other program is likely to lock by
 class Database:
     """One kind of database: both speak DB-API 2 (PEP 249), with `mark` where a value goes.
 
-    `lock` keeps two processes from making the tables at once; `faults` are what a connection raises.
+    `lock` keeps two processes from making the tables at once; `faults` are what a connection raises, `passing` those of
+    them that may not happen again. `stamp` changes when a connection is to something that is there no more.
     """
 
     connect: Callable[[], Any]
@@ -30,6 +31,7 @@ class Database:
     mark: str
     faults: tuple[type[Exception], ...]
     passing: tuple[type[Exception], ...]
+    stamp: Callable[[], object]
 
     def sql(self, text: str) -> str:
         """Put a statement that has ? for values, and {identity}, into this database's words."""
@@ -54,7 +56,17 @@ def _sqlite(place: Place, patience_s: float | None, *, is_read_only: bool) -> Da
         mark="?",
         faults=(sqlite3.Error,),
         passing=(sqlite3.OperationalError,),
+        stamp=partial(_stamp, place.address),
     )
+
+
+def _stamp(path: str) -> object:
+    """Return which file it is: SQLite would go on writing to one that was deleted."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _open_file(path: str, patience_s: float, *, is_read_only: bool) -> sqlite3.Connection:
@@ -102,4 +114,5 @@ def _postgresql(place: Place, patience_s: float | None, *, is_read_only: bool) -
         mark="%s",
         faults=(psycopg.Error, PlaceError, OSError),
         passing=(psycopg.OperationalError, psycopg.InterfaceError, PlaceError, OSError),
+        stamp=str,
     )

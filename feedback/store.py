@@ -38,12 +38,13 @@ class Store:
         self._database: Database = database_of(place, patience_s, is_read_only=is_read_only)
         self._is_read_only = is_read_only
         self._connection: Any = None
+        self._stamp: object = None
         self._known: set[str] = set()
 
     def write(self, asked: Sequence[Asked], told: Sequence[Told], shapes: Mapping[str, Shape]) -> None:
         """Write records, and the shapes that they name, in one transaction: all of them or none."""
-        new = {digest: shape.description for digest, shape in shapes.items() if digest not in self._known}
         with self.transaction() as cursor:
+            new = {digest: shape.description for digest, shape in shapes.items() if digest not in self._known}
             for digest, description in new.items():
                 cursor.execute(
                     self.sql(
@@ -133,10 +134,13 @@ class Store:
             yield from self.read(text, (model, *some))
 
     def _connected(self) -> Any:
+        if self._connection is not None and self._database.stamp() != self._stamp:
+            self.close()
         if self._connection is None:
             self._connection = self._database.connect()
             self._known = set()
             self._prepare(self._connection)
+            self._stamp = self._database.stamp()
         return self._connection
 
     def _prepare(self, connection: Any) -> None:

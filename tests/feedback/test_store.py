@@ -163,6 +163,18 @@ def test_a_locked_file_is_waited_for_no_longer_than_told(tmp_path: Path) -> None
         store.write([asked("a", 1.0)], [], SHAPES)
 
 
+def test_a_file_that_was_deleted_is_made_anew(tmp_path: Path) -> None:
+    with contextlib.closing(Store(place_of(str(tmp_path / "log.db")))) as store:
+        store.write([asked("before", 1.0)], [], SHAPES)
+        for path in tmp_path.iterdir():
+            path.unlink()
+        store.write([asked("after", 1.0)], [], SHAPES)
+    with contextlib.closing(Store(place_of(str(tmp_path / "log.db")), is_read_only=True)) as reader:
+        found = reader.answers("houses", ["before", "after"])
+        assert found.keys() == {"after"}
+        assert reader.shape(found["after"].shape) == SHAPE
+
+
 def test_reading_leaves_no_file_and_makes_none(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="unable to open"):
         Store(place_of(str(tmp_path / "none.db")), is_read_only=True).read("SELECT 1")

@@ -36,7 +36,7 @@ def test_the_tables_of_the_dialects_are_their_routes() -> None:
 
 EXAMPLES = [
     (page, text)
-    for page in ("dialects.md", "http-api.md")
+    for page in ("dialects.md", "feedback.md", "http-api.md")
     for text in re.findall(r"^```sh\n(.*?)^```$", (DOCS / page).read_text("utf-8"), re.DOTALL | re.MULTILINE)
 ]
 
@@ -45,7 +45,8 @@ EXAMPLES = [
 def iris(tmp_path_factory: Any) -> Any:
     root = tmp_path_factory.mktemp("models")
     models.publish(FolderRepository(root), "iris", models.flowers())
-    with running(root, workers=1, default_model="iris", predict_route=PREDICT_ROUTE) as service:
+    store = f"sqlite:///{tmp_path_factory.mktemp('log')}/log.db"
+    with running(root, workers=1, default_model="iris", predict_route=PREDICT_ROUTE, log_store=store) as service:
         yield service
 
 
