@@ -26,6 +26,7 @@ Row = Sequence[Any] | Mapping[str, Any]
 
 RETRIED = frozenset({429, 502, 503, 504})
 OK = 200
+GOOD = (OK, 202)
 BAD_REQUEST = 400
 INTERNAL_ERROR = 500
 FIRST_WAIT_S = 0.1
@@ -75,13 +76,17 @@ class RefusedRequestError(ClientError):
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for all rows, in their order; `probabilities` and `classes` are empty for numbers."""
+    """The answer for all rows, in their order; `probabilities` and `classes` are empty for numbers.
+
+    `requests` are the ids of the requests that were made, each with how many of the rows it asked for.
+    """
 
     model: str
     version: int
     predictions: list[Any]
     probabilities: list[list[float]]
     classes: list[Any]
+    requests: tuple[tuple[str, int], ...] = ()
 
 
 class Client:
@@ -138,6 +143,7 @@ class Client:
             [value for part in parts for value in part.predictions],
             [values for part in parts for values in part.probabilities],
             parts[-1].classes,
+            tuple(request for part in parts for request in part.requests),
         )
 
     def predict_batches(
@@ -148,14 +154,34 @@ class Client:
         for start in range(0, max(1, len(rows)), self._batch_rows):
             batch = rows[start : start + self._batch_rows]
             tolist = getattr(batch, "tolist", None)
-            answer = self._ask("POST", path, {"instances": tolist() if tolist else list(batch)}, start)
+            given = self._answer("POST", path, {"instances": tolist() if tolist else list(batch)})
+            answer = _read(given, start)
             yield Prediction(
                 answer["model"],
                 answer["version"],
                 answer["predictions"],
                 answer.get("probabilities", []),
                 answer.get("classes", []),
+                ((given.headers.get("X-Request-Id", ""), len(batch)),),
             )
+
+    def feedback(self, prediction: Prediction, truths: Sequence[Any]) -> int:
+        """Tell what was true of every row of a prediction, None for what is not known; return how many rows were taken.
+
+        The service may take a while to know its own answers, and keeps only a sample of them where it is told so.
+        """
+        rows = sum(count for _, count in prediction.requests)
+        if len(truths) != rows:
+            raise ValueError(f"expected {rows} truths, one for each row, found {len(truths)}")
+        given = getattr(truths, "tolist", None)
+        left = given() if given else list(truths)
+        told = []
+        for request_id, count in prediction.requests:
+            some, left = left[:count], left[count:]
+            if any(truth is not None for truth in some):
+                told.append({"request_id": request_id, "truths": some})
+        path = f"/models/{_quoted(prediction.model)}/feedback"
+        return int(self._ask("POST", path, {"feedback": told})["rows"]) if told else 0
 
     def models(self) -> dict[str, Any]:
         """Return what the service says of its models."""
@@ -179,7 +205,10 @@ class Client:
         except requests.RequestException:
             return False
 
-    def _ask(self, method: str, path: str, body: Any = None, first_row: int = 0) -> dict[str, Any]:
+    def _ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        return _read(self._answer(method, path, body), 0)
+
+    def _answer(self, method: str, path: str, body: Any) -> requests.Response:
         for attempt in range(1, self._attempts + 1):
             try:
                 answer = self._session.request(method, self._url + path, json=body, timeout=self._timeout_s)
@@ -195,7 +224,7 @@ class Client:
             if answer.status_code not in RETRIED or attempt == self._attempts:
                 break
             time.sleep(_wait_s(attempt, answer.headers.get("Retry-After")))
-        return _read(answer, first_row)
+        return answer
 
 
 def _path(model: str | None, version: int | None) -> str:
@@ -229,7 +258,7 @@ def _read(answer: requests.Response, first_row: int) -> dict[str, Any]:
         document = None
     if not isinstance(document, dict):
         raise ServerError(f"The answer ({status}) is no JSON object.", status=status, request_id=request_id)
-    if status == OK:
+    if status in GOOD:
         return document
     message = str(document.get("detail") or f"The service answered {status}.")
     if status in RETRIED:

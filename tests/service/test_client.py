@@ -14,7 +14,7 @@ import pytest
 from service import cli
 from service.client import BusyError, Client, ClientError, RefusedRequestError, ServerError, UnreachableError
 from tests.service import models
-from tests.service.wire import running
+from tests.service.wire import running, until
 
 ROW = models.FLOWER_ROW
 
@@ -23,7 +23,8 @@ ROW = models.FLOWER_ROW
 def service(tmp_path_factory: Any) -> Any:
     root = tmp_path_factory.mktemp("models")
     models.filled_repository(root)
-    with running(root, workers=1, max_rows=100) as service:
+    store = f"sqlite:///{tmp_path_factory.mktemp('log')}/log.db"
+    with running(root, workers=1, max_rows=100, log_store=store) as service:
         yield service
 
 
@@ -43,6 +44,20 @@ def test_rows_of_any_number_are_predicted_in_their_order(client: Any) -> None:
     assert [label for label, p in zip(whole.predictions, whole.probabilities, strict=True)] == [
         whole.classes[int(np.argmax(p))] for p in whole.probabilities
     ]
+
+
+def test_what_was_true_is_told_of_a_prediction(service: Any, client: Any) -> None:
+    whole = client.predict([ROW] * 95)
+    assert [count for _, count in whole.requests] == [40, 40, 15]
+    assert len({request_id for request_id, _ in whole.requests}) == 3
+    truths = ["virginica"] * 50 + [None] * 45
+    with pytest.raises(ValueError, match="expected 95 truths, one for each row, found 94"):
+        client.feedback(whole, truths[1:])
+    assert client.feedback(whole, truths) == 50
+    assert client.feedback(whole, [None] * 95) == 0
+    until(lambda: service.get("/models/flowers/feedback").json["versions"][-1]["rows"] == 50)
+    with pytest.raises(RefusedRequestError, match="no class of the model"):
+        client.feedback(whole, ["rose"] * 95)
 
 
 def test_models_and_versions_and_named_rows_are_asked_for_by_name(client: Any) -> None:
