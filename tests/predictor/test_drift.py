@@ -162,3 +162,36 @@ def test_rare_and_numeric_categories_are_no_drift() -> None:
     shift = bins.features(counts)[0]
     assert (shift.outside, shift.seen) == (0.2, (0.6, 0.4))
     assert shift.state == "steady"
+
+
+def test_what_chance_gives_is_drawn_where_rows_are_few() -> None:
+    """Bins that hardly any row of training was in: the formula is made for fuller ones."""
+    rng = np.random.default_rng(0)
+    middles = (0.5, 1.5, 3.0)
+
+    def above(shares: Sequence[float]) -> int:
+        """Return how often, of a hundred times, the index of sixty rows is above what chance gives."""
+        found = 0
+        for _ in range(100):
+            histogram = Histogram(EDGES, tuple(rng.multinomial(300, (0.003, 0.01, 0.987)).tolist()))
+            features = (
+                NumericFeature("a", low=0.0, high=4.0, histogram=histogram),
+                NumericFeature("b", low=-1, high=1),
+            )
+            reference = Reference(300, (0, 0), labels=(150, 150))
+            bins = Bins(replace(numbers(), schema=Schema(features), reference=reference))
+            rows = [[value, 0.0] for value in rng.choice(middles, 60, p=shares)]
+            counts = bins.count(np.array(rows), np.tile([0.9, 0.1], (60, 1)))
+            psi, chance = bins.features(counts)[0].psi, bins.by_chance(counts, share=0.99, rng=rng)[0]
+            found += psi is not None and chance is not None and psi > chance
+        return found
+
+    assert above((0.003, 0.01, 0.987)) <= 5
+    assert above((0.2, 0.01, 0.79)) >= 95
+
+
+def test_too_few_rows_have_no_chance_either() -> None:
+    bins = Bins(numbers())
+    rows = np.array(like_training(1000))[: FEWEST_ROWS - 1]
+    counts = bins.count(rows, np.tile([0.9, 0.1], (len(rows), 1)))
+    assert bins.by_chance(counts, share=0.99, rng=np.random.default_rng(0)) == [None, None]
