@@ -90,6 +90,7 @@ class Mirror:
 
     def __init__(self, runtime: "Runtime", evidence: Evidence, limits: Limits) -> None:
         self._runtime = runtime.quiet()
+        self._observer = runtime.observer
         self._evidence = evidence
         self._limits = limits
         self._is_busy = False
@@ -107,13 +108,15 @@ class Mirror:
         watch = next((watch for watch in entry.watches.values() if watch.version == served.version), None)
         if watch is None or status in NOT_OF_A_VERSION or len(request.body) > MOST_BYTES:
             return
-        beside = entry.loaded(watch.beside)
-        if beside is not None and request.match.routes[request.method].is_prediction:
+        beside, route = entry.loaded(watch.beside), request.match.routes.get(request.method)
+        if beside is not None and route is not None and route.is_prediction:
             self._is_busy = True
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="mirror", daemon=True)
-                self._thread.start()
             self._jobs.put(_Job(request, status, watch, served, beside))
+
+    def start(self) -> None:
+        """Begin to ask; after the process has forked."""
+        self._thread = threading.Thread(target=self._work, name="mirror", daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
         """End the thread."""
@@ -129,8 +132,11 @@ class Mirror:
                 self._compare(job)
             except (NotServedError, NotReadyError):
                 continue  # a version has gone meanwhile
+            except Exception as error:  # noqa: BLE001 - the thread outlives any fault, as the watcher does
+                self._observer.reported("error", "a request could not be compared", error=error, model=job.served.name)
             finally:
-                share = SHARE if self._turns[job.watch.number] < self._limits.answers else LATER_SHARE
+                is_enough = self._turns.get(job.watch.number, 0) >= self._limits.answers
+                share = LATER_SHARE if is_enough else SHARE
                 self._next = time.monotonic() + (time.thread_time() - began) * (1 / share - 1)
                 self._is_busy = False
 

@@ -91,6 +91,8 @@ class Runtime:
             self._started_in = os.getpid()
             self.ids = generated_ids()
             self.watcher.start()
+            if self.mirror is not None:
+                self.mirror.start()
             if self.alarm is not None:
                 self.alarm.start()
             if self.logbook is not None:

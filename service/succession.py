@@ -210,13 +210,14 @@ def _held_back(entry: ModelEntry, before: ModelEntry | None, promotion: Promotio
     }
     serving = dict(entry.serving)
     held = rollbacks.get(CHAMPION)
+    states = dict(entry.versions)
     if held is not None and held.is_held:
-        served = entry.loaded(held.to)
-        if served is None:
+        state = _state(held.to, entry, before)
+        if state is None or state.served is None:
             del rollbacks[CHAMPION]
         else:
-            serving[CHAMPION] = served
-    return replace(entry, serving=serving, rollbacks=rollbacks)
+            serving[CHAMPION], states[held.to] = state.served, state
+    return replace(entry, serving=serving, versions=states, rollbacks=rollbacks)
 
 
 def _without(entry: ModelEntry, watch: Watch) -> ModelEntry:

@@ -35,6 +35,13 @@ def test_the_administrator_promotes_and_rolls_back(admin: Any) -> None:
     assert (back.status_code, back.get_json()["serving"]["champion"]) == (200, 3)
 
 
+def test_a_promotion_is_put_on_record_with_its_note(admin: Any, repository: Any) -> None:
+    body = {"version": 1, "note": "by hand", "watch": False}
+    assert admin.post("/admin/models/flowers/promote", json=body, headers=bearer(TOKEN)).status_code == 200
+    promotion = repository.promotion("flowers")
+    assert (promotion.version, promotion.note, promotion.is_watched) == (1, "by hand", False)
+
+
 @pytest.mark.parametrize(("headers", "status"), [({}, 401), (bearer("x" * 32), 403), ({"Authorization": TOKEN}, 401)])
 def test_nobody_else_does(admin: Any, headers: Any, status: Any) -> None:
     answer = admin.post("/admin/models/flowers/promote", json={"version": 1}, headers=headers)
@@ -42,7 +49,21 @@ def test_nobody_else_does(admin: Any, headers: Any, status: Any) -> None:
     assert admin.post("/predict", json=ONE).get_json()["version"] == 3
 
 
-@pytest.mark.parametrize("body", [{}, [], {"version": 0}, {"version": True}, {"version": "1"}, {"version": 77}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [],
+        {"version": 0},
+        {"version": True},
+        {"version": "1"},
+        {"version": 77},
+        {"version": 1, "more": 1},
+        {"version": 1, "note": 1},
+        {"version": 1, "watch": 0},
+        {"note": "", "watch": True},
+    ],
+)
 def test_a_wrong_promotion_is_422(admin: Any, body: Any) -> None:
     answer = admin.post("/admin/models/flowers/promote", json=body, headers=bearer(TOKEN))
     assert answer.status_code == 422

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 import time
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from predictor import FolderRepository, NumberOutputs, NumericFeature, Predictor
 from service.logs import LogWriter
 from service.metrics import create_observer
 from service.settings import load_settings
+from service.yardstick import Yardstick
 from tests.contract.harness import through_front
 from tests.service import models
 from tests.service.test_metrics import samples
@@ -189,6 +191,9 @@ def test_what_the_repository_cannot_keep_the_service_holds_back_by_itself(watchi
     repository.set_alias("flowers", "challenger", 3)
     service.refresh()
     assert (service.version(), service.told()["serving"]["challenger"]) == (1, 3)
+    shutil.rmtree(repository.root / "flowers" / "1")
+    service.refresh()
+    assert service.version() == 1, "it is loaded, whatever becomes of its file"
     obstacle.rmdir()
     repository.promote("flowers", bad)  # a fresh decision
     service.refresh()
@@ -312,6 +317,26 @@ def test_a_version_that_feedback_proves_wrong_is_rolled_back(watching: Any, repo
     back = service.until_back()
     assert (back["reason"], back["to"]) == ("live", 1)
     assert back["detail"].startswith("its share of wrong answers is 1 by feedback on 256 rows, that of version 1 is 0 ")
+
+
+def test_a_fault_of_the_comparison_is_told_and_the_next_request_is_compared(
+    watching: Any, repository: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = watching()
+    models.publish(repository, "flowers", models.flowers(1))
+    service.refresh()
+    faults = [MemoryError("no room")]
+
+    def faulty(self: Any, *given: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return count(self, *given)
+
+    count = Yardstick.count
+    monkeypatch.setattr(Yardstick, "count", faulty)
+    service.until_compared(1)
+    (line,) = service.lines("a request could not be compared")
+    assert (line["level"], line["model"], "no room" in line["trace"]) == ("error", "flowers", True)
 
 
 def test_other_protocols_are_watched_too(watching: Any, repository: Any) -> None:
