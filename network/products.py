@@ -29,7 +29,7 @@ Matrix = NDArray[np.floating]
 
 SIZES = (2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 """Rows of the products that are tried."""
-USUAL = (32, 48, 16, 8, 4, 2)
+USUAL = (32, 8, 48, 16, 4, 2)
 """Rows of the products that the others are compared with: of the first for which the place of a row does not matter."""
 ROWS = 32
 """Different rows that are tried; and of a product where nothing is known."""
