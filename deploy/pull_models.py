@@ -24,6 +24,7 @@ __all__ = ["main"]
 BRANCH = "refs/heads/models"
 PULLED = "refs/pulled/{}"
 VERSION_PATH = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_-]{0,63})/(?P<version>[1-9][0-9]{0,8})", re.ASCII)
+ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 FILE = re.compile(r"100644 blob [0-9a-f]+\t(?P<file>[A-Za-z0-9][A-Za-z0-9._-]{0,63})", re.ASCII)
 DONE, BAD_INPUT, USAGE = 0, 2, 64
 
@@ -128,8 +129,14 @@ def _bring(branch: _Branch, folder: Path, path: str) -> None:
 
 
 def _decide(branch: _Branch, repository: FolderRepository, name: str) -> None:
-    """Move the aliases that the branch has moved; the champion first, as it moves "previous"."""
+    """Move the aliases that the branch has moved, all or none; the champion first, as it moves "previous"."""
     before, now = branch.decisions(PULLED.format(name), name), branch.decisions(BRANCH, name)
+    known = repository.versions(name)
+    for alias, (version, _) in now.items():
+        if version not in known or not ALIAS.fullmatch(alias):
+            raise _PullError(
+                f"aliases.json of the branch: {alias!r:.80} cannot mean {version}: there is no such version or alias"
+            )
     for alias in sorted(now, key=lambda alias: alias != "champion"):
         version, entry = now[alias]
         if now[alias] == before.get(alias):

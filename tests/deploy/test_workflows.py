@@ -130,7 +130,7 @@ def test_what_is_wrong_with_one_model_keeps_no_other_from_being_pulled(
     forge = copied(founded, tmp_path)
     clone = forge.clone("operator", "models")
     shutil.copytree(clone / "flowers", clone / "beds")
-    (clone / "beds/aliases.json").write_text('{"champion": 9}')
+    (clone / "beds/aliases.json").write_text('{"champion": 1, "next": 9}')
     (clone / "flowers/2").symlink_to("1")
     (clone / "flowers/1/link.npz").symlink_to("/etc/passwd")
     (clone / "-x").mkdir()
@@ -140,8 +140,9 @@ def test_what_is_wrong_with_one_model_keeps_no_other_from_being_pulled(
     forge.git("push", "--quiet", "origin", "HEAD:models", folder=clone)
     models = tmp_path / "pulled"
     assert pull_models([str(forge.origin), str(models)]) == 2
-    assert capsys.readouterr().err == "error: beds: beds has no version 9; it has 1\n"
+    assert "error: beds: aliases.json of the branch: 'next' cannot mean 9" in capsys.readouterr().err
     repository = FolderRepository(models)
+    assert repository.aliases("beds") == {}
     assert (repository.names(), repository.versions("flowers")) == (["beds", "flowers"], [1])
     assert repository.aliases("flowers") == {"challenger": 1, "champion": 1}
     assert not (models / "flowers/1/link.npz").exists()
