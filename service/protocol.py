@@ -103,14 +103,8 @@ class Connection(asyncio.Protocol):
         if self.current is not None or not self.is_writable:
             self.held += data
             self.transport.pause_reading()
-        elif self.phase is Phase.IDLE and len(data) <= SLICE:
-            self._begin_with(data)
-        elif self.unparsed:
-            self._complete_with(data)
-        elif len(data) <= SLICE or self._is_within_body(len(data)):
-            self._feed(data)
         else:
-            self._feed_slices(data)
+            self._take(data)
 
     def eof_received(self) -> bool:
         """Note the end of the client's side; True keeps ours open for the answers still to come."""
@@ -186,6 +180,17 @@ class Connection(asyncio.Protocol):
         self._enqueue(exchange)
 
     # Reading
+
+    def _take(self, data: bytes) -> None:
+        """Read what arrived while no request is in work."""
+        if self.phase is Phase.IDLE and len(data) <= SLICE:
+            self._begin_with(data)
+        elif self.unparsed:
+            self._complete_with(data)
+        elif len(data) <= SLICE or self._is_within_body(len(data)):
+            self._feed(data)
+        else:
+            self._feed_slices(data)
 
     def _begin_with(self, data: bytes) -> None:
         """Read from the beginning of a message; a head that is known goes without the parser, with its body alone."""
@@ -373,7 +378,7 @@ class Connection(asyncio.Protocol):
         if self.held:
             data, self.held = self.held, b""
             self.transport.resume_reading()
-            self._feed_slices(data)
+            self._take(data)
             if self.current is not None or self.phase is Phase.ENDING:
                 return
         if self.is_at_end:
