@@ -87,7 +87,7 @@ def _postgresql(place: Place, patience_s: float | None, *, is_read_only: bool) -
         import psycopg  # noqa: PLC0415 - optional
         from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - optional
     except ImportError as error:
-        raise PlaceError("a log store in PostgreSQL needs psycopg: pip install 'ganglion[postgresql]'") from error
+        raise PlaceError("a log store in PostgreSQL needs psycopg: pip install 'psycopg[binary]'") from error
     try:
         given = conninfo_to_dict(place.address)
     except psycopg.Error as error:

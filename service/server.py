@@ -7,12 +7,14 @@ import resource
 import socket
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
+from predictor.wording import shown
 from service.catalog import Catalog
 from service.closing import begin_no_more
 from service.front import Front
@@ -134,7 +136,7 @@ class Service(BaseApplication):  # type: ignore[misc]
 
     def _when_ready(self, _master: Any) -> None:
         catalog = self.runtime.registry.catalog
-        sys.stderr.write(welcome(self.url, catalog))
+        sys.stderr.write(welcome(self.url, catalog, self.runtime.settings.models))
         sys.stderr.flush()
 
 
@@ -220,11 +222,12 @@ def url_of(listener: socket.socket, scheme: str) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def welcome(url: str, catalog: Catalog) -> str:
+def welcome(url: str, catalog: Catalog, models: Path) -> str:
     """Return what a person reads when the service is up: the URL and a line to try."""
     served = next((m for m in (catalog.models.get(catalog.default or ""), *catalog.models.values()) if m), None)
     if served is None or not served.serving:
-        return f"Serving at {url} - no model is loaded yet; publish one and it is picked up by itself.\n"
+        place = f"{shown(str(models))}{'' if models.exists() else ', which is not there yet'}"
+        return f"Serving at {url} - no model is loaded yet; publish one into {place}, and it is picked up by itself.\n"
     route = "/predict" if served.name == catalog.default else f"/models/{served.name}/predict"
     chosen = served.serving.get("champion") or next(iter(served.serving.values()))
     body = json.dumps({"instances": [list(chosen.predictor.golden.rows[0])]}, ensure_ascii=True).replace("'", "\\u0027")

@@ -146,6 +146,7 @@ def _sdk() -> Any:
         from service import opentelemetry_sdk  # noqa: PLC0415 - optional, and heavy
     except ImportError as error:
         raise SettingsError(
-            "GANGLION_TRACES_ENDPOINT is set, and OpenTelemetry is not installed: pip install 'ganglion[traces]'"
+            "GANGLION_TRACES_ENDPOINT is set, and OpenTelemetry is not installed: pip install opentelemetry-sdk"
+            " opentelemetry-exporter-otlp-proto-http"
         ) from error
     return opentelemetry_sdk

@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     add_check(commands)
     add_retrain(commands)
     add_fetch_feedback(commands)
-    add_export(commands)
+    add_export(commands, add_models)
     add_import(commands, add_models)
     recipes = commands.add_parser(
         "recipes",

@@ -31,8 +31,14 @@ def encode(schema: Schema, columns: Sequence[Column], rows: NDArray[np.int64]) -
         try:
             X[start : start + len(chunk)] = _encoded(schema, columns, chunk)
         except InputError as error:
-            raise DataError(f"the data do not fit the schema of the training rows: {error}") from error
+            raise DataError(f"the data do not fit the schema of the training rows: {_said(error)}") from error
     return X
+
+
+def _said(error: InputError) -> str:
+    """Say the first fault by its column alone: the position among the rows at hand tells nobody where the cell is."""
+    more = f" (and {error.count - 1} more such cells)" if error.count > 1 else ""
+    return f"column {error.faults[0].detail}{more}; correct it, or leave the column out: data.drop"
 
 
 def _encoded(schema: Schema, columns: Sequence[Column], rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -71,7 +77,12 @@ def feature_of(part: Column, encoding: Encoding, *, may_miss: bool) -> NumericFe
     try:
         return _numeric(part, encoding, may_miss=may_miss)
     except ValueError as error:
-        raise DataError(f"column {shown(part.name)}: {error}") from error
+        values = part.values[~part.is_missing]
+        ends = f"from {values.min():.4g} to {values.max():.4g}"
+        raise DataError(
+            f"column {shown(part.name)}: the numbers, {ends}, cannot be scaled: {error};"
+            " correct them, or leave the column out: data.drop"
+        ) from error
 
 
 def _numeric(part: Column, encoding: Encoding, *, may_miss: bool) -> NumericFeature:

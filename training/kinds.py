@@ -29,6 +29,7 @@ FORMS_ASKED: dict[str, tuple[Form, ...]] = {
 NEARLY_ALL = 0.9  # from here on, text among dates is taken for a mistake
 FEW = 20
 COUNTED_ROWS = 50  # fewer rows may well be numbered by what matters
+EXACT = 2.0**53  # beyond it whole numbers are no longer told apart, and count nothing
 YEARS = (1500, 2200)
 DAYS = (19000101, 21001231)
 FEWEST_CODES, MOST_CODES = 3, 50
@@ -102,7 +103,7 @@ def _inferred_text(column: Column, place: Place) -> Column:
 def identifies(column: Column) -> str | None:
     """Say why numbers only name the rows, or None."""
     values = column.values.astype(np.float64)
-    if len(values) < COUNTED_ROWS or not (values == np.floor(values)).all():
+    if len(values) < COUNTED_ROWS or not (values == np.floor(values)).all() or np.abs(values).max() > EXACT:
         return None
     low, high = float(values.min()), float(values.max())
     word = _last_word(column.name)
@@ -176,7 +177,7 @@ def _are_days(levels: NDArray[np.float64]) -> bool:
 
 def _code(name: str, levels: NDArray[np.float64], counts: NDArray[Any], rows_of_a_level: int) -> str | None:
     """Say why whole numbers are codes and no quantity, or None."""
-    if len(levels) < FEWEST_CODES or levels[0] < 0:
+    if len(levels) < FEWEST_CODES or levels[0] < 0 or levels[-1] > EXACT:
         return None
     rows = int(counts.sum())
     is_frequent = counts[counts >= max(rows_of_a_level, ROWS_OF_A_CODE)].sum() >= rows / 2

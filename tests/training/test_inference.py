@@ -36,6 +36,15 @@ def only(column: Column, **data: Any) -> tuple[Any, str]:
     return feature, next(line for line in lines(found.decisions) if f"'{column.name}'" in line)
 
 
+@pytest.mark.parametrize("size", [1e300, 1.7e308])
+def test_numbers_of_any_size_are_looked_at_without_a_warning(size: float) -> None:
+    column = Column("id", np.r_[-size, size, np.arange(ROWS - 2)])
+    assert described(NOISE, column, encoding=Encoding(inputs="robust")).schema.names == ("good", "id")
+    message = r"column 'id': the numbers, from -\d.* to \d.*, cannot be scaled: .*; correct them, or leave"
+    with pytest.raises(DataError, match=message):
+        described(NOISE, column)
+
+
 def test_names_are_left_out_of_small_tables_too_unless_each_text_is_asked_for() -> None:
     rng = np.random.default_rng(1)
     good = Column("good", rng.normal(size=60))

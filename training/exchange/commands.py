@@ -16,11 +16,14 @@ __all__ = ["add_export", "add_import"]
 GOOD = 0
 
 
-def add_export(commands: "argparse._SubParsersAction[Any]") -> None:
+def add_export(
+    commands: "argparse._SubParsersAction[Any]", add_models: Callable[[argparse.ArgumentParser], None]
+) -> None:
     """Add the command ``export``."""
     parser = commands.add_parser("export", help="write a model as ONNX", description=_export.__doc__)
-    parser.add_argument("model", type=Path, metavar="MODEL.npz", help="a model file")
+    parser.add_argument("model", metavar="MODEL", help="a model file, or a model as iris (the champion) or iris@3")
     parser.add_argument("out", type=Path, metavar="OUT.onnx", help="the file to write; one that exists is replaced")
+    add_models(parser)
     parser.set_defaults(command=_export, interrupted="Interrupted: nothing was written.")
 
 
@@ -29,13 +32,22 @@ def _export(options: argparse.Namespace) -> int:
     from training.exchange.onnx_file import to_onnx  # noqa: PLC0415 - the other commands need none of it
 
     try:
-        path = to_onnx(options.model, options.out)
+        path = to_onnx(_model_to_export(options), options.out)
     except (ArtifactError, ImportError, ValueError) as error:
         raise DataError(str(error)) from error
     except OSError as error:
         raise DataError(f"{options.out}: cannot be written: {error.strerror}") from error
     sys.stdout.write(f"Wrote {path}.\n")
     return GOOD
+
+
+def _model_to_export(options: argparse.Namespace) -> Path | Predictor:
+    from training.compare.versions import open_version  # noqa: PLC0415 - the other commands need none of it
+
+    path = Path(options.model)
+    if "/" in options.model or path.suffix or path.is_file():
+        return path / "model.npz" if path.is_dir() else path
+    return open_version(options.models, options.model).predictor
 
 
 def add_import(

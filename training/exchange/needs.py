@@ -12,4 +12,4 @@ def library(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         package = name.partition(".")[0]
-        raise ImportError(f'{package} is not installed: pip install "ganglion[exchange]"', name=package) from error
+        raise ImportError(f"{package} is not installed: pip install {package}", name=package) from error

@@ -135,7 +135,7 @@ def _optuna() -> Any:
     try:
         import optuna  # noqa: PLC0415 - only a sweep needs it
     except ImportError as error:
-        raise TrainingError('a sweep needs Optuna: pip install "ganglion[sweep]"') from error
+        raise TrainingError("a sweep needs Optuna: pip install optuna") from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
 

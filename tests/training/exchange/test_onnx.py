@@ -29,7 +29,7 @@ from predictor import (
 )
 from predictor.dates import LIMITS, moment
 from tests.predictor.models import flowers, houses, mlp
-from training import MLPClassifier, MLPRegressor, from_sklearn, to_onnx
+from training import MLPClassifier, MLPRegressor, from_sklearn, publish, to_onnx
 from training.cli import main
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -169,13 +169,17 @@ def test_the_command_writes_a_file_or_says_why_not(
     assert export(model, out) == (0, "")
     assert onnxruntime.InferenceSession(out.read_bytes()).get_outputs()[0].name == "predictions"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.npz", "out.onnx"]
+    publish(houses(), tmp_path / "models", "houses")
+    assert main(["export", "houses@1", str(out), "--models", str(tmp_path / "models")]) == 0
+    assert main(["export", "horses", str(out), "--models", str(tmp_path / "models")]) == 2
+    assert "did you mean 'houses'?" in capsys.readouterr().err
     nowhere = tmp_path / "no" / "out.onnx"
     assert export(tmp_path / "none.npz", out) == (
         2, f"error: {tmp_path / 'none.npz'}: cannot be read: No such file or directory\n"
     )  # fmt: skip
     assert export(model, nowhere) == (2, f"error: {nowhere}: cannot be written: No such file or directory\n")
     monkeypatch.setitem(sys.modules, "onnx.helper", None)
-    assert export(model, out) == (2, 'error: onnx is not installed: pip install "ganglion[exchange]"\n')
+    assert export(model, out) == (2, "error: onnx is not installed: pip install onnx\n")
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
