@@ -255,6 +255,19 @@ def test_ways_back_and_first_versions_are_not_watched(watching: Any, repository:
     assert service.watch() is None, "an alias of its own hand that goes back"
 
 
+def test_without_aliases_the_newest_version_is_watched_and_held_back(watching: Any, repository: Any) -> None:
+    repository.publish("plain", {"model.npz": save_bytes(models.flowers(1))})
+    service = watching()
+    repository.publish("plain", {"model.npz": save_bytes(one_class(2))})
+    service.refresh()
+    assert service.watch("plain") == ("champion", 2, 1)
+    back = service.until_back(name="plain")
+    assert (back["to"], back["is_held"], service.told("plain")["serving"]["champion"]) == (1, True, 1)
+    repository.publish("plain", {"model.npz": save_bytes(models.flowers(1))})
+    service.refresh()
+    assert service.watch("plain") == ("champion", 3, 1)
+
+
 def test_nothing_is_watched_unless_it_is_asked_for(build: Any, repository: Any) -> None:
     application = build()
     models.publish(repository, "flowers", one_class(2))
