@@ -1,6 +1,7 @@
 """From the bytes of a body to a checked JSON document, or the problem that says what is wrong with it."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
@@ -19,6 +20,7 @@ SMALL_BODY = 65536  # shorter bodies cannot cost enough to be worth counting
 FAULTS_SHOWN = 10
 INTEGER_DIGITS = 300
 SCAN_BYTES = 2**18
+CONSTANT = re.compile(r"[^\w]?(NaN|-?Infinity)\b")
 
 
 class _Repeated(dict[str, Any]):
@@ -166,7 +168,9 @@ def _is_deep(body: bytes) -> bool:
 
 
 def _not_json(error: json.JSONDecodeError) -> Problem:
-    return Problem(400, f"The body is not valid JSON: {error.msg}, line {error.lineno}, column {error.colno}.")
+    found = CONSTANT.match(error.doc, max(error.pos - 1, 0))
+    reason = f"{found[1]} is no number there, and a missing value is null" if found else error.msg
+    return Problem(400, f"The body is not valid JSON: {reason}, line {error.lineno}, column {error.colno}.")
 
 
 def _too_deep() -> Problem:

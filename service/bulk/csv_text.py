@@ -22,6 +22,7 @@ __all__ = ["column_names", "numbers_as_text", "read", "read_table", "write", "wr
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 OF_NUMBERS = b"0123456789.,eE+-\r\n"
+OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 MARK = "\ufeff"
 LINE_END = "\r\n"
 
@@ -43,6 +44,7 @@ def read_table(
         if plain is not None:
             return plain
     lines = _lines(body, max_rows)
+    _check_delimiter(lines[0], schema)
     if header == "present" or (header is None and _is_header(lines[0], schema)):
         return _named(lines, schema, max_rows, ignores_others=ignores_others)
     if len(lines) > max_rows:
@@ -122,6 +124,13 @@ def _lines(body: bytes, max_rows: int) -> list[list[str]]:
     if not lines:
         raise one_fault(422, "", "empty", "expected at least one row, found none")
     return lines
+
+
+def _check_delimiter(line: Sequence[str], schema: Schema) -> None:
+    """Name what separates the cells where it is plainly no comma; "a;b;c" would be one cell of text."""
+    found = next((mark for mark in OTHER_DELIMITERS if len(line) == 1 and line[0].count(mark)), None)
+    if found is not None and line[0].count(found) == len(schema.names) - 1:
+        raise one_fault(422, "", "delimiter", f"expected commas between the cells, found {OTHER_DELIMITERS[found]}")
 
 
 def _is_header(line: Sequence[str], schema: Schema) -> bool:
