@@ -28,8 +28,11 @@ REQUEST_COST = 128  # what a request costs the thread beside its cells, in cells
 COST_A_FLUSH = 40_960
 """Cells that are written in half a second: for small requests some 600 a second, about 1 % of a core."""
 MOST_COST = 20 * COST_A_FLUSH  # ten seconds of it
+BYTES_A_CELL = 16  # of a body whose texts are kept
 MOST_TOLD = 20_000
+MOST_TOLD_SIZE = 2**25  # in letters
 TOLD_A_FLUSH = 500
+TOLD_SIZE_A_FLUSH = 2**22
 LONGEST_PAUSE_S = 10.0
 REPORT_S = 60.0
 PRUNE_S = 10.0
@@ -87,6 +90,7 @@ class Logbook:
         self._lock = threading.Lock()
         self._waiting: deque[Kept] = deque()
         self._told: deque[tuple[Told, Shape | None]] = deque()
+        self._told_size = 0
         self._room = MOST_COST
         self._dropped = 0
         self._batch: _Batch | None = None
@@ -116,7 +120,7 @@ class Logbook:
         """Take the rows of one request as they were given, with the outputs for them; never waits, never fails."""
         if self._share < 1 and not self.takes(request.id):
             return
-        cost = REQUEST_COST + work.X.size
+        cost = REQUEST_COST + work.X.size + len(request.body) // BYTES_A_CELL
         # Without a lock, which would cost as much as all the rest: a count that is lost is found when nothing waits.
         if cost > self._room:
             self._dropped += 1
@@ -137,9 +141,11 @@ class Logbook:
 
     def tell(self, records: Sequence[Told], shape: Shape | None = None) -> None:
         """Take feedback, all of it or none; `shape` is that of rows which come along. FullLogError when it is full."""
+        size = sum(map(_size, records))
         with self._lock:
-            if len(self._told) + len(records) > MOST_TOLD:
+            if len(self._told) + len(records) > MOST_TOLD or self._told_size + size > MOST_TOLD_SIZE:
                 raise FullLogError
+            self._told_size += size
             self._told.extend((record, shape) for record in records)
 
     def judge(self, served: Served, outputs: Mapping[str, Any], truths: Sequence[Any]) -> None:
@@ -234,11 +240,15 @@ class Logbook:
         """Take what a flush may write from the queues and make its records."""
         shapes: dict[str, Shape] = {}
         told: list[Told] = []
-        while self._told and len(told) < TOLD_A_FLUSH:
+        size = 0
+        while self._told and len(told) < TOLD_A_FLUSH and size < TOLD_SIZE_A_FLUSH:
             record, brought = self._told.popleft()
+            size += _size(record)
             told.append(record)
             if brought is not None:
                 shapes[brought.id] = brought
+        with self._lock:
+            self._told_size -= size
         asked, cost = [], 0
         since_epoch_s = time.time() - time.monotonic()
         while self._waiting and cost < COST_A_FLUSH:
@@ -269,3 +279,7 @@ class Logbook:
             self._reported = time.monotonic()
             waiting = len(self._waiting) + len(self._told)
             self._observer.reported("error", "the log store does not take records", reason=reason, waiting=waiting)
+
+
+def _size(record: Told) -> int:
+    return len(record.truths) + len(record.cells or "")

@@ -36,8 +36,14 @@ def test_schemathesis_finds_no_fault_and_no_answer_that_is_not_described(
     shutil.rmtree(tmp_path / "models" / "bursting")
     key, line = new_key("one", ["predict"])
     (tmp_path / "keys").write_text(line)
-    settings = {"api_key_file": tmp_path / "keys"} if with_keys else {}
+    settings = {"log_store": f"sqlite:///{tmp_path}/log.db"} | (
+        {"api_key_file": tmp_path / "keys"} if with_keys else {}
+    )
     with running(tmp_path / "models", workers=1, **settings) as service:
-        options = ("-H", f"X-API-Key: {key}", "--include-path-regex", "^/(predict|metrics|models)") if with_keys else ()
+        options = (
+            ("-H", f"X-API-Key: {key}", "--include-path-regex", "^/(predict|feedback|metrics|models)")
+            if with_keys
+            else ()
+        )
         assert "passed" in checked(environment, tmp_path, service.url, *options)
         assert service.predicts() or with_keys

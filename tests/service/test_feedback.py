@@ -242,6 +242,23 @@ def test_a_store_that_hangs_drops_what_is_too_much_and_delays_nothing(app: Any, 
     until(lambda: metric(client, 'ganglion_log_requests_total{result="written"}') >= 3)
 
 
+def test_what_waits_is_bounded_in_bytes_too(app: Any, client: Any, tmp_path: Path) -> None:
+    ask(client, "before")
+    wait_for(app, "before")
+    texts = {"instances": [[80.0, "paved", "x" * 1_000_000]]}
+    with contextlib.closing(sqlite3.connect(tmp_path / "log.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for i in range(25):
+            ask(client, f"r{i}", texts, "/models/houses/predict")
+        statuses = [
+            client.post("/models/houses/feedback", json=texts | {"truths": [1.0]}).status_code for _ in range(45)
+        ]
+        assert set(statuses) == {202, 503}
+        assert statuses.count(202) < 40
+        other.execute("ROLLBACK")
+    until(lambda: metric(client, 'ganglion_log_requests_total{result="full"}') >= 1)
+
+
 def test_without_a_store_nothing_is_kept_and_nothing_taken(build: Any) -> None:
     client = build().flask.test_client()
     ask(client, "a")
