@@ -1,4 +1,7 @@
-"""Where the service's own time goes: the parts of a prediction timed alone, and the rest by difference."""
+"""Where the service's own time goes: the parts of a prediction timed alone, the whole without sockets, and the rest.
+
+As in a worker, four connections share the product of one row each, and a header section has come before.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,9 +9,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import httptools
+import numpy as np
 
 from benchmarks.serving.contestants import Contestant
+from benchmarks.serving.inside import http_us, inside_us
 from benchmarks.serving.networks import Question
 from service.answers import work_for
 from service.application import create_application
@@ -19,18 +23,11 @@ from service.settings import load_settings
 __all__ = ["lines"]
 
 KINDS = {"one": "one row", "many": "1,024 rows"}
+CONNECTIONS = {"one": 4, "many": 2}
+SHARED = {"one": 4, "many": 1}
+REST_INSIDE = "routing, sharing, counting, drift, access log, cold caches (by difference, without sockets)"
 BUDGET_S = 0.2
 REPEATS = 7
-
-
-class Silent:
-    """Listens to a parser and keeps nothing."""
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Hear of a header."""
-
-    def on_body(self, body: bytes) -> None:
-        """Hear of a piece of the body."""
 
 
 def lines(models: Path, asked: dict[str, Question], ours: Contestant | None) -> Iterator[str]:
@@ -41,7 +38,10 @@ def lines(models: Path, asked: dict[str, Question], ours: Contestant | None) -> 
         for kind, name in KINDS.items():
             whole = median(ours.figures[f"{kind}_cpu"]) if ours else None
             message = ours.message(asked[kind]) if ours else asked[kind].native()
-            parts = _parts(application.runtime, asked[kind], message)
+            parts = _parts(application.runtime, asked[kind], SHARED[kind])
+            parts = {"HTTP": http_us(message)} | parts if ours else parts
+            inside = inside_us(models, message, CONNECTIONS[kind]) if ours else sum(parts.values())
+            parts[REST_INSIDE] = inside - sum(parts.values())
             for part, taken in (parts if whole is None else _with_rest(parts, whole)).items():
                 yield f"| {name} | {part} | {taken:.1f} | {taken / (whole or sum(parts.values())):.0%} |"
     finally:
@@ -49,11 +49,13 @@ def lines(models: Path, asked: dict[str, Question], ours: Contestant | None) -> 
 
 
 def _with_rest(parts: dict[str, float], whole: float) -> dict[str, float]:
-    rest = "routing, headers, event loop, counting, access log, system calls (by difference)"
-    return parts | {rest: whole - sum(parts.values()), "all": whole}
+    return parts | {
+        "sockets, and two workers on two busy cores (by difference)": whole - sum(parts.values()),
+        "all": whole,
+    }
 
 
-def _parts(runtime: Any, question: Question, message: bytes) -> dict[str, float]:
+def _parts(runtime: Any, question: Question, shared: int) -> dict[str, float]:
     """Return the microseconds that each part takes alone, hot."""
     served = runtime.registry.catalog.current("m8")
     schema, network, most = served.predictor.schema, served.predictor.network, runtime.settings.max_rows
@@ -61,12 +63,12 @@ def _parts(runtime: Any, question: Question, message: bytes) -> dict[str, float]
     instances = read_instances(body, schema, most)
     work = work_for(served, instances, runtime)
     A = network.infer(work.X)
+    X = np.concatenate([work.X] * shared)
     decoding = _us(lambda: plain_numbers(body, len(schema.names), most))
     return {
-        "HTTP parsing": _us(lambda: httptools.HttpRequestParser(Silent()).feed_data(message)),
         "decoding": decoding,
         "checking and scaling": max(0.0, _us(lambda: read_instances(body, schema, most)) - decoding),
-        "product": _us(lambda: network.infer(work.X)),
+        "product": _us(lambda: network.infer(X)) / shared,
         "encoding": _us(lambda: work.finish(A)),
     }
 
