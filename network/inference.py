@@ -1,6 +1,6 @@
 """The pass of an answer: rows cut into products of sizes that give each of them the same bits, layer by layer."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -19,8 +19,6 @@ CHUNK = 1024
 """Rows, of all members together, that go through all layers before the next: what lies between them stays small."""
 FEWEST = 32
 """Rows of each member of a large ensemble that go through all layers together."""
-REMEMBERED = 512
-"""Numbers of rows for which it is known how they are cut."""
 
 
 class _Dense(NamedTuple):
@@ -61,9 +59,10 @@ class Inference:
         # Parameters that may change are widened anew for each answer; those of a loaded model may not.
         self._is_settled = not parameters.flat.flags.writeable or not any(layer.has_zeros for layer in layers)
         self._layers = tuple(map(_wide, layers)) if self._is_settled else tuple(layers)
-        plans = [layer.plan for layer in layers]
-        self._sizes = tuple(size for size in SIZES if all(plan.holds(size) for plan in plans))
-        self._cutting = lru_cache(REMEMBERED)(self._cut)
+        # Of the plans alone: a method would keep the network, which it holds, from being freed at once.
+        self._cutting = lru_cache(self.chunk + 1)(
+            partial(_cut, tuple(layer.plan for layer in layers), parameters.flat.size)
+        )
 
     def answer(self, X: Matrix, last: Activation) -> Matrix:
         """Return the outputs, (rows, outputs) or (members, rows, outputs), with ``last`` for the last activation."""
@@ -87,12 +86,14 @@ class Inference:
         Z = np.matmul(A, layer.W) if pieces is None else multiply(A, layer.W, pieces)
         return _last(layer, Z if rows == count else Z[..., :count, :], last)
 
-    def _cut(self, count: int) -> _Cutting:
-        if not self._sizes:
-            return _Cutting(count, (None,) * len(self._layers))
-        pieces = cover(count, self._sizes)
-        cuts = [layer.plan.cut(pieces) for layer in self._layers]
-        return _Cutting(sum(pieces), tuple(None if _is_plain(cut, sum(pieces)) else cut for cut in cuts))
+
+def _cut(plans: tuple[Plan, ...], weights: int, count: int) -> _Cutting:
+    sizes = tuple(size for size in SIZES if all(plan.holds(size) for plan in plans))
+    if not sizes:
+        return _Cutting(count, (None,) * len(plans))
+    pieces = cover(count, sizes, weights)
+    cuts = [plan.cut(pieces) for plan in plans]
+    return _Cutting(sum(pieces), tuple(None if _is_plain(cut, sum(pieces)) else cut for cut in cuts))
 
 
 def _is_plain(cut: tuple[Piece, ...], rows: int) -> bool:

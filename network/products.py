@@ -35,8 +35,8 @@ ROWS = 32
 """Different rows that are tried; and of a product where nothing is known."""
 FEW = 16
 """Rows up to which a product in blocks may be faster than a whole one."""
-OVERHEAD = 24
-"""Rows that cost what each product costs beside its rows: for wide layers to pack the weights, for narrow the call."""
+PACKING, CALLING = 24, 2**19
+"""Rows that cost what a product costs to pack its weights, and weights of a network that cost what its calls do."""
 WIDTH = 16
 """Columns that every kernel takes at a time, or a multiple of what it takes."""
 DEPTHS = (448, 384, 320, 256, 512, 640, 768, 352, 240, 224, 192, 128)
@@ -80,6 +80,8 @@ class Plan:
 
     def holds(self, rows: int) -> bool:
         """Tell whether so many rows can be cut into products of these sizes, and into not many small ones."""
+        if not self.sizes:
+            return False
         parts = self._parts(rows)
         return sum(parts) == rows and len(parts) <= rows // self.sizes[-1] + 2
 
@@ -100,18 +102,22 @@ class Plan:
         return parts
 
 
-def cover(rows: int, sizes: tuple[int, ...]) -> tuple[int, ...]:
-    """Return which of some sizes, ascending, hold so many rows at about the least cost, in descending order."""
+def cover(rows: int, sizes: tuple[int, ...], weights: int) -> tuple[int, ...]:
+    """Return which of some sizes, ascending, hold so many rows at about the least cost, in descending order.
+
+    ``weights`` are those of the network, of which a row costs the more the more there are.
+    """
     most, rest = divmod(rows, sizes[-1])
-    return (sizes[-1],) * most + (_cover(rest, sizes) if rest or not most else ())
+    overhead = max(PACKING, CALLING // weights)
+    return (sizes[-1],) * most + (_cover(rest, sizes, overhead) if rest or not most else ())
 
 
-def _cover(rows: int, sizes: tuple[int, ...]) -> tuple[int, ...]:
+def _cover(rows: int, sizes: tuple[int, ...], overhead: int) -> tuple[int, ...]:
     place = bisect_left(sizes, rows)
     if place == 0 or sizes[place] == rows:
         return (sizes[place],)
-    several = (sizes[place - 1], *_cover(rows - sizes[place - 1], sizes))
-    return several if sum(several) + OVERHEAD * len(several) < sizes[place] + OVERHEAD else (sizes[place],)
+    several = (sizes[place - 1], *_cover(rows - sizes[place - 1], sizes, overhead))
+    return several if sum(several) + overhead * len(several) < sizes[place] + overhead else (sizes[place],)
 
 
 def multiply(A: Matrix, W: Matrix, pieces: tuple[Piece, ...]) -> Matrix:
@@ -151,16 +157,17 @@ def widened(W: Matrix, columns: int) -> Matrix:
 
 @cache
 def plan_for(inner: int, columns: int, dtype: np.dtype[np.floating]) -> Plan:
-    """Find out how to multiply by weights (inner, columns): in some milliseconds, once a process."""
+    """Find out how to multiply by weights (inner, columns): in some milliseconds, once a process.
+
+    Whatever is measured on the way decides between equal bits only, so that they are those of every process.
+    """
     if ROWS * (inner + columns + WIDTH) > MOST_VALUES:
         return Plan(columns, (ROWS,))
-    bare = _Trial(inner, columns, columns, dtype).plan()
+    bare = _Trial(inner, columns, columns, dtype)
     wide = -(-columns // WIDTH) * WIDTH
-    is_enough = bare.sizes[0] <= 4 and bare.sizes[-1] > ROWS  # noqa: PLR2004 - what is left to win is little
-    if wide == columns or (is_enough and inner * columns <= SMALL):
-        return bare
-    widened = _Trial(inner, columns, wide, dtype).plan()
-    return max(bare, widened, key=lambda plan: (len(plan.sizes), len(plan.in_blocks)))
+    if wide == columns or bare.is_enough:
+        return bare.plan()
+    return max(bare, _Trial(inner, columns, wide, dtype), key=lambda trial: trial.rank).plan()
 
 
 class _Trial:
@@ -174,18 +181,30 @@ class _Trial:
         W = np.resize(values, (max(1, COMPARED // (ROWS * columns)), inner, columns))
         self.cases = [(rng.uniform(-1, 1, (ROWS, inner)).astype(dtype), widened(one, width)) for one in W]
         self.expected: list[Matrix] = []
+        has_settled = any(self._settles(size) for size in USUAL)
+        self.whole = [size for size in SIZES if has_settled and size <= self.largest and self._agrees(size)]
+        self.cuts = next((cuts for cuts in self._blocks() if has_settled and self._agrees(4, cuts)), ())
+        self.blocked = [size for size in SIZES if size <= FEW and self.cuts and self._agrees(size, self.cuts)]
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether little is left to win: few rows, and many, of weights that are small."""
+        is_small = self.inner * self.columns <= SMALL
+        return is_small and bool(self.whole) and self.whole[0] <= 4 and self.whole[-1] > ROWS  # noqa: PLR2004
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """The more, the better."""
+        return len({*self.whole, *self.blocked}), len(self.blocked)
 
     def plan(self) -> Plan:
-        """Find the sizes, and the blocks for few rows; without a promise where rows depend on their place in any."""
-        if not any(self._settles(size) for size in USUAL):
+        """Choose the fastest of what has equal bits; the usual size, without a promise, where nothing has."""
+        if not self.whole:
             return Plan(self.width, (ROWS,))
-        whole = [size for size in SIZES if size <= self.largest and self._agrees(size)]
-        cuts = next((cuts for cuts in self._blocks() if self._agrees(4, cuts)), ())
-        blocked = {size for size in SIZES if size <= FEW and cuts and self._agrees(size, cuts)}
-        faster = {size for size in blocked if size not in whole or self._is_faster(size, cuts)}
-        largest = self._fastest(whole)
-        sizes = tuple(sorted(size for size in faster.union(whole) if size <= largest))
-        return Plan(self.width, sizes, cuts if faster else (), frozenset(faster))
+        faster = [size for size in self.blocked if size not in self.whole or self._is_faster(size)]
+        largest = self._fastest(self.whole)
+        sizes = tuple(sorted(size for size in {*self.whole, *faster} if size <= largest))
+        return Plan(self.width, sizes, self.cuts if faster else (), frozenset(faster))
 
     def _settles(self, size: int) -> bool:
         """Take what products of this size give as expected; tell whether it depends on the place of a row."""
@@ -223,8 +242,9 @@ class _Trial:
                 seen.add(tuple(cuts))
                 yield tuple(cuts)
 
-    def _is_faster(self, size: int, cuts: tuple[int, ...]) -> bool:
-        return self._least_s(size, cuts) < 0.8 * self._least_s(size)
+    def _is_faster(self, size: int) -> bool:
+        """Tell whether blocks save a fifth."""
+        return self._least_s(size, self.cuts) < 0.8 * self._least_s(size)
 
     def _fastest(self, sizes: list[int]) -> int:
         """Return the largest of the sizes that take the least time for each row, or hardly more.

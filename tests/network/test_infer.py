@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from tests.network.invariance import HIDDEN, is_invariant, network_of, rows_for
 from tests.network.networks import data, mlp, plain_infer
 
 UNITS = st.sampled_from([1, 2, 3, 5, 7, 8, 10, 16, 17, 50, 64, 100, 300, 333, 400, 512])
+CPU = Path("/proc/cpuinfo")
+HAS_AVX2 = CPU.is_file() and "avx2" in CPU.read_text("utf-8")
 MULTIPLICATIONS = 2**26
 """Of one answer, so that the test ends soon: many rows of narrow networks, fewer of wide ones."""
 
@@ -80,7 +83,11 @@ def test_a_row_has_the_same_bits_where_layers_are_too_large_to_be_tried() -> Non
 
 @pytest.mark.parametrize(
     "environment",
-    [{"OPENBLAS_CORETYPE": "Haswell"}, {"OPENBLAS_CORETYPE": "Nehalem"}, {"OPENBLAS_NUM_THREADS": "2"}],
+    [
+        pytest.param({"OPENBLAS_CORETYPE": "Haswell"}, marks=pytest.mark.skipif(not HAS_AVX2, reason="needs AVX2")),
+        pytest.param({"OPENBLAS_CORETYPE": "Nehalem"}, marks=pytest.mark.skipif(not HAS_AVX2, reason="needs SSE 4.2")),
+        {"OPENBLAS_NUM_THREADS": "2"},
+    ],
     ids=str,
 )
 def test_a_row_has_the_same_bits_with_the_kernels_of_other_processors_and_threads(environment: dict[str, str]) -> None:
