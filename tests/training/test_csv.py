@@ -1,6 +1,7 @@
 """CSV files: what is read, and what each wrong one is told."""
 
 import gzip
+import re
 from pathlib import Path
 
 import numpy as np
@@ -233,6 +234,21 @@ def test_words_that_python_or_people_take_for_numbers_are_text(write: Writer, wo
 def test_a_missing_file_names_what_may_have_been_meant() -> None:
     with pytest.raises(DataError, match=r"'irsi' is no file, folder, recipe or data set; did you mean 'iris'\?"):
         read("irsi")
+
+
+def test_a_path_that_is_not_there_names_the_file_beside_it(write: Writer, tmp_path: Path) -> None:
+    path = write("data/flats.csv", "a\n1\n")
+    cases = {
+        tmp_path / "data" / "flat.csv": f"; did you mean '{path}'?",
+        tmp_path / "data" / "quite-another.parquet": "is no file, folder, recipe or data set",
+        tmp_path / "date" / "flats.csv": f"; there is no folder '{tmp_path / 'date'}'",
+    }
+    for source, message in cases.items():
+        with pytest.raises(DataError) as caught:
+            read(source)
+        assert str(caught.value).endswith(message)
+    with pytest.raises(DataError, match=re.escape(f"found neither; name a file, such as '{path}'")):
+        read(tmp_path / "data")
 
 
 def test_a_folder_without_data_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from predictor.wording import hint, shown
+from predictor.wording import hint, nearest, printable, shown
 from training.errors import DataError
 from training.sources.array_files import read_npz
 from training.sources.chunked import ChunkedTable, Unchanged
@@ -23,6 +23,7 @@ __all__ = ["SourceOptions", "chunked_source", "read_source"]
 
 Form = Literal["parquet", "npz", "idx", "csv"]
 WORKBOOKS = frozenset({".xlsx", ".xls", ".ods"})
+TABLES = (".csv", ".csv.gz", ".tsv", ".txt", ".npz")
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,21 @@ def _said_as_data(source: str, known: Iterable[str]) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        names = sorted({*DATASETS, *known})
-        raise DataError(
-            f"{shown(source)} is no file, folder, recipe or data set{hint(source, names)}"
-            f"{'' if hint(source, names) else ' (known names: ' + ', '.join(names) + ')'}"
-        ) from error
+        raise DataError(f"{shown(source)} is no file, folder, recipe or data set{_meant(source, known)}") from error
     except OSError as error:
         raise DataError(f"{Path(source).name or source}: cannot be read: {error.strerror or error}") from error
+
+
+def _meant(source: str, known: Iterable[str]) -> str:
+    """Name what was meant: a file beside it for what is plainly a path, else a recipe or a data set."""
+    path = Path(source)
+    if path.suffix or len(path.parts) > 1:
+        if not path.parent.is_dir():
+            return f"; there is no folder '{printable(str(path.parent))}'"
+        beside = nearest(path.name, (file.name for file in path.parent.iterdir()))
+        return f"; did you mean '{printable(str(path.with_name(beside)))}'?" if beside else ""
+    names = sorted({*DATASETS, *known})
+    return hint(source, names) or f" (known names: {', '.join(names)})"
 
 
 def _form(path: Path) -> Form:
@@ -117,8 +126,16 @@ def _parquet_files(path: Path) -> list[Path]:
         return [path]
     files = sorted(file for file in path.rglob("*") if file.suffix in {".parquet", ".pq"} and file.is_file())
     if not files:
-        raise DataError(f"{path.name}: expected Parquet files or MNIST's IDX files in the folder, found neither")
+        raise DataError(
+            f"{path.name}: expected Parquet files or MNIST's IDX files in the folder, found neither{_files_in(path)}"
+        )
     return files
+
+
+def _files_in(folder: Path) -> str:
+    """Name a table in a folder that is itself none."""
+    tables = sorted(str(file) for file in folder.iterdir() if file.name.lower().endswith(TABLES) and file.is_file())
+    return f"; name a file, such as '{printable(tables[0])}'" if tables else ""
 
 
 def _words(options: SourceOptions) -> frozenset[str]:
