@@ -63,7 +63,7 @@ class Watcher:
             self._waking.set()
 
     def _watch(self) -> None:
-        looked = judged = -self._interval_s - JUDGE_S
+        looked = judged = time.monotonic()  # what is served was read a moment ago
         while True:
             self._waking.wait(min(JUDGE_S if self.is_ticked else FOLLOW_S, self._interval_s))
             self._waking.clear()
