@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from deploy.pull_models import main as pull_models
 from predictor import FolderRepository, load_bytes
 from tests.deploy.forge import RECIPE, ROOT, Forge, Ran, found_forge
 from tests.training.retrain.conftest import rows_of
+from training.cookbook import load_recipe
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 MORE_ROWS = rows_of(0) + rows_of(1, 200).partition("\n")[2]
@@ -257,3 +259,25 @@ def test_workflows_have_few_rights_pinned_actions_and_no_foreign_text_in_shell(p
                 assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"])
             if "checkout" in step.get("uses", ""):
                 assert step["with"]["persist-credentials"] is False
+
+
+def test_the_page_of_the_loop_names_what_there_is(tmp_path: Path) -> None:
+    """Follows docs/retraining.md as far as that goes without a forge: its recipe, its settings, its commands."""
+    page = (ROOT / "docs/retraining.md").read_text()
+    blocks = re.findall(r"^( *)```(\w+)\n(.*?)^ *```$", page, re.DOTALL | re.MULTILINE)
+    recipes = [textwrap.dedent(text) for _, kind, text in blocks if kind == "toml"]
+    assert len(recipes) == 1
+    (tmp_path / "churn.toml").write_text(recipes[0])
+    assert load_recipe(str(tmp_path / "churn.toml")).source == "data/churn.csv"
+    settings = (ROOT / "docs/settings.md").read_text()
+    named = set(re.findall(r"GANGLION_\w+", page)) - {"GANGLION_PUSH_TOKEN"}
+    assert named
+    assert {name for name in named if f"| `{name}` |" not in settings} == set()
+    options = set(re.findall(r"(?<!-)--[a-z]+(?:-[a-z]+)*", page))
+    helps = "".join(
+        subprocess.run(
+            [sys.executable, "-m", *words, "--help"], capture_output=True, text=True, cwd=ROOT, check=True
+        ).stdout
+        for words in (("training", "retrain"), ("training", "fetch-feedback"), ("predictor", "rollback"))
+    )
+    assert options - set(re.findall(r"--[a-z]+(?:-[a-z]+)*", helps)) == {"--branch", "--all", "--message"}  # Git's
