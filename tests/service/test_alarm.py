@@ -3,7 +3,8 @@
 import hashlib
 import hmac
 import json
-import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from service.webhook import Webhook, WebhookError
 from tests.contract.harness import through_front
 from tests.service import models
 from tests.service.test_metrics import samples
-from tests.service.wire import running, until
+from tests.service.wire import ROOT, running, until
 
 DRIFTED = [[1.0, 1.0, 1.0, 1.0]] * 60  # half of what training had
 SECRET = b"not to be told"
@@ -129,19 +130,32 @@ def test_rows_as_in_training_and_too_few_rows_tell_nothing(alarmed: Any, receive
     assert receiver.posts == []
 
 
-def test_of_several_processes_one_sends(alarmed: Any, receiver: Receiver) -> None:
+def test_of_several_that_look_at_once_one_sends(alarmed: Any, receiver: Receiver) -> None:
     application = alarmed()
     ask(application)
-    application.runtime.drift.tick()
-    children = []
-    for _ in range(3):
-        child = os.fork()
-        if child == 0:
-            application.runtime.alarm.look()
-            os._exit(0)
-        children.append(child)
-    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0, 0]
+    threads = [threading.Thread(target=application.runtime.alarm.look) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert len(receiver.posts) == 1
+
+
+COUNTS = """
+import pathlib, sys
+from service.memory import Memory
+memory = Memory(pathlib.Path(sys.argv[1]))
+for _ in range(50):
+    with memory.changing() as known:
+        known["count"] = known.get("count", 0) + 1
+"""
+
+
+def test_processes_that_change_what_is_known_wait_for_each_other(tmp_path: Any) -> None:
+    command = [sys.executable, "-c", COUNTS, str(tmp_path)]
+    children = [subprocess.Popen(command, cwd=ROOT) for _ in range(3)]
+    assert [child.wait(timeout=30) for child in children] == [0, 0, 0]
+    assert Memory(tmp_path).read() == {"count": 150}
 
 
 @pytest.mark.parametrize("is_kept", [True, False])
