@@ -99,8 +99,9 @@ class Exchange:
         return {"type": "http.request", "body": self._body(), "more_body": not self.is_whole}
 
     def _body(self) -> bytes:
-        pieces = self.pieces
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if len(self.pieces) != 1:
+            self.pieces = [b"".join(self.pieces)]
+        return self.pieces[0]
 
     async def send(self, message: dict[str, Any]) -> None:
         """Take the application's answer; all of it is written in one piece, with its last part."""

@@ -5,7 +5,7 @@ other request would be answered.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,16 +30,19 @@ def dumped(document: Mapping[str, Any], rows: int) -> bytes:
     """Write an object as JSON, as `orjson.dumps` does with NumPy arrays; in pieces if rows are many."""
     if rows <= PIECE_ROWS:
         return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
-    members = [orjson.dumps(key) + b":" + _value(value) for key, value in document.items()]
-    return b"{" + b",".join(members) + b"}"
-
-
-def _value(value: Any) -> bytes:
-    if not isinstance(value, (list, np.ndarray)) or len(value) <= PIECE_ROWS:
-        return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
     written: list[bytes] = []
+    for key, value in document.items():
+        written += (b"," if written else b"{", orjson.dumps(key), b":")
+        written += _value(value)
+    return b"".join((*written, b"}"))  # one copy of megabytes, for which the interpreter's lock is given up
+
+
+def _value(value: Any) -> Iterator[bytes]:
+    if not isinstance(value, (list, np.ndarray)) or len(value) <= PIECE_ROWS:
+        yield orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+        return
     for start in range(0, len(value), PIECE_ROWS):
-        piece = value[start : start + PIECE_ROWS]
-        written.append(orjson.dumps(piece, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1])
+        yield b"," if start else b"["
+        yield orjson.dumps(value[start : start + PIECE_ROWS], option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
         time.sleep(0)
-    return b"[" + b",".join(written) + b"]"
+    yield b"]"

@@ -7,6 +7,7 @@ meanwhile waits unparsed. What is not HTTP is answered here; the parser (llhttp,
 import asyncio
 from collections import deque
 from enum import IntEnum
+from functools import partial
 from typing import Any
 
 import httptools
@@ -17,6 +18,7 @@ from service.ground import Ground
 from service.heads import Head
 from service.messages import Request, Response, response_headers
 from service.refusals import FRAMING_TOO_LARGE, HEAD_BROKEN_OFF, HEAD_TOO_LATE, Refusal, reason_of, refusal
+from service.slices import SLICE_BYTES, Slices
 
 __all__ = ["Connection", "Phase"]
 
@@ -55,6 +57,7 @@ class Connection(asyncio.Protocol):
         self.held = b""  # received while a request was in work, not parsed yet
         self.is_at_end = False  # the client has ended its side
         self.is_writable = True
+        self.slices: Slices | None = None  # of a large answer that is being written
         self.host: bytes | None = None  # the last Host that was well-formed
         self.head: Head | None = None  # the last one that the parser found in what arrived
         self.unparsed = b""  # a known head, while its body is waited for
@@ -67,7 +70,7 @@ class Connection(asyncio.Protocol):
     @property
     def is_idle(self) -> bool:
         """Whether the client owes nothing and is owed nothing."""
-        return self.phase is Phase.IDLE and self.current is None
+        return self.phase is Phase.IDLE and self.current is None and self.is_writable
 
     @property
     def is_waiting(self) -> bool:
@@ -91,7 +94,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         """End; the request in work runs on, and its answer goes nowhere."""
         self.phase = Phase.ENDING
-        self.current = None
+        self.current = self.slices = None
         self.ready.clear()
         self.held = b""
         self.ground.left(self)
@@ -109,16 +112,24 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Note the end of the client's side; True keeps ours open for the answers still to come."""
         self.is_at_end = True
-        if self.current is None and not self.held and self.phase is not Phase.ENDING:
+        is_owed = self.current is not None or self.slices is not None or bool(self.held)
+        if not is_owed and self.phase is not Phase.ENDING:
             self._broken_off()
-        return self.current is not None or bool(self.held)
+        return is_owed
 
     def pause_writing(self) -> None:
         """Begin no further answer while the client does not read."""
         self.is_writable = False
+        if self.slices is not None:
+            self.slices.pause()
+            self.deadline = self.ground.now + self.limits.keep_alive_s
 
     def resume_writing(self) -> None:
         """Go on: the client has read."""
+        if self.slices is not None:
+            self.deadline = NEVER
+            self.slices.resume()
+            return
         self.is_writable = True
         if self.current is None and self.phase is not Phase.ENDING:
             self._next()
@@ -337,7 +348,13 @@ class Connection(asyncio.Protocol):
                 ends = True
         is_old = exchange.head.version == "1.0"
         head = rendered_head(status, self.ground.date_line, headers, ends=ends, is_old=is_old)
-        self._write(exchange, head if exchange.head.method == "HEAD" else head + body, ends=ends)
+        if exchange.head.method == "HEAD":
+            self._write(exchange, head, ends=ends)
+        elif len(body) <= SLICE_BYTES:
+            self._write(exchange, head + body, ends=ends)
+        else:
+            self.transport.write(head)  # goes out together with the first slice
+            self._write(exchange, body, ends=ends)
 
     def deliver(self, exchange: Exchange, request: Request, response: Response) -> None:
         """Do the same with the answer to a request, the commonest kind of which costs little."""
@@ -353,8 +370,21 @@ class Connection(asyncio.Protocol):
         return self.ground.is_draining and not self.ready and not self.held
 
     def _write(self, exchange: Exchange, data: bytes, *, ends: bool) -> None:
-        self.transport.write(data)
         self.current = None
+        if len(data) <= SLICE_BYTES:
+            self.transport.write(data)
+            self._written(exchange, ends=ends)
+        else:
+            self.is_writable = False  # until all of it is handed over
+            self.slices = Slices(self.transport, self.ground.loop, data, partial(self._last_written, exchange, ends))
+            self.slices.write()
+
+    def _last_written(self, exchange: Exchange, ends: bool, is_writable: bool) -> None:  # noqa: FBT001 - called back
+        self.slices = None
+        self.is_writable = is_writable
+        self._written(exchange, ends=ends)
+
+    def _written(self, exchange: Exchange, *, ends: bool) -> None:
         if ends:
             self._end(is_read=exchange.is_whole and not self.ready and not self.held)
         elif self.is_writable:
@@ -406,7 +436,8 @@ class Connection(asyncio.Protocol):
         Closing with input unread would reset the connection and could destroy the answer on its way.
         """
         self.phase = Phase.ENDING
-        self.deadline = self.ground.now + LINGER_S
+        # One that has yet to read much of the answer is given the time for it.
+        self.deadline = self.ground.now + (LINGER_S if self.is_writable else self.limits.keep_alive_s)
         self.held = b""
         self.ready.clear()
         if is_read or self.is_at_end:
