@@ -210,6 +210,17 @@ def test_a_report_that_is_too_long_for_a_comment_is_cut_between_lines(forge: For
     assert 50_000 < len(forge.calls) < 65_536
 
 
+def test_a_job_that_dies_is_no_verdict_on_data_or_challenger(forge: Forge) -> None:
+    runner = forge.clone("runner")
+    (runner / "retrained/models").mkdir(parents=True)
+    said, code = forge.bash("deploy/retrain fit", runner, {"PY": "false", "GITHUB_ACTIONS": "true"})
+    assert (code, (runner / "retrained/verdict").read_text()) == (0, "failed\n")
+    assert (runner / "retrained/summary.md").read_text().startswith("# flowers: the job failed\n\nIt ended with 1;")
+    silenced, heard, _ = said.splitlines()
+    assert heard == f"::{silenced.removeprefix('::stop-commands::')}::"
+    assert forge.bash("deploy/retrain verdict", runner, {})[1] == 1
+
+
 @pytest.mark.parametrize("name", ["../flowers", "a b", "$(touch hit)", "::set-output", "no-such"])
 def test_a_dispatch_names_nothing_but_a_recipe(forge: Forge, name: str) -> None:
     runner = forge.clone("runner")
