@@ -77,6 +77,11 @@ class Connection(asyncio.Protocol):
         """Whether the next move is the client's."""
         return self.current is None
 
+    @property
+    def _owes(self) -> bool:
+        """Whether an answer is still to be made or written."""
+        return self.current is not None or self.slices is not None or bool(self.held)
+
     # What the transport calls
 
     def connection_made(self, transport: Any) -> None:
@@ -112,10 +117,9 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Note the end of the client's side; True keeps ours open for the answers still to come."""
         self.is_at_end = True
-        is_owed = self.current is not None or self.slices is not None or bool(self.held)
-        if not is_owed and self.phase is not Phase.ENDING:
+        if not self._owes and self.phase is not Phase.ENDING:
             self._broken_off()
-        return is_owed
+        return self._owes
 
     def pause_writing(self) -> None:
         """Begin no further answer while the client does not read."""
