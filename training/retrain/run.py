@@ -138,7 +138,8 @@ def _published(order: Order, promote: Promote, judged: _Judged) -> Outcome:
             if isinstance(verdict, Passed):
                 repository.set_alias(setting.name, "challenger", version)
             if promoted:
-                repository.promote(setting.name, version)
+                gain = judged.predictor.lineage.get("gain")
+                repository.promote(setting.name, version, note=f"retrained: {gain or 'the gate passed'}")
     except (RepositoryError, OSError) as error:
         raise TrainingError(f"the challenger cannot be published: {error}") from error
     return Outcome(setting.name, version, verdict, promoted, said)

@@ -58,6 +58,9 @@ def test_always_promotes_what_passes(command: Command, recipe: Path, flowers_of:
     assert command("retrain", recipe, "--data", flowers_of(1), "--promote", "always", *WIDE).code == 0
     aliases = FolderRepository(models).aliases("flowers")
     assert aliases == {"champion": 2, "challenger": 2, "previous": 1}
+    promotion = FolderRepository(models).promotion("flowers")
+    assert promotion is not None
+    assert promotion.note.startswith("retrained: accuracy ")
 
 
 @pytest.mark.usefixtures("champion")
