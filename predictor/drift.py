@@ -39,7 +39,8 @@ class Shift:
     """What the counts of one feature or output say.
 
     Shares are parts of all rows, expected ones of the training rows, None where the model file does not tell.
-    `outside` is the share out of the training range or of unknown categories; `psi` is None with too few rows or
+    `outside` is the share out of the training range or of unknown categories, `outside_expected` that of the training
+    rows: of categories too rare to be told apart, which look the same. `psi` is None with too few rows or
     bins, `psi_by_chance` what nineteen of twenty samples of this size stay under without any shift. `seen` and
     `expected` are the shares of the bins, which `bins` describes: edges of numbers, or labels.
     """
@@ -51,6 +52,7 @@ class Shift:
     missing: float
     missing_expected: float | None
     outside: float
+    outside_expected: float
     bins: tuple[Any, ...]
     seen: tuple[float, ...]
     expected: tuple[float, ...]
@@ -89,10 +91,16 @@ class _Part:
             missing=float(missing / whole),
             missing_expected=None if self.missing is None else self.missing / self.rows,
             outside=float(outside / whole),
+            outside_expected=self._rare(),
             bins=self.bins,
             seen=tuple((seen / max(seen.sum(), 1.0)).tolist()),
             expected=tuple((self.expected / max(self.expected.sum(), 1.0)).tolist()),
         )
+
+    def _rare(self) -> float:
+        """Return the share of training cells in categories too rare to be told apart; numbers have none."""
+        there = 1 - self.missing / self.rows if self.missing is not None else 1.0
+        return float(there * self.others / max(self.others + self.expected.sum(), 1.0))
 
     def by_chance(self, counts: Counts, share: float, rng: np.random.Generator) -> float | None:
         """Return what the index stays under in a share of samples of this size, though both are of one population."""

@@ -21,7 +21,7 @@ from predictor import (
     Schema,
 )
 from predictor.drift import FEWEST_ROWS, Bins, Shift
-from tests.predictor.models import houses, mlp, visits
+from tests.predictor.models import houses, mlp, tides, visits
 
 EDGES = (0.0, 1.0, 2.0, 4.0)
 COUNTS = (100, 300, 600)
@@ -104,6 +104,15 @@ def test_categories_are_counted_known_unknown_and_missing() -> None:
     assert area.missing_expected is None
     assert roof.bins == ("a", "b/c", "Ω")
     assert bins.predictions(np.zeros(bins.size, np.int64)) == []
+
+
+def test_categories_that_were_too_rare_to_be_told_apart_are_expected() -> None:
+    schema = replace(tides().schema, features=tides().schema.features[2:3])  # 14 rows, 2 of them of other moons
+    network = mlp(Architecture(2, (Layer(1, "identity"),)))
+    golden = Golden((("new",),), network.infer(schema.encode_rows([["new"]]).X))
+    moon = Bins(Predictor(schema, network, tides().outputs, golden, {}, {}, {}))
+    (found,) = moon.features(moon.count([("new", "half", "quarter", "full")], np.zeros((4, 1))))
+    assert [found.outside, found.outside_expected] == pytest.approx([0.5, 2 / 14])
 
 
 def test_predictions_that_are_numbers_have_bins_of_their_own() -> None:

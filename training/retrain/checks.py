@@ -212,13 +212,14 @@ def _column(shift: Shift, most: float, limits: Checks) -> Iterator[Finding]:
         more = shift.missing - expected > limits.missing
         reason = f"{name}: {shift.missing:.1%} of the cells are missing, {expected:.1%} were before" if more else ""
         yield Finding(f"{shift.name}: missing", f"{expected:.1%}", f"{shift.missing:.1%}", reason)
-    reason = ""
-    if shift.outside > limits.outside:
+    reason, rare = "", shift.outside_expected
+    if shift.outside - rare > limits.outside:
+        before = f" beside the {rare:.1%} of before" if rare else ""
         reason = (
             f"{name}: {shift.outside:.1%} of the cells are outside what the champion was trained on, allowed"
-            f" {limits.outside:.1%}"
+            f" {limits.outside:.1%}{before}"
         )
-    yield Finding(f"{shift.name}: outside", "0.0%", f"{shift.outside:.1%}", reason)
+    yield Finding(f"{shift.name}: outside", f"{rare:.1%}", f"{shift.outside:.1%}", reason)
     if shift.psi is not None:
         reason = f"{name}: the stability index is {shift.psi:.3f}, allowed {most:.3f}" if shift.psi > most else ""
         yield Finding(f"{shift.name}: stability index", "0", f"{shift.psi:.3f}", reason)

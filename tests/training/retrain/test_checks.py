@@ -171,3 +171,16 @@ def test_a_table_that_memory_does_not_hold_is_refused_before_it_is_read(
     ran = command("check", recipe, "--data", table, "--set=data.memory=512MB")
     assert ran.code == 2
     assert "retraining holds the whole table in memory, and this one takes more than data.memory allows" in ran.err
+
+
+def test_the_very_table_of_the_champion_breaks_nothing_however_rare_its_texts_are(
+    command: Command, write: Writer, models: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    cells = [(f"{rng.normal():.3f}", f"C{rng.integers(10**6)}" if i % 4 == 0 else "", "ab"[i % 2]) for i in range(300)]
+    table = write("cabins.csv", "\n".join(map(",".join, [("deck", "cabin", "kind"), *cells])) + "\n")
+    assert command("fit", table, "--target=kind", "--name=cabins", "--set=fit.epochs=1").code == 0
+    recipe = write("cabins.toml", command("recipes", "cabins").out)
+    ran = command("check", recipe, "--data", table)
+    assert (ran.code, ran.err) == (0, "")
+    assert [float(cell.rstrip("%")) for cell in line(ran.out, "cabin: outside")] == pytest.approx([25, 25], abs=4)
