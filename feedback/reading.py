@@ -11,15 +11,17 @@ from feedback.store import Store
 __all__ = ["Example", "Tally", "examples", "merged", "newest_shape", "tally"]
 
 PAGE = 500
+ROWS_AT_ONCE = 10_000
+"""Requests are read in pages, their cells in parts of about so many rows: one request may have very many."""
 
-ASKED = """SELECT p.seq, p.version, p.request_id, p.asked, p.shape, p.size, p.cells FROM ganglion_log_predictions p
+ASKED = """SELECT p.seq, p.version, p.request_id, p.asked, p.shape, p.size FROM ganglion_log_predictions p
     WHERE p.model = ? AND p.seq > ?
     AND EXISTS (SELECT 1 FROM ganglion_log_feedback f
         WHERE f.model = p.model AND f.request_id = p.request_id AND f.told >= ?)
     AND NOT EXISTS (SELECT 1 FROM ganglion_log_predictions q
         WHERE q.model = p.model AND q.request_id = p.request_id AND q.seq > p.seq)
     ORDER BY p.seq LIMIT ?"""
-BROUGHT = """SELECT seq, version, told, shape, cells, truths, client FROM ganglion_log_feedback
+BROUGHT = """SELECT seq, version, told, shape, size, client FROM ganglion_log_feedback
     WHERE model = ? AND seq > ? AND request_id IS NULL AND told >= ? ORDER BY seq LIMIT ?"""
 
 
@@ -80,24 +82,50 @@ def _asked(store: Store, model: str, since: float, clients: frozenset[str] | Non
     last = 0
     while page := store.read(ASKED, (model, last, since, PAGE)):
         last = page[-1][0]
-        told = store.feedback(model, [row[2] for row in page])
-        for _, version, request_id, asked, shape, size, cells in page:
-            truths = merged(_by(told[request_id], clients), size)
-            rows = json.loads(cells)
-            for row, truth in zip(rows, truths, strict=True):
-                if truth is not None:
-                    yield Example(shape, version, asked, row, truth, was_asked=True)
+        for part in _parts(page, size=5):
+            told = store.feedback(model, [row[2] for row in part])
+            texts = _texts(store, "cells", "ganglion_log_predictions", [row[0] for row in part])
+            for seq, version, request_id, asked, shape, size in part:
+                if seq not in texts:
+                    continue  # it has just been deleted for its age
+                truths = merged(_by(told.get(request_id, ()), clients), size)
+                for row, truth in zip(json.loads(texts[seq][0]), truths, strict=True):
+                    if truth is not None:
+                        yield Example(shape, version, asked, row, truth, was_asked=True)
 
 
 def _brought(store: Store, model: str, since: float, clients: frozenset[str] | None) -> Iterator[Example]:
     last = 0
     while page := store.read(BROUGHT, (model, last, since, PAGE)):
         last = page[-1][0]
-        for _, version, told, shape, cells, truths, client in page:
-            if clients is None or client in clients:
-                for row, truth in zip(json.loads(cells), json.loads(truths), strict=True):
+        wanted = [row for row in page if clients is None or row[5] in clients]
+        for part in _parts(wanted, size=4):
+            texts = _texts(store, "cells, truths", "ganglion_log_feedback", [row[0] for row in part])
+            for seq, version, told, shape, _, _ in part:
+                cells, truths = map(json.loads, texts.get(seq, ("[]", "[]")))
+                for row, truth in zip(cells, truths, strict=True):
                     if truth is not None:
                         yield Example(shape, version, told, row, truth, was_asked=False)
+
+
+def _parts(page: Iterable[tuple[Any, ...]], size: int) -> Iterator[list[tuple[Any, ...]]]:
+    """Divide records, whose numbers of rows stand at `size`, into parts of a bounded number of rows, or of one each."""
+    part: list[tuple[Any, ...]] = []
+    rows = 0
+    for record in page:
+        if part and rows + record[size] > ROWS_AT_ONCE:
+            yield part
+            part, rows = [], 0
+        part.append(record)
+        rows += record[size]
+    if part:
+        yield part
+
+
+def _texts(store: Store, columns: str, table: str, numbers: list[int]) -> dict[int, tuple[str, ...]]:
+    marks = ", ".join("?" * len(numbers))
+    found = store.read(f"SELECT seq, {columns} FROM {table} WHERE seq IN ({marks})", numbers)
+    return {row[0]: row[1:] for row in found}
 
 
 def _by(told: Iterable[Told], clients: frozenset[str] | None) -> list[Told]:

@@ -82,6 +82,13 @@ def test_examples_come_in_pages_without_loss(store: Store) -> None:
     assert [example.truth for example in examples(store, "houses")] == [i + 0.5 for i in range(1203)]
 
 
+def test_requests_of_many_rows_are_read_in_parts(store: Store) -> None:
+    sizes = [1, 9_000, 3_000, 12_000, 2]
+    store.write([asked(f"r{i}", *map(float, range(size))) for i, size in enumerate(sizes)], [], SHAPES)
+    store.write([], [told(f"r{i}", *range(size)) for i, size in enumerate(sizes)], {})
+    assert [example.truth for example in examples(store, "houses")] == [n for size in sizes for n in range(size)]
+
+
 def test_feedback_that_came_before_its_prediction_counts(store: Store) -> None:
     store.write([], [told("a", 7.0)], {})
     assert list(examples(store, "houses")) == []
