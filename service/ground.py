@@ -46,6 +46,7 @@ class Ground:
         self.is_encrypted = is_encrypted
         self.observer = observer
         self.limits = limits
+        self.patience_s = limits.keep_alive_s, limits.header_timeout_s, limits.body_timeout_s  # by phase
         self.loop = loop
         self.trusted = frozenset(trusted)
         self.heads = Heads()

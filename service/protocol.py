@@ -106,6 +106,9 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, or hold it while a request is in work."""
+        if self.phase is Phase.IDLE and self.current is None and self.is_writable and len(data) <= SLICE:
+            self._begin_with(data)  # as `_take` would: the commonest case costs one call less
+            return
         if self.phase is Phase.ENDING:
             return
         if self.current is not None or not self.is_writable:
@@ -219,7 +222,7 @@ class Connection(asyncio.Protocol):
             if found is not None and found is not last and found.framing.length == rest and self.phase is Phase.IDLE:
                 self.ground.heads.keep(text, found)
         elif rest == head.framing.length:
-            self._enqueue(Exchange(self, head, data[len(text) :]))
+            self._work_on(Exchange(self, head, data[len(text) :]))
         elif not rest:
             # Many clients send the body by itself: it is all that can follow.
             self.unparsed = data
@@ -326,13 +329,18 @@ class Connection(asyncio.Protocol):
         else:
             self.ready.append(item)
 
-    def _begin(self, item: Exchange | Refusal) -> None:
+    def _work_on(self, exchange: Exchange) -> None:
         self.deadline = NEVER
         self.waits_for = None
+        self.current = exchange
+        exchange.start()
+
+    def _begin(self, item: Exchange | Refusal) -> None:
         if isinstance(item, Exchange):
-            self.current = item
-            item.start()
+            self._work_on(item)
             return
+        self.deadline = NEVER
+        self.waits_for = None
         headers, body = item.answer()
         head = rendered_head(item.status, self.ground.date_line, headers, ends=True, is_old=False)
         self.transport.write(head if item.method == "HEAD" else head + body)
@@ -429,10 +437,8 @@ class Connection(asyncio.Protocol):
             if not exchange.pieces:
                 self.transport.write(CONTINUE)
         if phase is not self.waits_for:
-            limits = self.limits
             self.waits_for = phase
-            patience = (limits.keep_alive_s, limits.header_timeout_s, limits.body_timeout_s)[phase]
-            self.deadline = self.ground.now + patience
+            self.deadline = self.ground.now + self.ground.patience_s[phase]
 
     def _end(self, *, is_read: bool) -> None:
         """End after what is written; a client that still sends gets a moment to read the answer first.
