@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from network import MLP, Architecture, Layer, Parameters
-from predictor import FolderRepository, NumberOutputs, NumericFeature, Predictor, Schema, save_bytes
+from predictor import FolderRepository, NumberOutputs, NumericFeature, Predictor, Reference, Schema, save_bytes
 from service.logs import LogWriter
 from service.metrics import create_observer
 from service.settings import load_settings
@@ -171,6 +171,20 @@ def test_a_version_that_is_as_good_passes_when_the_window_is_over(watching: Any,
     assert (line["version"], line["figures"]["difference"], line["figures"]["errors"]) == (2, 0.0, 0.0)
     service.refresh()
     assert service.watch() is None
+
+
+def test_a_version_that_was_trained_on_such_rows_may_predict_otherwise(watching: Any, repository: Any) -> None:
+    models.publish(repository, "flowers", one_class(0))
+    service = watching(watch_difference=9, watch_window_s=0.01)
+    usual = models.flowers(1)
+    found = usual.network.infer(usual.schema.encode_rows(ROWS).X).argmax(axis=1)
+    reference = Reference(len(ROWS), (0,) * 4, labels=np.bincount(found, minlength=3).tolist())
+    models.publish(repository, "flowers", replace(usual, reference=reference))
+    service.refresh()
+    until(lambda: (service.ask(), service.lines("a watched version has passed"))[1])
+    (line,) = service.lines("a watched version has passed")
+    assert line["figures"]["shift"] > 0.25 > line["figures"]["shift_from_training"]
+    assert (service.version(), service.told()["rollbacks"]) == (3, [])
 
 
 def test_what_the_repository_cannot_keep_the_service_holds_back_by_itself(watching: Any, repository: Any) -> None:
