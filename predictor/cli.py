@@ -179,6 +179,8 @@ def _sections(predictor: Predictor) -> Iterator[tuple[str, list[tuple[str, ...]]
         "columns",
         [("name", "kind", "range or categories", "when missing"), *map(_feature, predictor.schema.features)],
     )
+    if predictor.schema.left_out:
+        yield "left out, and passed over in requests", [(name,) for name in predictor.schema.left_out]
     if isinstance(outputs, ClassOutputs):
         yield "answers", [(outputs.target, "one of " + ", ".join(map(str, outputs.labels)))]
     else:

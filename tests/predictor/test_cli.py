@@ -11,7 +11,7 @@ import pytest
 
 from predictor import Calibration, FolderRepository, save_bytes
 from predictor.cli import main
-from tests.predictor.models import flowers, houses
+from tests.predictor.models import flowers, houses, visits
 
 
 @pytest.fixture
@@ -125,6 +125,12 @@ def test_what_is_wrong_is_said_with_code_2(
     found = capsys.readouterr()
     assert found.out == ""
     assert found.err.endswith(message)
+
+
+def test_inspect_names_what_training_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "visits.npz").write_bytes(save_bytes(visits()))
+    assert main(["inspect", str(tmp_path / "visits.npz")]) == 0
+    assert "\n\nleft out, and passed over in requests\n  ticket\n  visits\n\n" in capsys.readouterr().out
 
 
 def test_a_folder_of_a_version_means_its_file(models: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -238,6 +238,7 @@ def test_a_missing_file_names_what_may_have_been_meant() -> None:
 
 def test_a_path_that_is_not_there_names_the_file_beside_it(write: Writer, tmp_path: Path) -> None:
     path = write("data/flats.csv", "a\n1\n")
+    write("data/about.txt", "flats")
     cases = {
         tmp_path / "data" / "flat.csv": f"; did you mean '{path}'?",
         tmp_path / "data" / "quite-another.parquet": "is no file, folder, recipe or data set",

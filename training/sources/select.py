@@ -23,7 +23,7 @@ __all__ = ["SourceOptions", "chunked_source", "read_source"]
 
 Form = Literal["parquet", "npz", "idx", "csv"]
 WORKBOOKS = frozenset({".xlsx", ".xls", ".ods"})
-TABLES = (".csv", ".csv.gz", ".tsv", ".txt", ".npz")
+TABLES = (".csv", ".csv.gz", ".tsv", ".npz", ".txt")  # the likeliest first
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,8 @@ def _parquet_files(path: Path) -> list[Path]:
 
 def _files_in(folder: Path) -> str:
     """Name a table in a folder that is itself none."""
-    tables = sorted(str(file) for file in folder.iterdir() if file.name.lower().endswith(TABLES) and file.is_file())
+    found = sorted(str(file) for file in folder.iterdir() if file.is_file())
+    tables = [name for suffix in TABLES for name in found if name.lower().endswith(suffix)]
     return f"; name a file, such as '{printable(tables[0])}'" if tables else ""
 
 
