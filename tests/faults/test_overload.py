@@ -1,12 +1,16 @@
 """More work than can be done: what is done stays what could be done, the rest is refused at once, and it passes.
 
-The machine that runs the tests may be busy with others, so the bounds are wide; benchmarks/overload.py has the figures.
+The machine that runs the tests may be busy with others: what is asserted is by processor time, or the best of rounds;
+benchmarks/overload.py has the figures.
 """
 
+import contextlib
 import json
 import os
 import signal
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,26 +46,56 @@ def rows() -> Any:
     return np.random.default_rng(0).random((128, FEATURES)).round(3).tolist()
 
 
-def test_at_five_times_what_can_be_done_most_of_it_is_done_and_the_rest_is_refused_soon(wide: Any, rows: Any) -> None:
+def cpu_s(service: Any) -> float:
+    """Return the processor time that the workers have used, which does not depend on who else uses the machine."""
+    total = 0
+    for pid in service.workers():
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def per_cpu_s(service: Any, ask: Callable[[], float]) -> float:
+    """Return how many answers a second of processor time gives; `ask` returns how many there were."""
+    before = cpu_s(service)
+    count = ask()
+    return count / max(cpu_s(service) - before, 0.01)
+
+
+def test_at_up_to_ten_times_what_can_be_done_it_is_done_and_the_rest_is_refused_soon(wide: Any, rows: Any) -> None:
     request = request_of(rows)
+    outcomes = []
     with running(wide.root, workers=2) as service:
-        rounds: list[float] = []
-        refused = 0
-        while not rounds or (len(rounds) < 4 and rounds[-1] < 0.7):
-            # What the machine has to give changes from second to second while others use it.
-            before = capacity(service.port, request, connections=4, seconds=1.0)
-            found = drive(service.port, request, rate=5 * before, seconds=1.5)
-            after = capacity(service.port, request, connections=4, seconds=0.5)
-            rounds.append(found.rate(200) / min(before, after))
-            refused += len(found.latencies[429])
-            assert set(found.latencies) == {200, 429}
-            assert all(1 <= int(text) <= 60 for text in found.retry_after)
-        assert rounds[-1] >= 0.7, rounds
-        assert found.percentile(99, 200) < 3
-        assert found.percentile(50, 429) < 0.1
-        calm = drive(service.port, request, rate=0.2 * after, seconds=1.0)
-        assert set(calm.latencies) == {200}
-        assert service.metric('ganglion_shed_total{reason="full"') == refused
+        drive(service.port, request, rate=20, seconds=1.0)
+
+        def goodput(times: float) -> float:
+            """Return it as a share of what is done without overload, right before."""
+            most = capacity(service.port, request, connections=4, seconds=0.4)
+            alone = per_cpu_s(service, lambda: capacity(service.port, request, connections=4, seconds=0.6) * 0.6)
+
+            def ask() -> int:
+                outcomes.append(drive(service.port, request, rate=times * most, seconds=1.0))
+                return len(outcomes[-1].latencies.get(200, ()))
+
+            return per_cpu_s(service, ask) / alone
+
+        for times in (2, 5, 10):
+            found = [goodput(times)]
+            while found[-1] < 0.85 and len(found) < 4:  # caches are shared with whoever else uses the machine
+                found.append(goodput(times))
+            assert found[-1] >= 0.85, (times, found)
+        ended = time.monotonic()
+        until(lambda: set(drive(service.port, request, rate=5, seconds=0.6).latencies) == {200}, seconds=5)
+        assert time.monotonic() - ended < 5
+        assert service.metric('ganglion_shed_total{reason="full"') == sum(
+            len(o.latencies.get(429, ())) for o in outcomes
+        )
+        inside_ms = sorted(line["ms"] for line in service.lines() if line.get("status") == 429)
+    assert set().union(*(outcome.latencies for outcome in outcomes)) == {200, 429}
+    assert all(1 <= int(text) <= 60 for outcome in outcomes for text in outcome.retry_after)
+    assert min(outcome.percentile(99, 200) for outcome in outcomes) < 3
+    assert inside_ms[int(len(inside_ms) * 0.99)] < 20
+    assert min(outcome.percentile(50, 429) for outcome in outcomes if 429 in outcome.latencies) < 0.05
 
 
 def test_a_request_that_would_be_late_is_refused_or_not_computed(wide: Any, rows: Any) -> None:
@@ -78,8 +112,8 @@ def test_a_request_that_would_be_late_is_refused_or_not_computed(wide: Any, rows
         assert service.ask(request_of(rows[:1], "X-Request-Timeout-Ms: 5000\r\n")).status == 200
 
 
-def probe_ms(service: Any, times: int = 150) -> list[float]:
-    """Ask for one row a hundred times a second; return the rising times from when each was due."""
+def probe_ms(service: Any, times: int = 120) -> float:
+    """Ask for one row a hundred times a second; return the 99th percentile of the times from when each was due."""
     taken = []
     with service.connect() as connection:
         given = answers(connection)
@@ -90,20 +124,38 @@ def probe_ms(service: Any, times: int = 150) -> list[float]:
             connection.sendall(GOOD)
             assert next(given).status == 200
             taken.append((time.perf_counter() - due) * 1000)
-    return sorted(taken)
+    return sorted(taken)[int(times * 0.99)]
+
+
+@contextlib.contextmanager
+def beside(work: Callable[[], None]) -> Iterator[None]:
+    """Let another process work meanwhile: a thread of this one would slow its own probe."""
+    working = os.fork()
+    if working == 0:
+        try:
+            work()
+        finally:
+            os._exit(1)
+    try:
+        yield
+    finally:
+        os.kill(working, signal.SIGKILL)
+        os.waitpid(working, 0)
+
+
+def spin() -> None:
+    while True:
+        pass
 
 
 def ask_for_ever(service: Any, request: bytes) -> None:
-    try:
-        with service.connect() as connection:
-            connection.settimeout(30)
-            given = answers(connection)
-            while True:
-                connection.sendall(request)
-                assert next(given).status == 200
-                time.sleep(0.1)
-    finally:
-        os._exit(1)
+    with service.connect() as connection:
+        connection.settimeout(30)
+        given = answers(connection)
+        while True:
+            connection.sendall(request)
+            assert next(given).status == 200
+            time.sleep(0.1)
 
 
 def test_a_hundred_thousand_rows_do_not_hold_up_single_ones(tmp_path: Any) -> None:
@@ -111,15 +163,13 @@ def test_a_hundred_thousand_rows_do_not_hold_up_single_ones(tmp_path: Any) -> No
     large = request_of([models.FLOWER_ROW] * MANY)
     settings = {"max_rows": MANY, "max_rows_waiting": 3 * MANY, "max_body_bytes": 2**24}
     with running(repository.root, workers=1, **settings) as service:
-        alone = probe_ms(service)
-        asking = os.fork()  # a thread of this process would slow its own probe
-        if asking == 0:
-            ask_for_ever(service, large)
-        try:
-            beside = probe_ms(service)
-        finally:
-            os.kill(asking, signal.SIGKILL)
-            os.waitpid(asking, 0)
-        until(lambda: service.metric("ganglion_rows_total") >= MANY, seconds=5)
-        assert beside[len(beside) // 2] < 5 * alone[len(alone) // 2] + 10
-        assert beside[int(len(beside) * 0.99)] < 5 * alone[int(len(alone) * 0.99)] + 40
+        rounds: list[tuple[float, float]] = []
+        while not rounds or (len(rounds) < 5 and rounds[-1][1] > 2 * rounds[-1][0] + 10):
+            with beside(spin):  # whoever computes takes a processor, too
+                alone = probe_ms(service)
+            with beside(lambda: ask_for_ever(service, large)):
+                rounds.append((alone, probe_ms(service)))
+        until(lambda: service.metric("ganglion_rows_total") >= MANY, seconds=10)
+        # Ten milliseconds are some turns of the system's scheduler; read in one piece such a request held up the others
+        # for a quarter of a second.
+        assert rounds[-1][1] <= 2 * rounds[-1][0] + 10, rounds
