@@ -107,8 +107,9 @@ def _checked_form(document: object) -> str:
         raise one_fault(422, "", "type", f"expected an object with 'instances' or 'inputs', found {kind_of(document)}")
     unknown = [key for key in document if key not in KNOWN_KEYS]
     if unknown:
+        where = "" if any(form in document for form in FORMS) else '; rows belong into a list: {"instances": [...]}'
         raise Problem(
-            422, "The body has keys that this route does not know.", errors=map(_unknown, unknown[:10]),
+            422, f"The body has keys that this route does not know{where}.", errors=map(_unknown, unknown[:10]),
             count=len(unknown),
         )  # fmt: skip
     given = [form for form in FORMS if form in document]
