@@ -53,6 +53,7 @@ class Inference:
 
     def __init__(self, architecture: Architecture, parameters: Parameters, *, batch_invariant: bool) -> None:
         self.inputs, self.dtype = architecture.inputs, parameters.dtype
+        self._times = np.dot if architecture.members == 1 else np.matmul
         self.chunk = max(FEWEST, CHUNK // architecture.members)
         indices = range(len(architecture.layers))
         layers = [_layer(architecture, parameters, index, batch_invariant=batch_invariant) for index in indices]
@@ -72,10 +73,10 @@ class Inference:
         if rows != count or not X.flags.c_contiguous:
             A = np.zeros((rows, X.shape[1]), X.dtype)
             A[:count] = X
-        layers = self._layers if self._is_settled else tuple(map(_wide, self._layers))
+        layers, times = self._layers if self._is_settled else tuple(map(_wide, self._layers)), self._times
         for layer, pieces in zip(layers[:-1], products, strict=False):
             W, b, activation, is_plain = layer[:4]
-            A = np.matmul(A, W) if pieces is None else multiply(A, W, pieces)
+            A = times(A, W) if pieces is None else multiply(A, W, pieces)
             if b is not None:
                 A += b
             if is_plain:
@@ -83,7 +84,7 @@ class Inference:
             else:
                 A = _activated(layer, A)
         layer, pieces = layers[-1], products[-1]
-        Z = np.matmul(A, layer.W) if pieces is None else multiply(A, layer.W, pieces)
+        Z = times(A, layer.W) if pieces is None else multiply(A, layer.W, pieces)
         return _last(layer, Z if rows == count else Z[..., :count, :], last)
 
 

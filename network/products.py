@@ -138,11 +138,12 @@ def _stacked(A: Matrix, size: int) -> Matrix:
 
 
 def _product(A: Matrix, W: Matrix, cuts: tuple[int, ...], out: Matrix | None = None) -> Matrix:
+    times = np.dot if A.ndim == W.ndim == 2 else np.matmul  # noqa: PLR2004 - two thirds of the time for a small product
     if not cuts:
-        return np.matmul(A, W, out=out)
-    Z = np.matmul(A[..., : cuts[1]], W[..., : cuts[1], :], out=out)
+        return times(A, W, out=out)
+    Z = times(A[..., : cuts[1]], W[..., : cuts[1], :], out=out)
     for start, stop in pairwise(cuts[1:]):
-        Z += np.matmul(A[..., start:stop], W[..., start:stop, :])
+        Z += times(A[..., start:stop], W[..., start:stop, :])
     return Z
 
 
