@@ -115,7 +115,7 @@ def wait_until_ready(url: str, make: "subprocess.Popen[bytes]", log: Path) -> No
         try:
             if requests.get(url, timeout=5).ok:
                 return
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             pass
         time.sleep(0.1)
     raise AssertionError(f"{url} was not ready within two minutes:\n{log.read_text()}")

@@ -437,9 +437,9 @@ def test_very_many_categories_cost_a_wrong_one_little() -> None:
     many = tuple(f"category-{i}" for i in range(100_000))
     schema = Schema((CategoricalFeature("code", many, counts=(0,) * len(many), unknown="bucket"),))
     rows = [[f"kategory-{i}"] for i in range(20)]
-    start = time.perf_counter()
+    start = time.process_time()
     encoded = schema.encode_rows(rows)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
     assert encoded.warnings.total == 20
 
 

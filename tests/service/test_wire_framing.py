@@ -141,7 +141,7 @@ def test_a_message_that_does_not_arrive_in_time_gets_408_and_the_end(service: An
     given = service.send(data)
     assert [answer.status for answer in given] == [408]
     check_problem(given[0], 408)
-    assert 0.4 < time.monotonic() - began < 2
+    assert 0.4 < time.monotonic() - began < 8  # and not the ten seconds that it is without the setting
 
 
 def test_bytes_that_drip_in_get_no_more_time(service: Any) -> None:

@@ -67,7 +67,7 @@ class Running:
         return [json.loads(line) for line in self.log().splitlines()]
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=5)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
 
     def send(self, data: bytes, *, ends: bool = False) -> list[Answer]:
         """Send bytes on a connection of their own and read answers until the server closes it or waits."""
