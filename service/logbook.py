@@ -199,8 +199,8 @@ class Logbook:
         dropped, self._dropped = self._dropped, 0
         if dropped:
             self._observer.logged("full", dropped)
-        batch = self._batch = self._batch or self._next()
         with self._guarded():
+            batch = self._batch = self._batch or self._next()
             if not batch.is_empty:
                 if batch.fresh is None:
                     batch.fresh = self._matcher.fresh(self._store, batch.told)
@@ -212,9 +212,9 @@ class Logbook:
             if self._matcher.is_waiting:
                 self._matcher.match(self._store)
             if time.monotonic() - self._pruned > PRUNE_S:
-                self._pruned = time.monotonic()
                 keep_s = self._retention.days * 86400
                 self._store.prune(before=time.time() - keep_s, most=self._retention.requests)
+                self._pruned = time.monotonic()
 
     @contextmanager
     def _guarded(self) -> Any:

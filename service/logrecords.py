@@ -1,5 +1,6 @@
 """From a request and its answer to the record that the log store keeps."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -75,7 +76,11 @@ def cells_json(served: Served, cells: Given) -> str:
         else column
         for column, feature in zip(cells, served.predictor.schema.features, strict=True)
     ]
-    return orjson.dumps(list(zip(*columns, strict=True)), default=str, option=NUMPY).decode()
+    rows = list(zip(*columns, strict=True))
+    try:
+        return orjson.dumps(rows, default=str, option=NUMPY).decode()
+    except orjson.JSONEncodeError:
+        return json.dumps(rows, default=str, separators=(",", ":"))  # it knows whole numbers beyond 64 bits
 
 
 def _spelt(column: Cells, categories: Sequence[str], codes: Mapping[Any, int]) -> list[Any]:

@@ -19,6 +19,7 @@ LARGEST = 3.4028234663852886e38
 SHAPES = (
     "expected 'request_id' and 'truths', 'instances' (or 'inputs') and 'truths', or 'feedback', a list of the first"
 )
+EXACT = 2**53
 FAULTS_SHOWN = 10
 OF_ITEM = {"request_id", "truths"}
 
@@ -117,7 +118,7 @@ def _truths(value: object, place: str, served: Served, max_rows: int) -> list[An
         raise Problem(422, "The truths do not fit the model.", errors=errors, count=len(faults))
     if not known_count(value):
         raise one_fault(422, place, "empty", "expected something that is known, found null only")
-    return value
+    return value if isinstance(outputs, ClassOutputs) else [_plain(truth) for truth in value]
 
 
 def _label_faults(truths: Iterable[Any], outputs: ClassOutputs) -> Iterator[Fault]:
@@ -144,6 +145,13 @@ def _number_faults(truths: Iterable[Any], outputs: NumberOutputs) -> Iterator[Fa
         else:
             for k, number in enumerate(truth):
                 yield from _number_fault(number, pointer(i, k))
+
+
+def _plain(truth: Any) -> Any:
+    """Return a whole number that a double does not hold exactly as a double, and everything else as it is."""
+    if isinstance(truth, list):
+        return [_plain(number) for number in truth]
+    return float(truth) if isinstance(truth, int) and abs(truth) > EXACT else truth
 
 
 def _number_fault(value: object, place: str) -> Iterator[Fault]:

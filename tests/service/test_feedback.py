@@ -206,6 +206,16 @@ def test_predictions_of_every_protocol_and_form_are_kept(app: Any, client: Any, 
     assert ([5.1, 3.5, 1.4, None], "setosa") in kept(url)
 
 
+def test_numbers_beyond_64_bits_are_kept_and_told(client: Any, url: str) -> None:
+    body = {"instances": [[10**30, "paved", "1"]]}
+    ask(client, "a", body, "/models/houses/predict")
+    tell(client, {"request_id": "a", "truths": [10**30]}, "/models/houses/feedback")
+    tell(client, body | {"truths": [2**53 + 1]}, "/models/houses/feedback")
+    until(lambda: kept(url, "houses") == [([1e30, "paved", "1"], 1e30), ([1e30, "paved", "1"], 2.0**53)])
+    until(lambda: figures(client, "houses", 1)["rows"] == 2)
+    assert metric(client, 'ganglion_log_requests_total{result="lost"}') == 0
+
+
 def test_a_store_that_cannot_be_reached_costs_no_prediction(build: Any, tmp_path: Path) -> None:
     folder = tmp_path / "later"
     with (tmp_path / "lines").open("w+") as lines:
