@@ -1,8 +1,8 @@
 """Header sections that were read once: most clients send the same bytes again and again.
 
 A head that is kept was found good by the parser and by every check behind it, as the first thing on its connection or
-the first after a whole message, and followed by exactly the body that it announces. The same bytes in the same place
-can mean nothing else, so they need not be parsed again.
+the first after a whole message, with nothing behind it but the body that it announces or a part of that. The same bytes
+in the same place can mean nothing else, so they need not be parsed again.
 """
 
 from typing import Any

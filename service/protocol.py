@@ -106,7 +106,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, or hold it while a request is in work."""
-        if self.phase is Phase.IDLE and self.current is None and self.is_writable and len(data) <= SLICE:
+        if self.phase is Phase.IDLE and self.current is None and self.is_writable:
             self._begin_with(data)  # as `_take` would: the commonest case costs one call less
             return
         if self.phase is Phase.ENDING:
@@ -201,46 +201,65 @@ class Connection(asyncio.Protocol):
 
     def _take(self, data: bytes) -> None:
         """Read what arrived while no request is in work."""
-        if self.phase is Phase.IDLE and len(data) <= SLICE:
+        if self.phase is Phase.IDLE:
             self._begin_with(data)
         elif self.unparsed:
-            self._complete_with(data)
+            self._gather(data)
         elif len(data) <= SLICE or self._is_within_body(len(data)):
             self._feed(data)
         else:
             self._feed_slices(data)
 
     def _begin_with(self, data: bytes) -> None:
-        """Read from the beginning of a message; a head that is known goes without the parser, with its body alone."""
+        """Read from the beginning of a message; a head that is known goes without the parser, and so does its body."""
         text, head = self.ground.heads.find(data)
         rest = len(data) - len(text)
         if head is None:
-            last = self.head
-            self._feed(data)
-            found = self.head
-            # One that is followed by so many bytes, all of them read, is the only one in them.
-            if found is not None and found is not last and found.framing.length == rest and self.phase is Phase.IDLE:
-                self.ground.heads.keep(text, found)
+            self._get_to_know(text, data)
         elif rest == head.framing.length:
             self._work_on(Exchange(self, head, data[len(text) :]))
-        elif not rest:
-            # Many clients send the body by itself: it is all that can follow.
-            self.unparsed = data
+        elif rest < head.framing.length:
+            self.unparsed = text
             self.phase = Phase.BODY
+            self.size = 0
             self.arriving = Exchange(self, head)
-            self._wait()
+            self._gather(data[len(text) :])
         else:
-            self._feed(data)
+            self._feed_slices(data)
 
-    def _complete_with(self, data: bytes) -> None:
-        """Read on after a known head: its body in one piece, or what the parser is to make of all of it."""
+    def _get_to_know(self, text: bytes, data: bytes) -> None:
+        """Parse the beginning of a message, and keep its head if `text` is all of it and nothing else."""
+        last = self.head
+        size = len(data) if len(data) <= SLICE else min(len(text) + 1, SLICE)
+        self._feed(data[:size])
+        head = self.head
+        # So it is when all that follows it was read as the body of the only message in it.
+        is_exact = self.phase in (Phase.IDLE, Phase.BODY) and self.size == size - len(text)
+        if is_exact and head is not None and head is not last and head.is_kept:
+            self.ground.heads.keep(text, head)
+        if size < len(data):
+            self._feed_slices(data[size:])
+
+    def _gather(self, piece: bytes) -> None:
+        """Take what follows a known head: its body, or what the parser is to make of all of it."""
+        exchange = self.arriving
+        if exchange is None:
+            return
+        if piece:
+            exchange.pieces.append(piece)
+            self.size += len(piece)
+        length = exchange.head.framing.length
+        if self.size < length:
+            self._wait()
+            return
         text, self.unparsed = self.unparsed, b""
-        exchange, self.arriving = self.arriving, None
-        if exchange is not None and exchange.head.framing.length == len(data):
-            self.phase = Phase.IDLE
-            self._enqueue(Exchange(self, exchange.head, data))
+        self.arriving = None
+        self.phase = Phase.IDLE
+        if self.size == length:
+            exchange.is_whole = True
+            self._enqueue(exchange)
         else:
-            self._feed_slices(text + data)
+            self._feed_slices(text + b"".join(exchange.pieces))
 
     def _feed(self, data: bytes) -> None:
         try:

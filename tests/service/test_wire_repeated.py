@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from service import protocol
 from service.framing import Framing, Limits
 from service.ground import Ground
 from service.heads import Head, Heads
@@ -137,15 +138,20 @@ def at_heads(message: bytes) -> list[bytes]:
 )
 @example([(message, [], False) for message in MESSAGES[:10]] * 2, "end")
 @example([(message, [], True) for message in MESSAGES[:10]] * 2, "")
-def test_what_is_known_of_heads_changes_no_answer(sent: Any, ending: str) -> None:
+@example([(message, [-1], False) for message in MESSAGES[:10]] * 2, "late")
+@pytest.mark.parametrize("size", [protocol.SLICE, 50])
+def test_what_is_known_of_heads_changes_no_answer(size: int, sent: Any, ending: str) -> None:
     known = Heads()
-    for message in MESSAGES:
-        asyncio.run(heard([message], known, ""))
     pieces = [
         p for message, places, is_split in sent for p in (at_heads(message) if is_split else cut(message, places))
     ]
-    expected = asyncio.run(heard(pieces, Forgetful(), ending))
-    assert asyncio.run(heard(pieces, known, ending)) == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protocol, "SLICE", size)
+        for message in MESSAGES:
+            asyncio.run(heard([message], known, ""))
+        assert known.find(MESSAGES[5])[1] is not None
+        expected = asyncio.run(heard(pieces, Forgetful(), ending))
+        assert asyncio.run(heard(pieces, known, ending)) == expected
 
 
 def head_of(*headers: tuple[bytes, bytes], length: int = 0) -> Head:
