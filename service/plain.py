@@ -122,11 +122,12 @@ def _end(body: bytes) -> int | None:
 
 def _cut(body: bytes, start: int, end: int, row_bytes: int) -> Iterator[bytes]:
     """Yield lists of rows; an empty text where no row ends when it should."""
+    view = memoryview(body)
     while True:
         latest = min(end, start + PIECE_BYTES + row_bytes)
         cut = body.find(b"],", start + PIECE_BYTES, latest)
         if cut < 0:
-            yield b"[" + body[start:end] + b"]" if latest == end else b""
+            yield b"".join((b"[", view[start:end], b"]")) if latest == end else b""
             return
-        yield b"[" + body[start : cut + 1] + b"]"
+        yield b"".join((b"[", view[start : cut + 1], b"]"))
         start = cut + 2
