@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from service import protocol
@@ -130,6 +130,7 @@ def at_heads(message: bytes) -> list[bytes]:
     return [piece for piece in (head + blank, body) if piece]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(MESSAGES), st.lists(st.integers(0, 200), max_size=2), st.booleans()), max_size=6
