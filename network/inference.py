@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from network.activations import ACTIVATIONS, Activation
 from network.architecture import Architecture
 from network.parameters import Parameters
-from network.products import SIZES, Piece, Plan, cover, multiply, plan_for, widened
+from network.products import SIZES, Piece, Plan, cover, multiply, plan_for, single, widened
 
 __all__ = ["Inference"]
 
@@ -53,7 +53,6 @@ class Inference:
 
     def __init__(self, architecture: Architecture, parameters: Parameters, *, batch_invariant: bool) -> None:
         self.inputs, self.dtype = architecture.inputs, parameters.dtype
-        self._times = np.dot if architecture.members == 1 else np.matmul
         self.chunk = max(FEWEST, CHUNK // architecture.members)
         indices = range(len(architecture.layers))
         layers = [_layer(architecture, parameters, index, batch_invariant=batch_invariant) for index in indices]
@@ -71,12 +70,13 @@ class Inference:
         rows, products = self._cutting(count)
         A = X
         if rows != count or not X.flags.c_contiguous:
-            A = np.zeros((rows, X.shape[1]), X.dtype)
+            A = np.empty((rows, X.shape[1]), X.dtype)
             A[:count] = X
-        layers, times = self._layers if self._is_settled else tuple(map(_wide, self._layers)), self._times
+            A[count:] = 0
+        layers = self._layers if self._is_settled else tuple(map(_wide, self._layers))
         for layer, pieces in zip(layers[:-1], products, strict=False):
             W, b, activation, is_plain = layer[:4]
-            A = times(A, W) if pieces is None else multiply(A, W, pieces)
+            A = single(A, W) if pieces is None else multiply(A, W, pieces)
             if b is not None:
                 A += b
             if is_plain:
@@ -84,7 +84,7 @@ class Inference:
             else:
                 A = _activated(layer, A)
         layer, pieces = layers[-1], products[-1]
-        Z = times(A, layer.W) if pieces is None else multiply(A, layer.W, pieces)
+        Z = single(A, layer.W) if pieces is None else multiply(A, layer.W, pieces)
         return _last(layer, Z if rows == count else Z[..., :count, :], last)
 
 
