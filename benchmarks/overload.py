@@ -7,6 +7,7 @@ Latencies count from when a request was due, so that waiting shows. The client s
 """
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,10 @@ import numpy as np
 from benchmarks.open_loop import capacity, drive
 from predictor import ClassOutputs, FolderRepository, NumericFeature, Schema
 from tests.service import models
-from tests.service.wire import GOOD, answers, running
+from tests.service.wire import GOOD, Running, answers, running
 
 FEATURES, HIDDEN, ROWS, MANY = 8, 2048, 128, 100_000
+FULL = 429
 
 
 def main() -> int:
@@ -52,15 +55,35 @@ def overload(root: Path, seconds: float) -> None:
     models.publish(FolderRepository(root), "flowers", models.predictor_of(schema, network, outputs, [[0.5] * FEATURES]))
     request = request_of(np.random.default_rng(0).random((ROWS, FEATURES)).round(3).tolist())
     with running(root, workers=2) as service:
-        drive(service.port, request, rate=5, seconds=1)
-        most = capacity(service.port, request, connections=4, seconds=seconds)
-        print(f"Capacity, 4 connections in closed loop: {most:.0f} requests/s\n")
-        print("| load | goodput | answered p50, p99, ms | refused p50, p99, ms |\n|---:|---:|---:|---:|")
+        drive(service.port, request, rate=20, seconds=2)
+        print("| load | goodput | by processor time | answered p50, p99, ms | refused p50, p99, ms | inside p99, ms |")
+        print("|---:|---:|---:|---:|---:|---:|")
         for times in (0.5, 2, 5, 10):
-            found = drive(service.port, request, rate=times * most, seconds=seconds)
-            answered = ", ".join(f"{found.percentile(p, 200) * 1000:.0f}" for p in (50, 99))
-            refused = ", ".join(f"{found.percentile(p, 429, 503) * 1000:.1f}" for p in (50, 99))
-            print(f"| {times:g}x | {found.rate() / most:.2f} | {answered} | {refused} |", flush=True)
+            print(f"| {times:g}x | {at_times(service, request, times, seconds)} |", flush=True)
+
+
+def at_times(service: Running, request: bytes, times: float, seconds: float) -> str:
+    """Ask for so many times what four connections get done in closed loop right before and after; return the cells.
+
+    Goodput is a share of that, by the clock and by the processor time of the workers.
+    """
+    lines, used = len(service.lines()), service.cpu_s()
+    before = capacity(service.port, request, connections=4, seconds=seconds / 2)
+    used_before, used = service.cpu_s() - used, service.cpu_s()
+    found = drive(service.port, request, rate=times * before, seconds=seconds)
+    used = service.cpu_s() - used
+    after = capacity(service.port, request, connections=4, seconds=seconds / 2)
+    by_cpu = found.rate() * found.seconds / used / (before * seconds / 2 / used_before)
+    inside = [line["ms"] for line in service.lines()[lines:] if line.get("status") == FULL]
+    return " | ".join(
+        (
+            f"{2 * found.rate() / (before + after):.2f}",
+            f"{by_cpu:.2f}",
+            ", ".join(f"{found.percentile(p, 200) * 1000:.0f}" for p in (50, 99)),
+            ", ".join(f"{found.percentile(p, 429, 503) * 1000:.1f}" for p in (50, 99)) if inside else "-",
+            f"{statistics.quantiles(inside, n=100)[98]:.2f}" if len(inside) > 1 else "-",
+        )
+    )
 
 
 def beside_many(root: Path, seconds: float) -> None:
@@ -72,27 +95,44 @@ def beside_many(root: Path, seconds: float) -> None:
         probe_ms(service, 1.0)
         print("\n| one row, 200 a second | p50, ms | p99, ms |\n|---|---:|---:|")
         print_row("alone", probe_ms(service, seconds))
-        asking = os.fork()  # a thread of this process would slow its own probe
-        if asking == 0:
-            ask_for_ever(service, large)
-        try:
+        with beside(spin):
+            print_row("beside a process that computes", probe_ms(service, seconds))
+        with beside(lambda: ask_for_ever(service, large)):
             print_row("beside 100,000 rows at a time", probe_ms(service, seconds))
+
+
+@contextlib.contextmanager
+def beside(work: Callable[[], None]) -> Iterator[None]:
+    """Let another process work meanwhile: a thread of this one would slow its own probe."""
+    working = os.fork()
+    if working == 0:
+        try:
+            work()
         finally:
-            os.kill(asking, signal.SIGKILL)
-            os.waitpid(asking, 0)
+            os._exit(1)
+    try:
+        yield
+    finally:
+        os.kill(working, signal.SIGKILL)
+        os.waitpid(working, 0)
+
+
+def spin() -> None:
+    """Compute until killed."""
+    while True:
+        pass
 
 
 def ask_for_ever(service: Any, request: bytes) -> None:
     """Ask one after the other until killed."""
-    try:
-        with service.connect() as connection:
-            connection.settimeout(30)
-            given = answers(connection)
-            while True:
-                connection.sendall(request)
-                next(given)
-    finally:
-        os._exit(1)
+    with service.connect() as connection:
+        connection.settimeout(30)
+        while True:
+            connection.sendall(request)
+            head, _, body = connection.recv(65_536).partition(b"\r\n\r\n")
+            left = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]) - len(body)
+            while left:
+                left -= len(connection.recv(min(left, 2**20)))
 
 
 def probe_ms(service: Any, seconds: float) -> list[float]:

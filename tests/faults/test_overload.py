@@ -4,22 +4,19 @@ The machine that runs the tests may be busy with others: what is asserted is by 
 benchmarks/overload.py has the figures.
 """
 
-import contextlib
 import json
-import os
-import signal
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks.open_loop import capacity, drive
+from benchmarks.overload import ask_for_ever, beside, spin
 from predictor import ClassOutputs, FolderRepository, NumericFeature, Schema
 from tests.service import models
-from tests.service.wire import GOOD, answers, running, until
+from tests.service.wire import GOOD, Running, answers, running, until
 
 FEATURES = 8
 MANY = 100_000
@@ -46,20 +43,11 @@ def rows() -> Any:
     return np.random.default_rng(0).random((128, FEATURES)).round(3).tolist()
 
 
-def cpu_s(service: Any) -> float:
-    """Return the processor time that the workers have used, which does not depend on who else uses the machine."""
-    total = 0
-    for pid in service.workers():
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / os.sysconf("SC_CLK_TCK")
-
-
-def per_cpu_s(service: Any, ask: Callable[[], float]) -> float:
+def per_cpu_s(service: Running, ask: Callable[[], float]) -> float:
     """Return how many answers a second of processor time gives; `ask` returns how many there were."""
-    before = cpu_s(service)
+    before: float = service.cpu_s()
     count = ask()
-    return count / max(cpu_s(service) - before, 0.01)
+    return count / max(service.cpu_s() - before, 0.01)
 
 
 def test_at_up_to_ten_times_what_can_be_done_it_is_done_and_the_rest_is_refused_soon(wide: Any, rows: Any) -> None:
@@ -125,37 +113,6 @@ def probe_ms(service: Any, times: int = 120) -> float:
             assert next(given).status == 200
             taken.append((time.perf_counter() - due) * 1000)
     return sorted(taken)[int(times * 0.99)]
-
-
-@contextlib.contextmanager
-def beside(work: Callable[[], None]) -> Iterator[None]:
-    """Let another process work meanwhile: a thread of this one would slow its own probe."""
-    working = os.fork()
-    if working == 0:
-        try:
-            work()
-        finally:
-            os._exit(1)
-    try:
-        yield
-    finally:
-        os.kill(working, signal.SIGKILL)
-        os.waitpid(working, 0)
-
-
-def spin() -> None:
-    while True:
-        pass
-
-
-def ask_for_ever(service: Any, request: bytes) -> None:
-    with service.connect() as connection:
-        connection.settimeout(30)
-        given = answers(connection)
-        while True:
-            connection.sendall(request)
-            assert next(given).status == 200
-            time.sleep(0.1)
 
 
 def test_a_hundred_thousand_rows_do_not_hold_up_single_ones(tmp_path: Any) -> None:
