@@ -25,7 +25,7 @@ FLUSH_S = 1.0
 class DriftWatch:
     """Takes a sample of the rows between two ticks and counts it; made before the fork, one for all processes.
 
-    `observe` is called for every answer and only keeps a reference; `tick` does the work, ten times a second where
+    `observe` is called for every answer and only keeps a reference; `tick` does the work, five times a second where
     a worker calls it, else whenever the sample is full.
     """
 

@@ -115,7 +115,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
             if turn == 0:
                 self.ground.tick()
                 self.app.observer.tick()
-            elif turn == DRIFT_TURN and self.drift is not None:
+            elif count % (2 * TURNS) == DRIFT_TURN and self.drift is not None:
                 self.drift.tick()
             if count % (TURNS * HEARTBEAT_TICKS) == 1:
                 self._beat()
