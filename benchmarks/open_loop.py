@@ -97,6 +97,7 @@ class _Generator:
         self._open: dict[int, _Connection] = {}
         self._idle: deque[_Connection] = deque()
         self.outcome = Outcome()
+        self.since = 0.0  # latencies of what was due before are not noted
 
     @property
     def is_busy(self) -> bool:
@@ -160,7 +161,8 @@ class _Generator:
         if answer is None or connection.due is None:
             return False
         status = int(answer[9:12])
-        self.outcome.note(status, time.perf_counter() - connection.due)
+        if connection.due >= self.since:
+            self.outcome.note(status, time.perf_counter() - connection.due)
         connection.due = None
         head = answer.index(END)
         if status != OK and (retry := RETRY.search(answer, 0, head)):
@@ -195,17 +197,26 @@ def _generator(port: int, request: bytes, connections: int, most: int) -> Iterat
 
 
 def drive(
-    port: int, request: bytes, *, rate: float, seconds: float, connections: int = 1, most: int = MOST_CONNECTIONS
+    port: int,
+    request: bytes,
+    *,
+    rate: float,
+    seconds: float,
+    connections: int = 1,
+    most: int = MOST_CONNECTIONS,
+    settling_s: float = 0.0,
 ) -> Outcome:
     """Send requests for so many seconds at a rate, and wait a minute at most for the last answer.
 
     There are `connections` at first; more are opened, up to `most`, when a request is due and none is idle. Idle ones
-    take turns, so that all workers of a server get their share.
+    take turns, so that all workers of a server get their share. Answers count once the first `settling_s` are over, in
+    which connections are made and caches filled; what is lost always counts.
     """
     total = int(rate * seconds)
     waiting: deque[float] = deque()
     with _generator(port, request, connections, most) as generator:
         began = now = time.perf_counter()
+        generator.since = began + settling_s
         number = 0
         while (number < total or waiting or generator.is_busy) and now < began + seconds + PATIENCE_S:
             while number < total and began + number / rate <= now:
@@ -216,7 +227,7 @@ def drive(
             left = began + number / rate - time.perf_counter() if number < total else 1.0
             generator.answers(max(0.0, left))
             now = time.perf_counter()
-        generator.outcome.seconds = now - began
+        generator.outcome.seconds = now - began - settling_s
     for due in waiting:
         generator.outcome.note(0, now - due)
     return generator.outcome

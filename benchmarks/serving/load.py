@@ -11,6 +11,7 @@ from benchmarks.serving.networks import Question
 __all__ = ["CONNECTIONS", "measure", "measure_half"]
 
 CONNECTIONS = {"one": 8, "many": 4, "large": 32}
+SETTLING_S = 0.2
 OPEN = 16
 """Connections in open loop: a request that finds all of them busy waits, and its latency counts on."""
 IN_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
@@ -55,7 +56,9 @@ def measure_half(contestant: Contestant, question: Question, seconds: float, rat
     name = "same" if rate else "half"
     if rate is None:
         rate = capacity(contestant.port, request, connections=CONNECTIONS["one"], seconds=seconds) / 2
-    outcome = drive(contestant.port, request, rate=rate, seconds=seconds, connections=OPEN, most=OPEN)
+    outcome = drive(
+        contestant.port, request, rate=rate, seconds=seconds, connections=OPEN, most=OPEN, settling_s=SETTLING_S
+    )
     counts = {status: len(found) for status, found in outcome.latencies.items()}
     if counts.get(200, 0) < 0.99 * sum(counts.values()):
         raise RuntimeError(f"too few answers of {contestant.name} were right, by status: {counts}")
