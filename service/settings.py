@@ -4,13 +4,12 @@ import difflib
 import os
 import re
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from feedback import Place, PlaceError, Store, place_of
 from service.keys import KeyRing, KeysError
@@ -38,10 +37,10 @@ class SettingsError(ValueError):
     """A setting that cannot be used; the message is one sentence for each, for the person who starts the service."""
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Every setting of the service. Secrets are named by file, never by value."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = ConfigDict(frozen=True)
 
     models: Path = Field(
         default=Path("models"), description="Folder of the model repository, or one model file (or the folder it is in)"
@@ -110,10 +109,10 @@ class Settings(BaseSettings):
     health_route: UrlPath | None = Field(
         default=None, description="One more path that tells whether the service is ready"
     )
-    canary: Annotated[tuple[Rule, ...], NoDecode] = Field(
+    canary: tuple[Rule, ...] = Field(
         default=(), description="Requests for a champion that an alias answers: `MODEL:ALIAS:PERCENT%`, by comma"
     )
-    shadow: Annotated[tuple[Rule, ...], NoDecode] = Field(
+    shadow: tuple[Rule, ...] = Field(
         default=(), description="Requests for a champion that an alias computes, too, to be compared; as for a canary"
     )
     log_store: str | None = Field(
@@ -156,7 +155,7 @@ class Settings(BaseSettings):
     watch_live: Annotated[float, Field(gt=0)] = Field(
         default=0.1, description="Limit: more wrong answers, or a larger part of the error, than the other by feedback"
     )
-    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+    trusted_proxies: tuple[str, ...] = Field(
         default=(), description="Addresses, by comma, whose `X-Forwarded-*` headers are believed"
     )
     traces_endpoint: str | None = Field(
@@ -294,9 +293,16 @@ def load_settings(**overrides: Any) -> Settings:
     if slips := list(_slips(os.environ)):
         raise SettingsError("\n".join(slips))
     try:
-        return Settings(**platform_settings(os.environ) | overrides)
+        return Settings(**_given(os.environ) | platform_settings(os.environ) | overrides)
     except ValidationError as error:
         raise SettingsError("\n".join(map(_sentence, error.errors()))) from error
+
+
+def _given(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings that variables name in letters of any case; an empty one is as good as none."""
+    variables = {variable.upper(): text for variable, text in environment.items() if text}
+    named = ((name, variables.get(PREFIX + name.upper())) for name in Settings.model_fields)
+    return {name: text for name, text in named if text is not None}
 
 
 def _slips(variables: Iterable[str]) -> Iterator[str]:
