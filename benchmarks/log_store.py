@@ -22,13 +22,13 @@ from benchmarks.bulk import SHAPES, predictor_of
 from benchmarks.serving.networks import questions
 from predictor import FolderRepository, save_bytes
 from service.front import Front
-from service.ground import Ground
-from service.logs import LogWriter
-from service.metrics import create_observer
-from service.protocol import Connection
+from service.observing.logs import LogWriter
+from service.observing.metrics import create_observer
 from service.runtime import Runtime
 from service.settings import load_settings
-from service.worker import SWITCH_S, TICK_S, limits_of
+from service.wire.ground import Ground
+from service.wire.protocol import Connection
+from service.wire.worker import SWITCH_S, TICK_S, limits_of
 
 CLIENTS = 8
 SECONDS = 0.5

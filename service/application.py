@@ -6,7 +6,7 @@ from flask import Flask
 
 from service.flask_app import create_flask
 from service.front import Front
-from service.observing import Observer
+from service.observing.observer import Observer
 from service.runtime import Runtime
 from service.settings import Settings
 

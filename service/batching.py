@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.admission import Admission, LateError, Load
-from service.catalog import Served
 from service.messages import Response
+from service.versions.catalog import Served
 
 __all__ = ["Batcher", "Product", "Work"]
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from predictor import ClassOutputs, DateFeature, Feature, NumericFeature
-from service.catalog import Served
-from service.explaining import baseline
+from service.bodies.explaining import baseline
+from service.versions.catalog import Served
 
 __all__ = ["example_row", "version_details"]
 

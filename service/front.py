@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
-from service.heads import Head
+from service.bodies.plain import reads_soon
 from service.messages import WHOLE_BODY, Request, Response, request_id, response_headers
-from service.plain import reads_soon
 from service.problems import Problem
 from service.router import Match
 from service.runtime import Runtime
+from service.wire.heads import Head
 
 __all__ = ["Front"]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from predictor import ClassOutputs, DateFeature, Feature, NumericFeature
 from service.bulk import KINDS
-from service.catalog import VERSION, Catalog, Served
 from service.describing import example_row
 from service.messages import JSON, KEPT_ID
 from service.router import NATIVE, Dialect, Route
+from service.versions.catalog import VERSION, Catalog, Served
 
 __all__ = ["describe"]
 

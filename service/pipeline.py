@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from service.admission import FullError, LateError
-from service.answers import NotFiniteError
 from service.batching import Product, Work
-from service.catalog import NotReadyError, NotServedError, Served
-from service.choosing import shadow_for
+from service.bodies.answers import NotFiniteError
+from service.bodies.negotiation import check_accept, check_content_type, chosen_encoding, decoded, encoded
 from service.keys import LimitError
-from service.logbook import FullLogError
 from service.messages import Request, Response
-from service.negotiation import check_accept, check_content_type, chosen_encoding, decoded, encoded
-from service.observing import ShedReason
+from service.observing.observer import ShedReason
+from service.observing.traces import TRACEPARENT
 from service.problems import Problem
 from service.router import Match, Route
-from service.traces import TRACEPARENT
+from service.truth.logbook import FullLogError
 from service.turns import Turns
+from service.versions.catalog import NotReadyError, NotServedError, Served
+from service.versions.choosing import shadow_for
 
 if TYPE_CHECKING:
     from service.runtime import Runtime

@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING
 
 from predictor import FileRepository, FolderRepository, Repository
 from service.batching import Batcher
-from service.drift import DriftWatch
 from service.keys import KeyRing
-from service.logbook import Logbook, Retention
-from service.memory import Memory
 from service.messages import generated_ids
-from service.mirror import Evidence, Mirror
-from service.observing import Observer, QuietObserver
+from service.observing.drift import DriftWatch
+from service.observing.observer import Observer, QuietObserver
+from service.observing.traces import Tracer
 from service.pipeline import Pipeline
-from service.registry import Registry
 from service.router import Router
 from service.routes import routes_of
 from service.settings import Settings
-from service.shadow import Shadow
-from service.succession import Succession
-from service.traces import Tracer
-from service.verdicts import Limits
-from service.watcher import Watcher
+from service.truth.logbook import Logbook, Retention
+from service.versions.memory import Memory
+from service.versions.mirror import Evidence, Mirror
+from service.versions.registry import Registry
+from service.versions.shadow import Shadow
+from service.versions.succession import Succession
+from service.versions.verdicts import Limits
+from service.versions.watcher import Watcher
 
 if TYPE_CHECKING:
-    from service.alarm import DriftAlarm
+    from service.observing.alarm import DriftAlarm
 
 __all__ = ["Runtime"]
 
@@ -134,8 +134,8 @@ def alarm_of(runtime: Runtime) -> "DriftAlarm | None":
     settings = runtime.settings
     if settings.drift_webhook is None or runtime.drift is None:
         return None
-    from service.alarm import DriftAlarm  # noqa: PLC0415 - it brings an HTTP client, which costs a start its time
-    from service.webhook import Webhook  # noqa: PLC0415 - the same
+    from service.observing.alarm import DriftAlarm  # noqa: PLC0415 - it brings an HTTP client, which costs a start its time
+    from service.observing.webhook import Webhook  # noqa: PLC0415 - the same
 
     return DriftAlarm(
         Webhook(settings.drift_webhook, *settings.webhook_secrets()),

@@ -16,13 +16,13 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
 from predictor.wording import shown
-from service.catalog import Catalog
-from service.closing import begin_no_more
 from service.front import Front
-from service.logs import LogWriter, capture_logging
-from service.metrics import SharedObserver, create_observer
+from service.observing.logs import LogWriter, capture_logging
+from service.observing.metrics import SharedObserver, create_observer
 from service.runtime import Runtime
 from service.settings import Settings
+from service.versions.catalog import Catalog
+from service.wire.closing import begin_no_more
 
 __all__ = ["BindError", "Service", "serve"]
 
@@ -165,7 +165,7 @@ def gunicorn_settings(settings: Settings, descriptor: int) -> dict[str, Any]:
     return {
         "bind": f"fd://{descriptor}",
         "workers": settings.workers,
-        "worker_class": "service.worker.EventLoopWorker",
+        "worker_class": "service.wire.worker.EventLoopWorker",
         "preload_app": True,
         "timeout": STUCK_S,
         "graceful_timeout": int(settings.graceful_timeout_s),

@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from feedback import Place, PlaceError, Store, place_of
 from service.keys import KeyRing, KeysError
-from service.memory import Memory
 from service.platforms import platform_settings
-from service.splitting import Rule, read_rules
-from service.verdicts import Limits
+from service.versions.memory import Memory
+from service.versions.splitting import Rule, read_rules
+from service.versions.verdicts import Limits
 
 __all__ = ["PREFIX", "Settings", "SettingsError", "load_settings", "settings_table"]
 

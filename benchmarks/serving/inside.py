@@ -11,16 +11,16 @@ from typing import Any
 import uvloop
 
 from service.front import Front
-from service.ground import Ground
-from service.heads import Head
-from service.logs import LogWriter
 from service.messages import Request, Response
-from service.metrics import create_observer
-from service.observing import QuietObserver
-from service.protocol import Connection
+from service.observing.logs import LogWriter
+from service.observing.metrics import create_observer
+from service.observing.observer import QuietObserver
 from service.runtime import Runtime
 from service.settings import load_settings
-from service.worker import limits_of
+from service.wire.ground import Ground
+from service.wire.heads import Head
+from service.wire.protocol import Connection
+from service.wire.worker import limits_of
 
 __all__ = ["http_us", "inside_us"]
 

@@ -14,10 +14,10 @@ import numpy as np
 from benchmarks.serving.contestants import Contestant
 from benchmarks.serving.inside import http_us, inside_us
 from benchmarks.serving.networks import Question
-from service.answers import work_for
 from service.application import create_application
-from service.instances import read_instances
-from service.plain import plain_numbers
+from service.bodies.answers import work_for
+from service.bodies.instances import read_instances
+from service.bodies.plain import plain_numbers
 from service.settings import load_settings
 
 __all__ = ["lines"]

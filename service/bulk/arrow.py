@@ -11,11 +11,11 @@ import numpy as np
 
 from predictor import InputError, Schema
 from predictor.wording import shown
-from service.answers import Outputs
+from service.bodies.answers import Outputs
+from service.bodies.instances import Instances, encoded
 from service.bulk.csv_text import column_names
-from service.catalog import Served
-from service.instances import Instances, encoded
 from service.problems import Problem, not_fitting, one_fault
+from service.versions.catalog import Served
 
 __all__ = ["read", "write"]
 

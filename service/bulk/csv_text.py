@@ -13,10 +13,10 @@ import orjson
 
 from predictor import CategoricalFeature, Feature, NumericFeature, Schema
 from predictor.spellings import MISSING
-from service.answers import Outputs
-from service.catalog import Served
-from service.instances import Instances, encoded, plain_instances
+from service.bodies.answers import Outputs
+from service.bodies.instances import Instances, encoded, plain_instances
 from service.problems import Problem, one_fault
+from service.versions.catalog import Served
 
 __all__ = ["column_names", "numbers_as_text", "read", "read_table", "write", "write_predictions"]
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from predictor import Schema
-from service.answers import Outputs, answered, named_headers
+from service.bodies.answers import Outputs, answered, named_headers
+from service.bodies.instances import Instances
 from service.bulk import arrow, csv_text, ndjson, npy
-from service.catalog import Served
-from service.instances import Instances
 from service.messages import Response
+from service.versions.catalog import Served
 
 __all__ = ["FORMS", "KINDS", "Form", "form_of", "write_bulk"]
 

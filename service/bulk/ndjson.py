@@ -6,12 +6,12 @@ from typing import Any
 import orjson
 
 from predictor import Schema
-from service.answers import Outputs
+from service.bodies.answers import Outputs
+from service.bodies.documents import read_document
+from service.bodies.instances import Instances, encoded, layout_of, plain_instances
 from service.bulk.csv_text import numbers_as_text
-from service.catalog import Served
-from service.documents import read_document
-from service.instances import Instances, encoded, layout_of, plain_instances
 from service.problems import Problem, one_fault
+from service.versions.catalog import Served
 
 __all__ = ["read", "write"]
 

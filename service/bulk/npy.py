@@ -7,10 +7,10 @@ from io import BytesIO
 import numpy as np
 
 from predictor import InputError, Schema
-from service.answers import Outputs
-from service.catalog import Served
-from service.instances import Instances
+from service.bodies.answers import Outputs
+from service.bodies.instances import Instances
 from service.problems import Problem, not_fitting, one_fault
+from service.versions.catalog import Served
 
 __all__ = ["read", "write"]
 

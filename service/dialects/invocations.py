@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from service.answers import Outputs, answered, named_headers, plain_work
 from service.batching import Work
+from service.bodies.answers import Outputs, answered, named_headers, plain_work
+from service.bodies.instances import Instances
+from service.bodies.negotiation import chosen_type, found_type
 from service.bulk import form_of
 from service.bulk.csv_text import read_table, write_predictions
-from service.catalog import NotReadyError, Served
-from service.choosing import served_for
 from service.dialects.invocations_json import read_json
 from service.dialects.wording import sentence_of, status_of
-from service.instances import Instances
 from service.messages import JSON, Request, Response, json_response
-from service.negotiation import chosen_type, found_type
 from service.problems import Problem
 from service.router import Dialect, Route, media_type
+from service.versions.catalog import NotReadyError, Served
+from service.versions.choosing import served_for
 
 if TYPE_CHECKING:
     from service.runtime import Runtime

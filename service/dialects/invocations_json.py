@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from predictor.wording import kind_of
-from service.catalog import Served
+from service.bodies.instances import Instances, encoded, layout_of, plain_instances
 from service.dialects.reading import read_object
-from service.instances import Instances, encoded, layout_of, plain_instances
 from service.problems import one_fault
+from service.versions.catalog import Served
 
 __all__ = ["read_json"]
 

@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from service.answers import plain_work
 from service.batching import Work
-from service.choosing import served_for
+from service.bodies.answers import plain_work
 from service.dialects import oip_status as status
 from service.dialects.oip_bodies import read_infer
 from service.dialects.oip_statistics import all_statistics, model_statistics
@@ -12,6 +11,7 @@ from service.dialects.wording import sentence_of, status_of
 from service.messages import Request, Response, json_response
 from service.problems import Problem
 from service.router import Access, Dialect, Handler, Route
+from service.versions.choosing import served_for
 
 if TYPE_CHECKING:
     from service.runtime import Runtime

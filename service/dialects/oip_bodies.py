@@ -10,14 +10,14 @@ import orjson
 
 from predictor import InputError
 from predictor.wording import kind_of, shown
-from service.answers import Outputs, answered, named_headers
-from service.catalog import Served
+from service.bodies.answers import Outputs, answered, named_headers
+from service.bodies.instances import Instances, encoded
 from service.dialects.oip_tensors import Given, packed, read_tensor
 from service.dialects.reading import read_object
 from service.dialects.tensors import Tensor, outputs_of, value_of
-from service.instances import Instances, encoded
 from service.messages import JSON, Request, Response
 from service.problems import not_fitting, one_fault
+from service.versions.catalog import Served
 
 __all__ = ["HEADER_LENGTH", "Asked", "read_infer"]
 

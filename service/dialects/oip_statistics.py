@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from service.messages import Request, Response, json_response
-from service.observing import Observer
+from service.observing.observer import Observer
 
 if TYPE_CHECKING:
     from service.runtime import Runtime

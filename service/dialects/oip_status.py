@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 from predictor.wording import kind_of
-from service.catalog import Catalog
-from service.choosing import named_by
+from service.bodies.documents import read_document
 from service.dialects.tensors import Tensor, inputs_of, outputs_of
-from service.documents import read_document
 from service.messages import Request, Response, json_response
 from service.problems import Problem, one_fault
+from service.versions.catalog import Catalog
+from service.versions.choosing import named_by
 
 if TYPE_CHECKING:
     from service.runtime import Runtime

@@ -4,9 +4,9 @@ import base64
 from typing import Any
 
 from predictor.wording import kind_of
-from service.catalog import Served
-from service.documents import check_size, read_document
+from service.bodies.documents import check_size, read_document
 from service.problems import one_fault
+from service.versions.catalog import Served
 
 __all__ = ["cell_of", "read_object"]
 

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 from predictor import ClassOutputs
 from predictor.wording import shown
-from service.answers import plain_work, work_for
 from service.batching import Work
-from service.catalog import Served
-from service.choosing import served_for
+from service.bodies.answers import plain_work, work_for
+from service.bodies.instances import Options
 from service.dialects.tensorflow_bodies import read_examples, read_predict, render_results
 from service.dialects.tensorflow_status import metadata, model_list, model_status, version_status
 from service.dialects.wording import sentence_of, status_of
-from service.instances import Options
 from service.messages import Request, Response, json_response
 from service.problems import Problem
 from service.router import Dialect, Handler, Route
+from service.versions.catalog import Served
+from service.versions.choosing import served_for
 
 if TYPE_CHECKING:
     from service.runtime import Runtime

@@ -8,13 +8,13 @@ import orjson
 
 from predictor import ClassOutputs
 from predictor.wording import kind_of, shown
-from service.answers import Outputs, answered, named_headers
-from service.catalog import Served
+from service.bodies.answers import Outputs, answered, named_headers
+from service.bodies.instances import Instances, encoded, plain_instances
 from service.dialects.reading import cell_of, read_object
 from service.dialects.tensors import MATRIX, Tensor, outputs_of, value_of
-from service.instances import Instances, encoded, plain_instances
 from service.messages import JSON, Response
 from service.problems import Problem, one_fault
+from service.versions.catalog import Served
 
 __all__ = ["DEFAULT", "Asked", "read_examples", "read_predict", "render_results", "signatures_of"]
 

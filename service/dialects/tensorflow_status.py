@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
-from service.catalog import VERSION, VersionState
-from service.choosing import named_by
 from service.dialects.tensorflow_bodies import signatures_of
 from service.dialects.tensors import Tensor, inputs_of
 from service.messages import Request, Response, json_response
+from service.versions.catalog import VERSION, VersionState
+from service.versions.choosing import named_by
 
 if TYPE_CHECKING:
     from service.runtime import Runtime

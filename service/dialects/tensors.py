@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor import ClassOutputs, NumericFeature
-from service.answers import Outputs
-from service.catalog import Served
+from service.bodies.answers import Outputs
+from service.versions.catalog import Served
 
 __all__ = ["MATRIX", "Tensor", "inputs_of", "outputs_of", "value_of"]
 

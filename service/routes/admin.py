@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from predictor import RepositoryError
-from service.documents import read_document
+from service.bodies.documents import read_document
 from service.messages import Request, Response, json_response
 from service.problems import Problem, one_fault
 from service.router import Route

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from feedback import Told
 from predictor import ClassOutputs
 from service.batching import Work
-from service.catalog import Served
-from service.choosing import named_by
-from service.judging import LEVEL
-from service.logbook import Logbook
-from service.logrecords import cells_json, outputs_json
 from service.messages import Request, Response, json_response
+from service.observing.windows import WINDOWS
 from service.problems import Problem, one_fault
 from service.router import Route
-from service.truths import Brought, Item, known_count, read_feedback, wrong_length
-from service.windows import WINDOWS
+from service.truth.judging import LEVEL
+from service.truth.logbook import Logbook
+from service.truth.logrecords import cells_json, outputs_json
+from service.truth.truths import Brought, Item, known_count, read_feedback, wrong_length
+from service.versions.catalog import Served
+from service.versions.choosing import named_by
 
 if TYPE_CHECKING:
     from service.runtime import Runtime

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from predictor import ClassOutputs
 from predictor.drift import Shift
-from service.catalog import Served
 from service.messages import Request, Response
+from service.observing.windows import WINDOWS
 from service.router import Route
-from service.windows import WINDOWS
+from service.versions.catalog import Served
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric

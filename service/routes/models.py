@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from service.catalog import VERSION, Catalog, ModelEntry, NotServedError
 from service.describing import version_details
 from service.messages import Request, Response, json_response
 from service.router import Route
-from service.watching import Rollback, Watch
+from service.versions.catalog import VERSION, Catalog, ModelEntry, NotServedError
+from service.versions.watching import Rollback, Watch
 
 if TYPE_CHECKING:
     from service.runtime import Runtime

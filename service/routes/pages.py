@@ -4,9 +4,9 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from service.catalog import NotServedError
 from service.messages import HTML, JSON, Request, Response, json_response
 from service.router import Route
+from service.versions.catalog import NotServedError
 
 if TYPE_CHECKING:
     from service.runtime import Runtime

@@ -3,16 +3,16 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from service.answers import plain_work, work_for
 from service.batching import Work
+from service.bodies.answers import plain_work, work_for
+from service.bodies.instances import NO_OPTIONS, read_instances
+from service.bodies.negotiation import chosen_type
 from service.bulk import KINDS, form_of, write_bulk
-from service.catalog import Served
-from service.choosing import served_for
-from service.instances import NO_OPTIONS, read_instances
 from service.messages import JSON, Request
-from service.negotiation import chosen_type
 from service.problems import Problem
 from service.router import Route, media_type
+from service.versions.catalog import Served
+from service.versions.choosing import served_for
 
 if TYPE_CHECKING:
     from service.runtime import Runtime

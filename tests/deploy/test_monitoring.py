@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from predictor import Calibration
 from service.application import create_application
-from service.logs import LogWriter
-from service.metrics import create_observer
+from service.observing.logs import LogWriter
+from service.observing.metrics import create_observer
 from service.settings import load_settings
 from tests.contract.harness import through_front
 from tests.service import models

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from service.closing import begin_no_more
+from service.wire.closing import begin_no_more
 from tests.service import models
 from tests.service.wire import GOOD, ROOT, answers, running, until
 

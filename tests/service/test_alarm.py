@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from service.logs import LogWriter
-from service.memory import FILE, Memory
-from service.metrics import create_observer
+from service.observing.logs import LogWriter
+from service.observing.metrics import create_observer
+from service.observing.webhook import Webhook, WebhookError
 from service.settings import SettingsError, load_settings
-from service.webhook import Webhook, WebhookError
+from service.versions.memory import FILE, Memory
 from tests.contract.harness import through_front
 from tests.service import models
 from tests.service.test_metrics import samples
@@ -143,7 +143,7 @@ def test_of_several_that_look_at_once_one_sends(alarmed: Any, receiver: Receiver
 
 COUNTS = """
 import pathlib, sys
-from service.memory import Memory
+from service.versions.memory import Memory
 memory = Memory(pathlib.Path(sys.argv[1]))
 for _ in range(50):
     with memory.changing() as known:
@@ -178,7 +178,7 @@ def test_after_the_interval_it_is_told_again(alarmed: Any, receiver: Receiver) -
 def test_what_failed_is_tried_again_sooner(
     alarmed: Any, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
-    monkeypatch.setattr("service.alarm.RETRY_S", 0.2)
+    monkeypatch.setattr("service.observing.alarm.RETRY_S", 0.2)
     receiver.statuses = [403]
     application = alarmed()
     ask(application)
@@ -190,7 +190,7 @@ def test_what_failed_is_tried_again_sooner(
 
 
 def test_passing_trouble_is_met_by_three_attempts(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.webhook.FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("service.observing.webhook.FIRST_WAIT_S", 0.01)
     receiver.statuses = [503, 500]
     assert Webhook(receiver.url).send("e", {}) == 204
     assert len(receiver.posts) == 3
@@ -212,8 +212,8 @@ def test_nothing_is_sent_where_a_redirect_points(receiver: Receiver) -> None:
 
 
 def test_a_receiver_that_hangs_or_is_not_there_is_given_up(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.webhook.TIMEOUTS_S", (1.0, 0.05))
-    monkeypatch.setattr("service.webhook.FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("service.observing.webhook.TIMEOUTS_S", (1.0, 0.05))
+    monkeypatch.setattr("service.observing.webhook.FIRST_WAIT_S", 0.01)
     receiver.delay_s = 0.5
     with pytest.raises(WebhookError, match=r"there is no connection to it|it did not answer in time"):
         Webhook(receiver.url).send("e", {})

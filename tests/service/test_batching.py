@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from predictor import ClassOutputs, FolderRepository, NumericFeature, Schema
 from service.admission import FullError, LateError
 from service.batching import Batcher
-from service.catalog import Served
+from service.versions.catalog import Served
 from tests.contract.harness import ask_front, through_front
 from tests.service import models
 

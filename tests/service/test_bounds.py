@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from service.documents import check_size, read_document
-from service.instances import read_instances
+from service.bodies.documents import check_size, read_document
+from service.bodies.instances import read_instances
 from service.problems import Problem
 from tests.service import models
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from predictor import FolderRepository, Golden, save_bytes
-from service.observing import QuietObserver
-from service.plans import PLAN_BYTES, Plans
-from service.registry import Registry
+from service.observing.observer import QuietObserver
+from service.versions.plans import PLAN_BYTES, Plans
+from service.versions.registry import Registry
 from tests.predictor.models import members_of, repacked, rewritten
 from tests.service import models
 
@@ -113,7 +113,7 @@ def test_a_version_that_one_process_cannot_load_is_served_by_none(store: Any, tm
 
 
 def test_a_worker_that_is_too_slow_catches_up_before_its_next_answer(store: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("service.registry.PATIENCE_S", 0.1)
+    monkeypatch.setattr("service.versions.registry.PATIENCE_S", 0.1)
     registry = registry_of(store.root)
     registry.refresh()
 
@@ -175,7 +175,7 @@ def test_what_failed_is_tried_again(store: Any) -> None:
 
 
 def test_a_process_that_came_without_a_version_mends_itself(store: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("service.registry.MEND_S", 0.0)
+    monkeypatch.setattr("service.versions.registry.MEND_S", 0.0)
     plans = Plans()
     registry_of(store.root, plans).refresh()
     aside = store.root.with_name("aside")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from predictor import FolderRepository
-from service.catalog import Served
-from service.drift import CELLS_A_TICK, DriftWatch
-from service.windows import SLOTS, SharedWindows
+from service.observing.drift import CELLS_A_TICK, DriftWatch
+from service.observing.windows import SLOTS, SharedWindows
+from service.versions.catalog import Served
 from tests.contract.harness import through_front
 from tests.service import models
 from tests.service.wire import GOOD, answers, running, until

@@ -13,8 +13,8 @@ import pytest
 from feedback import Store, StoreError, examples, place_of
 from predictor import Calibration
 from service.keys import new_key
-from service.logs import LogWriter
-from service.metrics import create_observer
+from service.observing.logs import LogWriter
+from service.observing.metrics import create_observer
 from service.settings import SettingsError, load_settings
 from tests.service import models
 from tests.service.wire import running, until

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.counters import SharedCounters
-from service.layout import BUCKETS
-from service.logs import LogWriter
-from service.metrics import create_observer
+from service.observing.counters import SharedCounters
+from service.observing.layout import BUCKETS
+from service.observing.logs import LogWriter
+from service.observing.metrics import create_observer
 from service.settings import load_settings
 
 

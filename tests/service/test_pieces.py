@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service import pieces
-from service.pieces import counted, dumped
+from service.bodies import pieces
+from service.bodies.pieces import counted, dumped
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from predictor import NumericFeature, Schema
-from service import instances, plain
-from service.instances import read_instances
-from service.plain import plain_numbers, reads_soon
+from service.bodies import instances, plain
+from service.bodies.instances import read_instances
+from service.bodies.plain import plain_numbers, reads_soon
 from service.problems import Problem
 
 WIDTH = 3

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.slices import SLICE_BYTES, Slices
+from service.wire.slices import SLICE_BYTES, Slices
 from tests.service import models
 from tests.service.wire import GOOD, answers, running, until
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from predictor import NumberOutputs, NumericFeature, Schema
-from service.catalog import Served
-from service.logs import LogWriter
-from service.metrics import create_observer
-from service.observing import Comparison, QuietObserver
+from service.observing.logs import LogWriter
+from service.observing.metrics import create_observer
+from service.observing.observer import Comparison, QuietObserver
 from service.settings import SettingsError, load_settings
-from service.shadow import MOST_ROWS_WAITING, Shadow, compared
-from service.splitting import read_rules
+from service.versions.catalog import Served
+from service.versions.shadow import MOST_ROWS_WAITING, Shadow, compared
+from service.versions.splitting import read_rules
 from tests.contract.harness import through_front
 from tests.service import models
 from tests.service.test_metrics import samples

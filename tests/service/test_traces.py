@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from service.observing.traces import Tracer, read_traceparent
 from service.settings import SettingsError, load_settings
-from service.traces import Tracer, read_traceparent
 from tests.contract.harness import through_front
 from tests.service import models
 from tests.service.wire import answers, running, until
@@ -56,7 +56,7 @@ def test_the_log_line_names_the_trace(tmp_path: Any) -> None:
 
 
 def test_a_collector_without_the_extra_stops_the_start(monkeypatch: Any) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "service.opentelemetry_sdk", None)
+    monkeypatch.setitem(__import__("sys").modules, "service.observing.opentelemetry_sdk", None)
     with pytest.raises(SettingsError, match="pip install"):
         Tracer(load_settings(traces_endpoint="http://127.0.0.1:1/v1/traces"))
     with pytest.raises(SettingsError, match="GANGLION_TRACES_ENDPOINT"):

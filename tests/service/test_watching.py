@@ -12,10 +12,10 @@ import pytest
 
 from network import MLP, Architecture, Layer, Parameters
 from predictor import FolderRepository, NumberOutputs, NumericFeature, Predictor, Reference, Schema, save_bytes
-from service.logs import LogWriter
-from service.metrics import create_observer
+from service.observing.logs import LogWriter
+from service.observing.metrics import create_observer
 from service.settings import load_settings
-from service.yardstick import Yardstick
+from service.versions.yardstick import Yardstick
 from tests.contract.harness import through_front
 from tests.service import models
 from tests.service.test_metrics import samples

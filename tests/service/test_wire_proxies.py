@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.framing import original_client
+from service.wire.framing import original_client
 
 TRUSTED = frozenset({"10.0.0.1", "10.0.0.2"})
 

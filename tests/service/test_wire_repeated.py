@@ -10,12 +10,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from service import protocol
-from service.framing import Framing, Limits
-from service.ground import Ground
-from service.heads import Head, Heads
-from service.observing import QuietObserver
-from service.protocol import Connection
+from service.observing.observer import QuietObserver
+from service.wire import protocol
+from service.wire.framing import Framing, Limits
+from service.wire.ground import Ground
+from service.wire.heads import Head, Heads
+from service.wire.protocol import Connection
 from tests.service import models
 from tests.service.wire import BODY, GOOD, answers, running
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from predictor import ClassOutputs, Histogram, NumberOutputs, NumericFeature, Reference, Schema
-from service.judging import Judged
-from service.verdicts import Breach, Figures, Limits, Live, Tally
-from service.yardstick import IncomparableError, Shift, Yardstick
+from service.truth.judging import Judged
+from service.versions.verdicts import Breach, Figures, Limits, Live, Tally
+from service.versions.yardstick import IncomparableError, Shift, Yardstick
 from tests.service import models
 
 LIMITS = Limits(window_s=60, answers=100)

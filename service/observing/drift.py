@@ -1,0 +1,97 @@
+"""Compares the rows that are asked for with those of training, at a cost that does not grow with the load."""
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.cells import Cells
+from predictor.drift import Shift
+from service.observing.windows import SharedWindows
+from service.versions.catalog import Served
+
+__all__ = ["DriftWatch"]
+
+Given = NDArray[Any] | Sequence[Cells]
+
+CELLS_A_TICK = 2048  # the rows between two ticks are a sample of so many cells, for a tenth of a millisecond of work
+FEWEST_A_TICK = 16
+FLUSH_S = 1.0
+
+
+class DriftWatch:
+    """Takes a sample of the rows between two ticks and counts it; made before the fork, one for all processes.
+
+    `observe` is called for every answer and only keeps a reference; `tick` does the work, five times a second where
+    a worker calls it, else whenever the sample is full.
+    """
+
+    def __init__(self, windows: SharedWindows | None = None) -> None:
+        self._windows = windows or SharedWindows()
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[Served, Given, NDArray[Any]]] = []
+        self._pending: dict[Served, NDArray[np.int64]] = {}
+        self._room = CELLS_A_TICK
+        self._flushed = 0.0
+        self.is_ticked = False
+
+    def observe(self, served: Served, cells: Given, A: NDArray[Any]) -> None:
+        """Note rows as they were given, and the outputs for them (further rows of outputs are of no concern)."""
+        if self._room <= 0:
+            if self.is_ticked:
+                return
+            self.tick()
+        rows = len(cells) if isinstance(cells, np.ndarray) else len(cells[0])
+        most = max(FEWEST_A_TICK, CELLS_A_TICK // served.width)
+        if rows > most:
+            step = -(-rows // most)
+            cells = cells[::step].copy() if isinstance(cells, np.ndarray) else [column[::step] for column in cells]
+            A = A[:rows:step].copy()
+            rows = most
+        self._room -= rows * served.width
+        self._waiting.append((served, cells, A))
+
+    def tick(self) -> None:
+        """Count the sample; once a second add it to what all processes share."""
+        now = time.monotonic()
+        with self._lock:
+            self._count()
+            if now - self._flushed >= FLUSH_S:
+                self._flush(now)
+
+    def shifts(self, served: Served, window: str) -> tuple[int, list[Shift], list[Shift]]:
+        """Return the rows that a window holds, what they say of each feature, and of each output."""
+        now = time.monotonic()
+        with self._lock:
+            self._count()
+            self._flush(now)
+        bins = served.bins
+        counts = self._windows.sums(served.name, served.version, bins.size, window, now)
+        return bins.rows(counts), bins.features(counts), bins.predictions(counts)
+
+    def _count(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._room = CELLS_A_TICK
+        matrices: dict[Served, list[tuple[NDArray[Any], NDArray[Any]]]] = {}
+        for served, cells, A in waiting:
+            if isinstance(cells, np.ndarray):
+                matrices.setdefault(served, []).append((cells, A[: len(cells)]))
+            else:
+                self._add(served, cells, A[: len(cells[0])])
+        for served, pairs in matrices.items():
+            rows, outputs = zip(*pairs, strict=True)
+            self._add(served, np.concatenate(rows), np.concatenate(outputs))
+
+    def _add(self, served: Served, cells: Given, A: NDArray[Any]) -> None:
+        counts = served.bins.count(cells, A)
+        known = self._pending.get(served)
+        self._pending[served] = counts if known is None else known + counts
+
+    def _flush(self, now: float) -> None:
+        self._flushed = now
+        pending, self._pending = self._pending, {}
+        for served, counts in pending.items():
+            self._windows.add(served.name, served.version, counts, now)

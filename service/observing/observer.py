@@ -1,0 +1,143 @@
+"""What the pipeline tells about its work: counters and log lines are behind one small interface."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
+
+from service.truth.judging import Judged
+from service.versions.watching import RollbackReason
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+
+__all__ = [
+    "EVENTS",
+    "LOGGED",
+    "SHED_REASONS",
+    "Comparison",
+    "Event",
+    "Logged",
+    "Observer",
+    "QuietObserver",
+    "ShedReason",
+    "Stages",
+]
+
+Event = Literal[
+    "out_of_range",
+    "unknown_category",
+    "left_out",
+    "not_finite",
+    "reload_ok",
+    "reload_failed",
+    "webhook_sent",
+    "webhook_failed",
+]
+EVENTS: tuple[Event, ...] = get_args(Event)
+ShedReason = Literal["full", "late", "limit"]
+SHED_REASONS: tuple[ShedReason, ...] = ("full", "late", "limit")
+Logged = Literal[
+    "written", "full", "lost", "told", "untold", "repeated", "unmatched", "mismatched", "failed"
+]  # fmt: skip
+"""What became of what the log store was to keep: requests written, dropped for want of room, never taken; feedback
+written, never taken, of rows that something was told of before, of requests that are not found, of another number of
+rows than the request had; and times that the store failed."""
+LOGGED: tuple[Logged, ...] = get_args(Logged)
+Stages = tuple[float, float, float, float, float]
+"""Seconds that a prediction was decoded, waited, was computed, was encoded; rows of the product, 0 for all but the
+first of the requests that share one."""
+
+
+class Comparison(NamedTuple):
+    """Rows that a shadow computed: how many agree and differ, could not be computed or were too many; how far apart."""
+
+    agree: int = 0
+    differ: int = 0
+    failed: int = 0
+    skipped: int = 0
+    difference: float = 0.0
+
+
+class Observer(Protocol):
+    """Counts, times and logs; every method is safe from any thread, and none of them raises."""
+
+    def answered(
+        self,
+        *,
+        request_id: str,
+        method: str,
+        route: str,
+        path: str,
+        status: int,
+        seconds: float,
+        received: int,
+        sent: int,
+        model: str | None,
+        version: int | None,
+        rows: int,
+        stages: Stages | None = None,
+        trace_id: str | None = None,
+    ) -> None:
+        """Note one finished request; `route` is a template and safe as a label, `path` is the client's text."""
+
+    def noted(self, event: Event, amount: int = 1, *, model: str = "") -> None:
+        """Count something that is neither a request nor an error of one."""
+
+    def compared(self, model: str, version: int, found: Comparison) -> None:
+        """Count rows that a version computed beside the champion."""
+
+    def logged(self, what: Logged, amount: int) -> None:
+        """Count what became of records for the log store."""
+
+    def judged(self, model: str, version: int, found: Judged) -> None:
+        """Count rows of a version whose truth became known."""
+
+    def rolled_back(self, model: str, reason: RollbackReason) -> None:
+        """Count that a version of a model broke a limit and does not answer any more."""
+
+    def shed(self, reason: ShedReason) -> None:
+        """Count a request that was refused because there was too much to do."""
+
+    def reported(self, level: str, message: str, *, error: BaseException | None = None, **fields: object) -> None:
+        """Write a log line, with the traceback of `error` if there is one."""
+
+    def exposition(self, more: Iterable["Metric"] = ()) -> tuple[str, bytes]:
+        """Return the content type and the text of the metrics page, with `more` at its end."""
+
+    def statistics(self, model: str, version: int) -> Mapping[str, float]:
+        """Return what is counted of a version by name; what is not kept is absent."""
+
+
+class QuietObserver:
+    """An observer that keeps nothing: for embedding and tests."""
+
+    def answered(self, **fields: object) -> None:
+        """Ignore a request."""
+
+    def noted(self, event: Event, amount: int = 1, *, model: str = "") -> None:
+        """Ignore an event."""
+
+    def compared(self, model: str, version: int, found: Comparison) -> None:
+        """Ignore a comparison."""
+
+    def logged(self, what: Logged, amount: int) -> None:
+        """Ignore records."""
+
+    def judged(self, model: str, version: int, found: Judged) -> None:
+        """Ignore truths."""
+
+    def rolled_back(self, model: str, reason: RollbackReason) -> None:
+        """Ignore a rollback."""
+
+    def shed(self, reason: ShedReason) -> None:
+        """Ignore a refusal."""
+
+    def reported(self, level: str, message: str, *, error: BaseException | None = None, **fields: object) -> None:
+        """Ignore a report."""
+
+    def exposition(self, more: Iterable["Metric"] = ()) -> tuple[str, bytes]:  # noqa: ARG002 - as the others have it
+        """Return an empty metrics page."""
+        return "text/plain; version=0.0.4; charset=utf-8", b""
+
+    def statistics(self, model: str, version: int) -> Mapping[str, float]:  # noqa: ARG002 - as the others have it
+        """Return nothing."""
+        return {}

@@ -1,0 +1,94 @@
+"""Requests as they are answered, kept for a moment and then counted together."""
+
+import struct
+import threading
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.observing.counters import SharedCounters
+from service.observing.layout import BATCH_ROWS, BUCKETS, OUTCOMES, STAGES, Layout, Outcome
+from service.observing.observer import Stages
+
+__all__ = ["Kind", "Tallies"]
+
+Kind = tuple[str, str, int, str | None, int | None]
+"""Route, method, status, model and version of a request."""
+Cells = NDArray[np.float64]
+
+TIMED = struct.Struct(f"={3 + len(STAGES)}d")  # seconds, rows, seconds of each stage, rows of the product
+UNTIMED = struct.Struct("=2d")
+
+
+class Tallies:
+    """What one process has answered since it last counted; to add to it costs little, and is safe from any thread."""
+
+    def __init__(self, layout: Layout, counters: SharedCounters) -> None:
+        self._layout = layout
+        self._counters = counters
+        self._lock = threading.Lock()
+        self._waiting: dict[tuple[Kind, bool], list[bytes]] = {}
+
+    def add(self, kind: Kind, seconds: float, rows: int, stages: Stages | None) -> None:
+        """Keep one request."""
+        timed = stages is not None
+        packed = UNTIMED.pack(seconds, rows) if stages is None else TIMED.pack(seconds, rows, *stages)
+        with self._lock:
+            found = self._waiting.get((kind, timed))
+            if found is None:
+                found = self._waiting[kind, timed] = []
+            found.append(packed)
+
+    def count(self) -> None:
+        """Add what was kept to the shared counters."""
+        if not self._waiting:
+            return
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+        for (kind, timed), packed in waiting.items():
+            width = (TIMED if timed else UNTIMED).size // 8
+            # One row for each field: what is done to a field goes over memory that lies together.
+            fields = np.frombuffer(b"".join(packed)).reshape(-1, width).T.copy()
+            self._count_requests(kind, fields[0])
+            if timed:
+                self._count_stages(fields[2:-1], fields[-1])
+            self._count_version(kind, fields)
+
+    def _count_requests(self, kind: Kind, seconds: Cells) -> None:
+        route, method, status, _, _ = kind
+        self._counters.add(self._layout.request(route, method, status), len(seconds))
+        self._counters.add_range(self._layout.latency(route), histograms(seconds[None], BUCKETS))
+
+    def _count_stages(self, seconds: Cells, shared: Cells) -> None:
+        self._counters.add_range(self._layout.stage(0), histograms(seconds, BUCKETS))
+        self._counters.add_range(self._layout.batches, histograms(shared[None, shared > 0], BATCH_ROWS))
+
+    def _count_version(self, kind: Kind, fields: Cells) -> None:
+        _, _, status, model, version = kind
+        if model is None or version is None:
+            return
+        outcome, requests = outcome_of(status), fields.shape[1]
+        seconds, rows, *rest = fields.sum(axis=1)
+        stages, executions = (rest[:-1], np.count_nonzero(fields[-1])) if rest else ([0.0] * len(STAGES), 0)
+        ok, other = (seconds, 0.0) if outcome == "ok" else (0.0, seconds)
+        counts = [requests if outcome == name else 0 for name in OUTCOMES]
+        amounts = np.array([*counts, rows, executions, ok, other, *stages])
+        self._counters.add_range(self._layout.version(model, version), amounts)
+        if outcome == "ok":
+            self._counters.set(self._layout.last(model, version), time.time())
+
+
+def outcome_of(status: int) -> Outcome:
+    """Return what became of a prediction by the status of its answer."""
+    known: dict[int, Outcome] = {429: "refused", 503: "refused", 504: "late"}
+    return known.get(status) or ("ok" if status < 400 else "invalid" if status < 500 else "failed")  # noqa: PLR2004
+
+
+def histograms(values: Cells, bounds: Sequence[float]) -> Cells:
+    """Return what values, (histograms, values), add to histograms that follow each other: counts, and the sum."""
+    size = len(bounds) + 1
+    buckets = np.searchsorted(bounds, values) + size * np.arange(len(values))[:, None]
+    counts = np.bincount(buckets.ravel(), minlength=size * len(values)).reshape(-1, size)
+    return np.column_stack([counts, values.sum(axis=1)]).ravel()

@@ -1,0 +1,1 @@
+"""What was answered is kept, and judged once it is known what was true."""

@@ -1,0 +1,1 @@
+"""Which versions are loaded, which of them answers, and when that changes."""

@@ -1,0 +1,150 @@
+"""One request and its answer, between the connection and the ASGI application."""
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from service.messages import JSON, WHOLE_BODY, Request, Response, response_headers
+from service.wire.framing import HeaderList
+from service.wire.heads import Head
+
+if TYPE_CHECKING:
+    from service.wire.protocol import Connection
+
+__all__ = ["Exchange", "rendered", "rendered_head"]
+
+# The standard library learnt the current names of these with Python 3.13.
+PHRASES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
+STATUS_LINES = {
+    code.value: f"HTTP/1.1 {code.value} {PHRASES.get(code.value, code.phrase)}\r\n".encode() for code in HTTPStatus
+}
+NO_CONTENT = 204
+USUAL = (
+    b"%b%bx-request-id: %b\r\nx-content-type-options: nosniff\r\ncache-control: no-store\r\n"
+    b"content-length: %d\r\ncontent-type: application/json\r\n\r\n%b"
+)
+"""What `rendered_head` makes of the headers that every answer in JSON has, and the body."""
+CLOSE = b"connection: close\r\n"
+KEEP = b"connection: keep-alive\r\n"
+
+
+class Exchange:
+    """One request, and what the application makes of it.
+
+    `is_whole` tells that the body arrived completely. A request whose body never will is handed to the application
+    all the same, so that its answer has the shape of its route: `receive` then gives what there is with more to come
+    (too long), raises TimeoutError (too late), or gives the disconnection after it (broken off).
+    """
+
+    __slots__ = (
+        "connection", "expects_continue", "head", "is_given", "is_late", "is_whole", "parts", "pieces", "started",
+    )  # fmt: skip
+
+    def __init__(self, connection: "Connection", head: Head, body: bytes | None = None) -> None:
+        self.connection = connection
+        self.head = head
+        self.expects_continue = head.framing.expects_continue
+        self.is_whole = body is not None
+        self.is_late = False
+        self.is_given = False
+        self.pieces: list[bytes] = [] if body is None else [body]
+        self.parts: list[bytes] = []
+        self.started: dict[str, Any] | None = None
+
+    def start(self) -> None:
+        """Let the application answer: directly where it can, else in a task."""
+        ground = self.connection.ground
+        if self.is_whole and ground.direct is not None and ground.direct(self.head, self._body(), self.complete):
+            return
+        ground.start(self._run())
+
+    def complete(self, request: Request, response: Response) -> None:
+        """Take the application's whole answer; one that cannot be written is answered for."""
+        if self.connection.current is not self:
+            return  # the client has gone
+        try:
+            self.connection.deliver(self, request, response)
+        except Exception as error:  # noqa: BLE001 - other requests wait behind this call
+            self._fail(error)
+
+    async def _run(self) -> None:
+        connection = self.connection
+        ground = connection.ground
+        scheme = "https" if ground.is_encrypted else "http"
+        scope = self.head.scope(connection.peer, connection.local, trusted=ground.trusted, scheme=scheme)
+        if self.is_whole:
+            scope["extensions"] = {WHOLE_BODY: self._body()}
+        try:
+            await ground.application(scope, self.receive, self.send)
+        except Exception as error:  # noqa: BLE001 - whatever escapes the application must still become an answer
+            self._fail(error)
+        else:
+            self._end()
+
+    def _fail(self, error: Exception) -> None:
+        self.connection.ground.observer.reported("error", "the application failed", error=error)
+        self._end()
+
+    def _end(self) -> None:
+        """Answer for an application that has ended without an answer."""
+        if self.connection.current is self:
+            self.connection.fail_current()
+
+    async def receive(self) -> dict[str, Any]:
+        """Give the application the body in one piece; after that, the disconnection."""
+        if self.is_late:
+            raise TimeoutError
+        if self.is_given:
+            return {"type": "http.disconnect"}
+        self.is_given = True
+        return {"type": "http.request", "body": self._body(), "more_body": not self.is_whole}
+
+    def _body(self) -> bytes:
+        if len(self.pieces) != 1:
+            self.pieces = [b"".join(self.pieces)]
+        return self.pieces[0]
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Take the application's answer; all of it is written in one piece, with its last part."""
+        if message["type"] == "http.response.start":
+            self.started = message
+            return
+        body: bytes = message.get("body", b"")
+        if self.parts or message.get("more_body", False):
+            self.parts.append(body)
+            if message.get("more_body", False):
+                return
+            body = b"".join(self.parts)
+        if self.started is None or self.connection.current is not self:
+            return
+        self.connection.answer(self, self.started["status"], self.started["headers"], body)
+
+
+def rendered(request: Request, response: Response, date_line: bytes) -> bytes:
+    """Render a whole answer without headers of its own, on a connection that is kept."""
+    if response.content_type != JSON or response.status == NO_CONTENT:
+        head = rendered_head(response.status, date_line, response_headers(request, response), ends=False, is_old=False)
+        return head + response.body
+    body = response.body
+    return USUAL % (STATUS_LINES[response.status], date_line, request.id.encode("ascii"), len(body), body)
+
+
+def rendered_head(status: int, date_line: bytes, headers: HeaderList, *, ends: bool, is_old: bool) -> bytes:
+    """Render status line and headers; `ends` tells that the connection ends, `is_old` that it speaks HTTP/1.0.
+
+    RuntimeError when a header holds a line break, which would be two answers.
+    """
+    lines = [STATUS_LINES[status], date_line]
+    count = 3
+    for name, value in headers:
+        if name == b"connection" or (status == NO_CONTENT and name == b"content-length"):
+            continue
+        lines += (name, b": ", value, b"\r\n")
+        count += 1
+    if ends or is_old:
+        lines.append(CLOSE if ends else KEEP)
+        count += 1
+    lines.append(b"\r\n")
+    head = b"".join(lines)
+    if head.count(b"\n") != count or head.count(b"\r") != count:
+        raise RuntimeError("a header of an answer holds a line break")
+    return head

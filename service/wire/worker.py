@@ -1,0 +1,288 @@
+"""A gunicorn worker that serves an ASGI application with this project's own protocol on a uvloop event loop."""
+
+import asyncio
+import errno
+import itertools
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+import uvloop
+from gunicorn.workers.base import Worker
+
+from service.wire.framing import Limits
+from service.wire.ground import Ground
+from service.wire.protocol import Connection
+
+__all__ = ["EventLoopWorker"]
+
+TICK_S = 0.1
+TURNS = 5
+DRIFT_TURN = 2
+HEARTBEAT_TICKS = 10
+SHORT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+RETRY_ACCEPT_S = 0.2
+DEFER_S = 0.002
+DEFERRALS = 4  # a worker that waits for a processor gets one within some milliseconds
+MOST_AT_ONCE = 64
+SWITCH_S = 0.0005  # how long a thread at bulk work may keep the event loop waiting
+MARGIN_S = 1.0  # before the master's own patience ends
+QUICK_S = 1.0
+POLL_S = 0.02
+SETTLE_S = 0.25  # longer than the handshakes take that have begun when nothing new may begin any more
+
+
+class EventLoopWorker(Worker):  # type: ignore[misc]
+    """Accepts one connection at a time from the shared listeners, so that workers share the load.
+
+    `app` is the `service.server.Service`: it brings the settings, the observer and the runtime.
+    """
+
+    def init_signals(self) -> None:
+        """Leave signals to the event loop; only an abort by the master acts at once."""
+        for number in self.SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGABRT, self.handle_abort)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGWINCH, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+
+    def run(self) -> None:
+        """Serve until told to end."""
+        sys.setswitchinterval(SWITCH_S)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.stopping = asyncio.Event()
+        self.patience_s = max(QUICK_S, self.app.settings.graceful_timeout_s - MARGIN_S)
+        self._watch_signals()
+        self.accepting: set[Any] = set()
+        self.is_deferring = False  # a connection is left to another worker for a moment
+        self.is_short = False  # of files: none can be accepted for a moment
+        self.taken_after_all = 1
+        self.app.observer.begin(self.slot)
+        self.drift = self.app.runtime.drift
+        if self.drift is not None:
+            self.drift.is_ticked = True
+        self.app.runtime.watcher.is_ticked = True
+        # What is served may have changed between the master's start and this fork.
+        self.app.runtime.registry.join(self.slot)
+        self.tls = self.app.settings.tls()
+        self.ground = Ground(
+            self.wsgi,
+            self.app.observer,
+            limits_of(self.app.settings),
+            self.loop,
+            trusted=self.app.settings.trusted_proxies,
+            direct=self.wsgi.direct,
+            is_encrypted=self.tls is not None,
+        )
+        self.ground.on_left = self._left
+        lifespan = Lifespan(self.wsgi)
+        await lifespan.start()
+        self._accept_again()
+        ticker = self.loop.create_task(self._tick())
+        await self.stopping.wait()
+        await self._drain()
+        await lifespan.stop()
+        ticker.cancel()
+        self.app.observer.end()
+
+    def _watch_signals(self) -> None:
+        self.loop.add_signal_handler(signal.SIGTERM, self._stop)
+        self.loop.add_signal_handler(signal.SIGQUIT, self._stop_soon)
+        # Ctrl-C reaches every process of the terminal; the master, which gets it too, tells the workers what to do.
+        self.loop.add_signal_handler(signal.SIGINT, lambda: None)
+
+    def _stop(self) -> None:
+        self.app.runtime.is_ending = True
+        self.stopping.set()
+
+    def _stop_soon(self) -> None:
+        self.patience_s = QUICK_S
+        self._stop()
+
+    async def _tick(self) -> None:
+        """Do by turns what is to be done again and again, never all of it at once: what arrives meanwhile waits."""
+        for count in itertools.count():
+            self.app.runtime.watcher.tick()
+            turn = count % TURNS
+            if turn == 0:
+                self.ground.tick()
+                self.app.observer.tick()
+            elif count % (2 * TURNS) == DRIFT_TURN and self.drift is not None:
+                self.drift.tick()
+            if count % (TURNS * HEARTBEAT_TICKS) == 1:
+                self._beat()
+            await asyncio.sleep(TICK_S / TURNS)
+
+    def _beat(self) -> None:
+        self.notify()
+        if os.getppid() != self.ppid:
+            self.app.observer.reported("warning", "the master is gone: the worker ends")
+            self._stop()
+
+    def _accept_again(self) -> None:
+        if self.stopping.is_set():
+            return
+        self.is_short = False
+        for listener in self.sockets:
+            if listener not in self.accepting:
+                self.accepting.add(listener)
+                self.loop.add_reader(listener.fileno(), self._offered, listener)
+
+    def _pause_accepting(self) -> None:
+        for listener in self.accepting:
+            self.loop.remove_reader(listener.fileno())
+        self.accepting.clear()
+
+    def _left(self) -> None:
+        self.app.observer.connected(self.ground.count)
+        if not self.accepting and not self.is_deferring:
+            self._accept_again()
+
+    def _offered(self, listener: Any) -> None:
+        """Take a connection, unless another worker has fewer and is given a moment to take it.
+
+        Kept connections stay where they are for long: without this one worker may have all of them.
+        """
+        fewest = self.app.observer.fewest_connections()
+        if self.ground.count > fewest:
+            self._pause_accepting()
+            self.is_deferring = True
+            self.loop.call_later(DEFER_S, self._accept_after_all, listener, DEFERRALS - 1)
+        else:
+            self.taken_after_all = 1
+            # One at a time while there are few; later a fourth more does no harm, and turns may be long.
+            self._accept_up_to(min(MOST_AT_ONCE, 1 + int(fewest) // 4), listener)
+
+    def _accept_after_all(self, listener: Any, deferrals: int) -> None:
+        has_more = self.ground.count > self.app.observer.fewest_connections()
+        if has_more and deferrals and not self.stopping.is_set():
+            self.loop.call_later(DEFER_S, self._accept_after_all, listener, deferrals - 1)
+            return
+        self.is_deferring = False
+        if self.stopping.is_set():
+            return
+        if not has_more:
+            self._accept_again()
+            return
+        # A worker that left several in vain (the other one is stuck) leaves no more of a burst than it must.
+        most, self.taken_after_all = self.taken_after_all, min(MOST_AT_ONCE, 2 * self.taken_after_all)
+        if not self._accept_up_to(most, listener):
+            self.taken_after_all = 1
+        if not self.is_short:
+            self._accept_again()
+
+    def _accept_up_to(self, most: int, listener: Any) -> bool:
+        """Take so many connections; return whether there were as many."""
+        return all(self._accept(listener) for _ in range(most))
+
+    def _accept(self, listener: Any) -> bool:
+        """Take one connection; return whether there was one."""
+        if self.ground.is_full:
+            self.ground.make_room()
+            if self.ground.is_full:
+                self._pause_accepting()
+                return False
+        try:
+            accepted, _ = listener.accept()
+        except OSError as error:
+            if error.errno in SHORT_OF_FILES:
+                self.app.observer.reported("error", "no connection can be accepted", reason=os.strerror(error.errno))
+                self._pause_accepting()
+                self.is_short = True
+                self.loop.call_later(RETRY_ACCEPT_S, self._accept_again)
+            return False  # another worker was faster, or the client has gone
+        self.ground.count += 1
+        self.app.observer.connected(self.ground.count)
+        self.ground.start(self._connect(accepted))
+        return True
+
+    async def _connect(self, accepted: socket.socket) -> None:
+        accepted.setblocking(False)
+        try:
+            await self.loop.connect_accepted_socket(
+                lambda: Connection(self.ground),
+                accepted,
+                ssl=self.tls,
+                ssl_handshake_timeout=self.app.settings.header_timeout_s if self.tls else None,
+            )
+        except OSError:
+            accepted.close()
+            self.ground.count -= 1
+            self._left()
+
+    async def _drain(self) -> None:
+        """Take what begins while the listeners end, close them, let every request end."""
+        self._pause_accepting()
+        end = self.loop.time() + self.patience_s
+        settled = self.loop.time() + SETTLE_S
+        while self.loop.time() < settled:
+            self._take_all()
+            self.ground.drain()
+            await asyncio.sleep(POLL_S)
+        self._take_all()
+        for listener in self.sockets:
+            listener.close()
+        while self.ground.count or self.ground.tasks:
+            self.ground.drain()
+            if self.loop.time() > end:
+                self.app.observer.reported(
+                    "warning", "requests are cut off: they did not end in time", count=len(self.ground.tasks)
+                )
+                break
+            await asyncio.sleep(POLL_S)
+        for connection in tuple(self.ground.connections):
+            connection.abort()
+
+    def _take_all(self) -> None:
+        """Take what the kernel has accepted already."""
+        for listener in self.sockets:
+            while self._accept(listener):
+                pass
+
+
+class Lifespan:
+    """Tells an ASGI application of its start and its end."""
+
+    def __init__(self, application: Any) -> None:
+        self._events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}}
+        self._task = asyncio.ensure_future(application(scope, self._events.get, self._answers.put))
+
+    async def start(self) -> None:
+        """Let the application start; RuntimeError when it cannot."""
+        await self._say("startup")
+
+    async def stop(self) -> None:
+        """Let the application end."""
+        await self._say("shutdown")
+        await self._task
+
+    async def _say(self, event: str) -> None:
+        self._events.put_nowait({"type": f"lifespan.{event}"})
+        answer = asyncio.ensure_future(self._answers.get())
+        await asyncio.wait({answer, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done() or answer.result()["type"] != f"lifespan.{event}.complete":
+            answer.cancel()
+            raise RuntimeError(f"the application failed at its {event}")
+
+
+def limits_of(settings: Any) -> Limits:
+    """Take the limits of the wire from the settings."""
+    return Limits(
+        header_bytes=settings.max_header_bytes,
+        uri_bytes=settings.max_uri_bytes,
+        body_bytes=settings.max_body_bytes,
+        header_timeout_s=settings.header_timeout_s,
+        body_timeout_s=settings.body_timeout_s,
+        keep_alive_s=settings.keep_alive_s,
+        connections=settings.max_connections,
+    )
