@@ -1,7 +1,11 @@
 """Fixtures that every room's tests share."""
 
+import fcntl
 import os
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,3 +21,28 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the real data sets: set GANGLION_TEST_DATA (looked in {folder})")
     return folder
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Run the tests that are marked `alone` while the other processes of the run wait."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return (yield)
+    folder = item.config.rootpath / ".pytest_cache"
+    folder.mkdir(exist_ok=True)
+    kind = fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH
+    # Whoever is to be alone keeps the turn while it waits for the others to end, so that they cannot go on for ever.
+    with locked(folder / "turn", fcntl.LOCK_EX) as turn, locked(folder / "test", kind):
+        fcntl.flock(turn, fcntl.LOCK_UN)
+        return (yield)
+
+
+@contextmanager
+def locked(path: Path, kind: int) -> Iterator[int]:
+    """Hold a lock on a file; it ends with the process, however that ends."""
+    file = os.open(path, os.O_CREAT | os.O_RDWR)
+    try:
+        fcntl.flock(file, kind)
+        yield file
+    finally:
+        os.close(file)

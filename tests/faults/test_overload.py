@@ -18,6 +18,8 @@ from predictor import ClassOutputs, FolderRepository, NumericFeature, Schema
 from tests.service import models
 from tests.service.wire import GOOD, Running, answers, running, until
 
+pytestmark = pytest.mark.alone
+
 FEATURES = 8
 MANY = 100_000
 

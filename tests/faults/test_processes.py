@@ -16,6 +16,8 @@ from service.wire.closing import begin_no_more
 from tests.service import models
 from tests.service.wire import GOOD, ROOT, answers, running, until
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: Any) -> Any:

@@ -17,6 +17,8 @@ from service.server import raise_file_limit
 from tests.service import models
 from tests.service.wire import GOOD, answers, running, until
 
+pytestmark = pytest.mark.alone
+
 HEAD = b"POST /predict HTTP/1.1\r\nHost: a\r\n"
 
 

@@ -14,6 +14,8 @@ from predictor import FolderRepository, save_bytes
 from tests.service import models
 from tests.service.wire import GOOD, ROOT, answers, running, until
 
+pytestmark = pytest.mark.alone
+
 ROW = [models.FLOWER_ROW]
 SWAPS = 200
 KILLED_AFTER = 40

@@ -11,6 +11,8 @@ from tests.service import models
 from tests.service.test_watching import ROWS, one_class
 from tests.service.wire import answers, running, until
 
+pytestmark = pytest.mark.alone
+
 
 def posted(row: list[float]) -> bytes:
     body = json.dumps({"instances": [row]}).encode()

@@ -12,13 +12,14 @@ from training.report.pictures import curves_svg
 
 __all__ = ["as_page", "as_text"]
 
+UNCUT = 10_000
 NARROWEST = 16
 GAP = 2
 
 
 def as_text(blocks: Sequence[Block]) -> str:
-    """Return the tables for a terminal, long cells cut to its width."""
-    width = shutil.get_terminal_size((120, 24)).columns
+    """Return the tables as text: long cells cut to the width of the terminal, whole where there is none."""
+    width = shutil.get_terminal_size((UNCUT, 24)).columns
     return "\n".join(line for block in blocks for line in [*_lines(block, width), ""])
 
 
