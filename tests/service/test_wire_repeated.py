@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from service.observing.observer import QuietObserver
-from service.wire import protocol
+from service.wire import reader
 from service.wire.framing import Framing, Limits
 from service.wire.ground import Ground
 from service.wire.heads import Head, Heads
@@ -110,7 +110,7 @@ async def heard(pieces: list[bytes], heads: Heads, ending: str) -> list[bytes]:
         connection.data_received(piece)
         while ground.tasks:
             await asyncio.wait(tuple(ground.tasks))
-        transport.written.append(b"<%d %d>" % (connection.phase, connection.deadline < 1e9))
+        transport.written.append(b"<%d %d>" % (connection.reader.phase, connection.deadline < 1e9))
     if ending == "end" and transport.is_open:
         connection.eof_received()
     elif ending == "late":
@@ -140,14 +140,14 @@ def at_heads(message: bytes) -> list[bytes]:
 @example([(message, [], False) for message in MESSAGES[:10]] * 2, "end")
 @example([(message, [], True) for message in MESSAGES[:10]] * 2, "")
 @example([(message, [-1], False) for message in MESSAGES[:10]] * 2, "late")
-@pytest.mark.parametrize("size", [protocol.SLICE, 50])
+@pytest.mark.parametrize("size", [reader.SLICE, 50])
 def test_what_is_known_of_heads_changes_no_answer(size: int, sent: Any, ending: str) -> None:
     known = Heads()
     pieces = [
         p for message, places, is_split in sent for p in (at_heads(message) if is_split else cut(message, places))
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(protocol, "SLICE", size)
+        patch.setattr(reader, "SLICE", size)
         for message in MESSAGES:
             asyncio.run(heard([message], known, ""))
         assert known.find(MESSAGES[5])[1] is not None
