@@ -20,7 +20,7 @@ from training.errors import Interrupted, TrainingError
 from training.recipe import Checkpoint
 from training.signals import Held
 
-__all__ = ["Checkpoints", "Found", "Keeper"]
+__all__ = ["Checkpoints", "Found", "Keeper", "UnusableError"]
 
 FOLDER = ".checkpoints"
 FORMAT = 1
@@ -39,6 +39,14 @@ class Found:
     identity: Mapping[str, Any]
     epoch: int
     state: State
+
+
+class UnusableError(TrainingError):
+    """There are checkpoints, but none to go on from: `why`, and what whoever asked for one may do about it."""
+
+    def __init__(self, why: str, advice: str) -> None:
+        self.why = why
+        super().__init__(f"--resume: {why}; {advice}")
 
 
 class Checkpoints:
@@ -80,7 +88,7 @@ class Checkpoints:
     def load(self) -> tuple[Found | None, str]:
         """Return where to go on from, None for the beginning, and a sentence about it.
 
-        Raises TrainingError when all that is there is damaged, or is of another fit.
+        Raises UnusableError when all that is there is damaged, or is of another fit.
         """
         faults = []
         for path in (self._last, self._before):
@@ -94,9 +102,7 @@ class Checkpoints:
             self.epoch = found.epoch
             return found, "; ".join([*faults, f"going on after epoch {found.epoch}"])
         if faults:
-            raise TrainingError(
-                f"--resume: no checkpoint is whole: {'; '.join(faults)}; leave out --resume to begin anew"
-            )
+            raise UnusableError(f"no checkpoint is whole: {'; '.join(faults)}", "leave out --resume to begin anew")
         self._refuse_another()
         return None, f"there is no checkpoint of {self._name}: beginning with the first epoch"
 
@@ -109,7 +115,7 @@ class Checkpoints:
             self._folder.rmdir()  # unless other fits are kept there
 
     def _refuse_another(self) -> None:
-        """Raise TrainingError when there are checkpoints of this model, but of other data, recipes or versions."""
+        """Raise UnusableError when there are checkpoints of this model, but of other data, recipes or versions."""
         paths = [path for path in self._folder.glob(f"{self._name}.*.npz") if not path.name.endswith(".before.npz")]
         for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True):
             try:
@@ -119,9 +125,9 @@ class Checkpoints:
             differences = list(_differences(other.identity, self._identity))
             more = len(differences) - DIFFERENCES_SHOWN
             listed = ", ".join(differences[:DIFFERENCES_SHOWN]) + (f" and {more} more" if more > 0 else "")
-            raise TrainingError(
-                f"--resume: the checkpoint of {self._name} after epoch {other.epoch} is of another fit: {listed};"
-                " ask for that fit, or leave out --resume to begin this one anew"
+            raise UnusableError(
+                f"the checkpoint of {self._name} after epoch {other.epoch} is of another fit: {listed}",
+                "ask for that fit, or leave out --resume to begin this one anew",
             )
 
 

@@ -14,7 +14,7 @@ from training.errors import Interrupted, TrainingError
 from training.exchange.commands import add_export, add_import
 from training.feedback import add_fetch_feedback
 from training.job import Published, run
-from training.ordering import add_models, add_source, order_of
+from training.ordering import add_checkpoints, add_models, add_source, checkpoint_overrides, order_of
 from training.outlet import Outlet
 from training.retrain.command import add_check, add_retrain
 from training.sources.datasets import DATASETS
@@ -103,15 +103,7 @@ def _add_fit(commands: "argparse._SubParsersAction[CommandParser]") -> None:
     parser = commands.add_parser("fit", help="fit a network, evaluate it and publish it", description=_fit.__doc__)
     add_source(parser)
     parser.add_argument("--no-promote", action="store_true", help="publish without making it the version that serves")
-    parser.add_argument(
-        "--resume", action="store_true", help="go on from the checkpoint of the same fit, to the same bytes"
-    )
-    parser.add_argument(
-        "--checkpoint-epochs", type=int, metavar="N", help="keep a checkpoint every N epochs (default: by time alone)"
-    )
-    parser.add_argument(
-        "--checkpoint-minutes", type=float, metavar="M", help="keep one every M minutes (default: 1; 0: never by time)"
-    )
+    add_checkpoints(parser, "go on from the checkpoint of the same fit, to the same bytes")
     parser.set_defaults(command=_fit, interrupted="Interrupted: nothing was published.")
 
 
@@ -135,9 +127,7 @@ def _fit(options: argparse.Namespace) -> int:
     SOURCE is the name of a recipe or of a data set (`recipes` lists them), a CSV file, a Parquet file or a folder
     of them, an .npz file with X and y, or MNIST's IDX files.
     """
-    numbers = {"every_epochs": options.checkpoint_epochs, "every_minutes": options.checkpoint_minutes}
-    overrides = [f"checkpoint.{key}={value}" for key, value in numbers.items() if value is not None]
-    order = order_of(options, *overrides, promote=not options.no_promote, resume=options.resume)
+    order = order_of(options, *checkpoint_overrides(options), promote=not options.no_promote, resume=options.resume)
     out, err = cast("TextIO", Outlet(sys.stdout)), cast("TextIO", Outlet(sys.stderr))
     published = run(order, out=out, err=err)
     out.write(_next_steps(published, options.models, promoted=order.promote))

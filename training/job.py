@@ -6,22 +6,22 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
-from network import DivergenceError
 from predictor import FolderRepository, RepositoryError
-from training.artifacts import ancestry, evaluate_parts, make_files, make_predictor
-from training.checkpoints import Checkpoints, Found, Keeper
+from training.artifacts import evaluate_parts, make_files, make_predictor
+from training.checkpoints import Checkpoints, Found
 from training.cookbook import DEFAULT, load_recipe, recipe_names
 from training.decisions import lines
-from training.errors import Interrupted, RecipeError, TrainingError
-from training.fitting import Fitted, fit_recipe
+from training.errors import RecipeError, TrainingError
+from training.fitting import Fitted
 from training.gate import check_gate
 from training.memory import Budget
 from training.prepared import Prepared, inline_table, prepare
-from training.progress import progress, reading
+from training.progress import reading
 from training.recipe import Recipe
 from training.report import weak_lines
+from training.resuming import fit_kept, identity, keeping
 from training.signals import held_back, sigterm_interrupts
 from training.sources import SourceOptions, chunked_source, read_source
 from training.sources.chunked import ChunkedTable
@@ -42,7 +42,6 @@ __all__ = [
     "run",
 ]
 
-FINISHING = "Interrupted: finishing this epoch, to keep it; once more ends at once."
 MODEL = "model.npz"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 
@@ -120,9 +119,10 @@ def oversized(order: Order, recipe: Recipe) -> ChunkedTable | None:
 def _fit_and_publish(
     order: Order, name: str, recipe: Recipe, table: Table, prepared: Prepared, *, out: TextIO, err: TextIO
 ) -> Published:
-    checkpoints = Checkpoints(order.models, name, _identity(prepared, recipe, table))
-    try:
-        fitted = _fitted(prepared, recipe, checkpoints, err, resume=order.resume)
+    checkpoints = Checkpoints(order.models, name, identity(prepared, recipe, table))
+    with keeping(checkpoints):
+        found = _found(checkpoints, err, resume=order.resume)
+        fitted = fit_kept(prepared, recipe, checkpoints, err, found=found)
         metrics = evaluate_parts(prepared, fitted)
         out.write(_outcome(fitted, metrics))
         check_gate(recipe.gate, metrics)
@@ -130,13 +130,6 @@ def _fit_and_publish(
         files = make_files(predictor, prepared, fitted, recipe)
         out.writelines(weak_lines(files))
         version = _publish(order, name, files)
-    except KeyboardInterrupt:
-        raise Interrupted(checkpoints.epoch) from None
-    except TrainingError as error:
-        if checkpoints.epoch is not None:
-            error.add_note(f"Epoch {checkpoints.epoch} is kept: --resume goes on from it.")
-        raise
-    checkpoints.discard()
     return Published(name, version, order.models / name / str(version), metrics)
 
 
@@ -189,27 +182,6 @@ def _introduce(name: str, prepared: Prepared, out: TextIO) -> None:
     out.writelines(f"  note: {note}\n" for note in prepared.notes)
     out.writelines(f"  {line}\n" for line in lines(prepared.decisions))
     out.flush()
-
-
-def _identity(prepared: Prepared, recipe: Recipe, table: Table) -> dict[str, Any]:
-    """Return what a fit must have in common with another to go on from its checkpoint: all but the gate."""
-    decided = {key: value for key, value in recipe.record().items() if key not in {"about", "gate"}}
-    return {"lineage": ancestry(prepared, recipe, table), "recipe": decided}
-
-
-def _fitted(prepared: Prepared, recipe: Recipe, checkpoints: Checkpoints, err: TextIO, *, resume: bool) -> Fitted:
-    found = _found(checkpoints, err, resume=resume)
-    state = None if found is None else found.state
-    try:
-        with held_back(err, FINISHING) as held, progress(recipe.fit.epochs, err) as on_epoch:
-            keep = Keeper(checkpoints, recipe.checkpoint, held, err)
-            fitted = fit_recipe(prepared, recipe, on_epoch, keep=keep, resume=state)
-            if held.is_interrupted:
-                raise Interrupted
-    except DivergenceError as error:
-        checkpoints.discard()
-        raise TrainingError(str(error)) from error
-    return fitted
 
 
 def _found(checkpoints: Checkpoints, err: TextIO, *, resume: bool) -> Found | None:

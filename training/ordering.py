@@ -6,7 +6,7 @@ from pathlib import Path
 
 from training.job import Order
 
-__all__ = ["add_models", "add_source", "order_of"]
+__all__ = ["add_checkpoints", "add_models", "add_source", "checkpoint_overrides", "order_of"]
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +35,23 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     """Add where models are kept."""
     default = Path(os.environ.get("GANGLION_MODELS") or "models")
     parser.add_argument("--models", type=Path, default=default, metavar="DIR", help="the model repository: %(default)s")
+
+
+def add_checkpoints(parser: argparse.ArgumentParser, resume: str) -> None:
+    """Add how often a fit is kept, and to go on from what was; `resume` says what that means."""
+    parser.add_argument("--resume", action="store_true", help=resume)
+    parser.add_argument(
+        "--checkpoint-epochs", type=int, metavar="N", help="keep a checkpoint every N epochs (default: by time alone)"
+    )
+    parser.add_argument(
+        "--checkpoint-minutes", type=float, metavar="M", help="keep one every M minutes (default: 1; 0: never by time)"
+    )
+
+
+def checkpoint_overrides(options: argparse.Namespace) -> list[str]:
+    """Return what the options of `add_checkpoints` change in the recipe."""
+    numbers = {"every_epochs": options.checkpoint_epochs, "every_minutes": options.checkpoint_minutes}
+    return [f"checkpoint.{key}={value}" for key, value in numbers.items() if value is not None]
 
 
 def order_of(options: argparse.Namespace, *overrides: str, promote: bool = True, resume: bool = False) -> Order:

@@ -11,7 +11,7 @@ from predictor.wording import shown
 from training.cookbook import recipe_names
 from training.errors import DataError, GateError, RecipeError, TrainingError
 from training.job import Order
-from training.ordering import add_models
+from training.ordering import add_checkpoints, add_models, checkpoint_overrides
 from training.outlet import Outlet
 
 __all__ = ["add_check", "add_retrain"]
@@ -46,6 +46,10 @@ def add_retrain(commands: "argparse._SubParsersAction[Any]") -> None:
         action="store_true",
         help="do nothing where the champion, or the challenger that waits, was made of the same data and recipe",
     )
+    add_checkpoints(
+        parser,
+        "go on where the same retraining ended before its end: from its checkpoint, or from the version it published",
+    )
     parser.set_defaults(command=_retrain, interrupted="Interrupted: nothing was published.")
 
 
@@ -61,7 +65,7 @@ def _add_loop(parser: argparse.ArgumentParser) -> None:
     add_models(parser)
 
 
-def _order(options: argparse.Namespace) -> Order:
+def _order(options: argparse.Namespace, *overrides: str, resume: bool = False) -> Order:
     name = options.recipe
     if name not in recipe_names() and not Path(name).exists() and name in FolderRepository(options.models).names():
         advice = f"python -m training recipes {name} > {name}.toml"
@@ -70,9 +74,10 @@ def _order(options: argparse.Namespace) -> Order:
         source=options.data or options.recipe,
         models=options.models,
         recipe=options.recipe,
-        overrides=tuple(options.overrides),
+        overrides=(*options.overrides, *overrides),
         name=options.name,
         data_home=options.data_home,
+        resume=resume,
     )
 
 
@@ -105,7 +110,7 @@ def _retrain(options: argparse.Namespace) -> int:
     from training.retrain.summary import stopped_summary, unchanged_summary  # noqa: PLC0415 - as above
 
     out, err = cast("TextIO", Outlet(sys.stdout)), cast("TextIO", Outlet(sys.stderr))
-    order = _order(options)
+    order = _order(options, *checkpoint_overrides(options), resume=options.resume)
     name = model_name(order)
     try:
         outcome = retrain(order, options.promote, now=datetime.now(UTC), out=out, err=err, only_new=options.if_new)

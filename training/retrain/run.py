@@ -1,22 +1,22 @@
 """One retraining: check the data, fit a challenger, judge it, publish it, and promote it if that is asked for."""
 
 import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, TextIO
+from typing import Any, TextIO
 
-from network import DivergenceError
 from predictor import FolderRepository, Predictor, RepositoryError, save_bytes
-from training.artifacts import evaluate_parts, make_files, make_predictor
+from training.artifacts import ancestry, evaluate_parts, make_files, make_predictor
+from training.checkpoints import Checkpoints, Found, UnusableError
 from training.compare.versions import open_version
 from training.errors import TrainingError
-from training.fitting import Fitted, fit_recipe
+from training.fitting import Fitted
 from training.job import Order, check_place
 from training.lineage import ROOT
-from training.progress import progress
+from training.resuming import fit_kept, identity, keeping
 from training.retrain.checks import findings_lines
+from training.retrain.concluding import FACTS, SUMMARY, Outcome, Promote, conclude, facts_of, is_promoted, left_behind
 from training.retrain.gate import Evidence, Passed, Refused, gate
 from training.retrain.setting import Setting, refusal, setting_of
 from training.retrain.summary import summary
@@ -25,19 +25,7 @@ from training.signals import held_back, sigterm_interrupts
 
 __all__ = ["NothingNew", "Outcome", "Promote", "retrain"]
 
-Promote = Literal["never", "if-better", "always"]
 LOCK = ROOT / "locks" / "train.txt"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of it: the version that was published, the verdict, whether it serves now, and a summary."""
-
-    name: str
-    version: int
-    verdict: Passed | Refused
-    promoted: bool
-    summary: str
 
 
 @dataclass(frozen=True)
@@ -62,7 +50,8 @@ def retrain(
     """Do the whole job; a table of what changed goes to `out`, progress to `err`.
 
     A challenger that is refused is published without an alias, and no alias changes. With `only_new` nothing is done
-    where it would be the champion, or the challenger that waits, once more. Raises TrainingError; then, as after
+    where it would be the champion, or the challenger that waits, once more; with the order's `resume` what an earlier
+    process has done of the very same retraining is not done again. Raises TrainingError; then, as after
     KeyboardInterrupt, nothing is published.
     """
     check_place(order.models)
@@ -73,16 +62,47 @@ def retrain(
         error = refusal(setting)
         if error is not None:
             raise error
-        twin = _twin(order, setting) if only_new else None
-        if twin is not None:
-            return NothingNew(twin)
-        fitted = _fitted(setting, err)
-        metrics = evaluate_parts(setting.prepared, fitted)
-        predictor = make_predictor(setting.prepared, fitted, setting.recipe, setting.table, metrics)
-        evidence = measure(setting, predictor, save_bytes(predictor), metrics)
-        verdict = gate(evidence, setting.recipe.promotion, setting.recipe.gate)
-        descended = replace(predictor, lineage={**predictor.lineage, **_descent(setting, evidence, verdict)})
-        return _published(order, promote, _Judged(setting, fitted, descended, evidence, verdict))
+        checkpoints = Checkpoints(order.models, setting.name, _identity(setting))
+        with keeping(checkpoints):
+            before = left_behind(order.models, setting, _made_of(setting), promote) if order.resume else None
+            if before is not None and not (only_new and before.is_old):
+                return before
+            twin = _twin(order, setting) if only_new else None
+            if twin is not None:
+                return NothingNew(twin)
+            found = _found(checkpoints, err) if order.resume else None
+            fitted = fit_kept(setting.prepared, setting.recipe, checkpoints, err, found=found)
+            return _published(order, promote, _judged(setting, fitted))
+
+
+def _judged(setting: Setting, fitted: Fitted) -> _Judged:
+    """Measure and judge what was fitted; the model file says where it comes from and how it compares."""
+    metrics = evaluate_parts(setting.prepared, fitted)
+    predictor = make_predictor(setting.prepared, fitted, setting.recipe, setting.table, metrics)
+    evidence = measure(setting, predictor, save_bytes(predictor), metrics)
+    verdict = gate(evidence, setting.recipe.promotion, setting.recipe.gate)
+    descended = replace(predictor, lineage={**predictor.lineage, **_descent(setting, evidence, verdict)})
+    return _Judged(setting, fitted, descended, evidence, verdict)
+
+
+def _identity(setting: Setting) -> Mapping[str, Any]:
+    return identity(setting.prepared, setting.recipe, setting.table)
+
+
+def _made_of(setting: Setting) -> Mapping[str, Any]:
+    """Return what the model file's lineage says of a challenger before it is compared with anything."""
+    ancestors = ancestry(setting.prepared, setting.recipe, setting.table)
+    return {**ancestors, "lock_sha256": _lock_digest()}
+
+
+def _found(checkpoints: Checkpoints, err: TextIO) -> Found | None:
+    """Return the checkpoint to go on from; one that is damaged, or of other rows, keeps no loop from going on."""
+    try:
+        found, sentence = checkpoints.load()
+    except UnusableError as error:
+        found, sentence = None, f"{error.why}: beginning with the first epoch"
+    err.write(f"{sentence}\n")
+    return found
 
 
 def _twin(order: Order, setting: Setting) -> str | None:
@@ -102,14 +122,6 @@ def _lock_digest() -> str | None:
     return hashlib.sha256(LOCK.read_bytes()).hexdigest() if LOCK.is_file() else None
 
 
-def _fitted(setting: Setting, err: TextIO) -> Fitted:
-    try:
-        with progress(setting.recipe.fit.epochs, err) as on_epoch:
-            return fit_recipe(setting.prepared, setting.recipe, on_epoch)
-    except DivergenceError as error:
-        raise TrainingError(str(error)) from error
-
-
 def _descent(setting: Setting, evidence: Evidence, verdict: Passed | Refused) -> Mapping[str, str | None]:
     """Return what the model file says of the model before it, and of how the two compared."""
     champion = setting.champion
@@ -126,20 +138,16 @@ def _descent(setting: Setting, evidence: Evidence, verdict: Passed | Refused) ->
 
 def _published(order: Order, promote: Promote, judged: _Judged) -> Outcome:
     setting, evidence, verdict = judged.setting, judged.evidence, judged.verdict
-    promoted = isinstance(verdict, Passed) and (promote == "always" or (promote == "if-better" and verdict.is_better))
+    promoted = is_promoted(promote, verdict)
     said = summary(setting, evidence, verdict, promoted=promoted)
-    facts = {"verdict": asdict(verdict), "evidence": asdict(evidence), "checks": [asdict(f) for f in setting.findings]}
     files = make_files(judged.predictor, setting.prepared, judged.fitted, setting.recipe)
-    files |= {"retrain.md": said.encode(), "retrain.json": (json.dumps(facts, indent=2) + "\n").encode()}
+    files |= {SUMMARY: said.encode(), FACTS: facts_of(setting, promote, evidence, verdict)}
     repository = FolderRepository(order.models)
     try:
         with held_back():
             version = repository.publish(setting.name, files)
-            if isinstance(verdict, Passed):
-                repository.set_alias(setting.name, "challenger", version)
-            if promoted:
-                gain = judged.predictor.lineage.get("gain")
-                repository.promote(setting.name, version, note=f"retrained: {gain or 'the gate passed'}")
+            outcome = Outcome(setting.name, version, verdict, promoted, said)
+            conclude(repository, outcome, judged.predictor.lineage.get("gain"))
     except (RepositoryError, OSError) as error:
         raise TrainingError(f"the challenger cannot be published: {error}") from error
-    return Outcome(setting.name, version, verdict, promoted, said)
+    return outcome
