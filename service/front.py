@@ -53,6 +53,7 @@ class Front:
         self._limit = runtime.settings.max_body_bytes
         self._timeout_s = runtime.settings.body_timeout_s
         self._thread_bytes = runtime.settings.thread_bytes
+        self._traces_all = runtime.settings.traces_endpoint is not None
         self._match = runtime.router.match
         self._pool: ThreadPoolExecutor | None = None
 
@@ -77,10 +78,26 @@ class Front:
             plan = head.plan = self._plan(head.method, head.path.decode("latin-1"), head.query, head.headers)
         if not plan.is_direct:
             return False
-        if not reads_soon(body, self._thread_bytes) and not self._pipeline.is_full(plan.path, len(body)):
+        if not reads_soon(body, self._thread_bytes) and not self._pipeline.busy_s(plan.path, len(body)):
             return False  # for a thread; to be refused it needs none
         self._pipeline.respond_soon(self._request(plan, body), then)
         return True
+
+    def busy_s(self, head: Head, size: int) -> int:
+        """Return after how many seconds to ask again if a request would be refused whatever its body of `size` holds.
+
+        0 where that cannot be told from the head and the size.
+        """
+        plan: Plan | None = head.plan
+        if plan is None or not plan.is_direct or self._traces_all:
+            return 0
+        return self._pipeline.busy_s(plan.path, size)
+
+    def refusal(self, head: Head, busy_s: int, given_id: str) -> tuple[Request, Response]:
+        """Return the answer to a request that `busy_s` has told of, as if it came with an id; nothing is noted."""
+        plan: Plan = head.plan
+        request = self._request(plan._replace(id=given_id), b"")
+        return request, self._pipeline.refusal(request, busy_s)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._runtime.start()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from service.admission import FullError, LateError
+from service.admission import FullError, LateError, retry_after_s
 from service.batching import Product, Work
 from service.bodies.answers import NotFiniteError
 from service.bodies.negotiation import check_accept, check_content_type, chosen_encoding, decoded, encoded
@@ -95,9 +95,15 @@ class Pipeline:
         else:
             self._take_up(request, then)
 
-    def is_full(self, path: str, size: int) -> bool:
-        """Tell whether a prediction would be refused before its body is looked at."""
-        return self._admission.is_full(path, size)
+    def busy_s(self, path: str, size: int) -> int:
+        """Return after how many seconds to ask again if a prediction would be refused whatever it holds, else 0."""
+        if self._admission.is_full(path, size):
+            return self._admission.retry_after_s
+        return retry_after_s(self._turns.wait_s) if self._turns.is_full else 0
+
+    def refusal(self, request: Request, busy_s: int) -> Response:
+        """Word the answer to a prediction that is refused for so many seconds; it is neither counted nor logged."""
+        return self._worded(request, problem_of(FullError(busy_s)))
 
     def _refuse_soon(self, request: Request, error: Exception, then: Then) -> None:
         asyncio.get_running_loop().call_soon(then, request, self._finished(request, self._failed(request, error)))
@@ -259,7 +265,9 @@ class Pipeline:
         return token is not None and hmac.compare_digest(bearer.encode("latin-1"), token)
 
     def _failed(self, request: Request, error: Exception) -> Response:
-        problem = self._problem(request, error)
+        return self._worded(request, self._problem(request, error))
+
+    def _worded(self, request: Request, problem: Problem) -> Response:
         return self._runtime.router.dialect(request.path, request.match).render(problem, request)
 
     def _problem(self, request: Request, error: Exception) -> Problem:
@@ -270,9 +278,8 @@ class Pipeline:
         if isinstance(error, NotReadyError):
             return Problem(503, str(error), headers=BUSY)
         if isinstance(error, (FullError, LateError, LimitError)):
-            status, reason = SHED[type(error)]
-            self._observer.shed(reason)
-            return Problem(status, str(error), headers=[("retry-after", str(error.retry_after_s))])
+            self._observer.shed(SHED[type(error)][1])
+            return problem_of(error)
         if isinstance(error, FullLogError):
             return Problem(503, "So much feedback waits to be written that no more is taken.", headers=BUSY)
         if isinstance(error, NotFiniteError):
@@ -305,6 +312,11 @@ class Pipeline:
             trace_id=trace_id,
         )
         return response
+
+
+def problem_of(error: FullError | LateError | LimitError) -> Problem:
+    """Say that there is too much to do, and when it is worth asking again."""
+    return Problem(SHED[type(error)][0], str(error), headers=[("retry-after", str(error.retry_after_s))])
 
 
 def _unauthorized(detail: str) -> Problem:

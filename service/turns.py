@@ -45,6 +45,11 @@ class Turns:
         """How long a request that is put off now is expected to wait."""
         return self._size * self._byte_s
 
+    @property
+    def is_full(self) -> bool:
+        """Whether a request would be refused: those that wait already wait for too long."""
+        return self.wait_s > self._longest_wait_s
+
     def must_wait(self, began: float, now: float) -> bool:
         """Tell whether a turn that began its work at `began`, 0 for none, leaves a request to a later one."""
         return bool(self._waiting) or 0 < began < now - TURN_S

@@ -1,7 +1,8 @@
 """What the service counts and logs of its requests, and the page that shows it, summed over the workers."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,8 +19,9 @@ from service.observing.layout import (
     Layout,
     histogram,
 )
-from service.observing.logs import LONGEST_TEXT, LogWriter, trace_of
-from service.observing.observer import EVENTS, SHED_REASONS, Comparison, Event, Logged, ShedReason, Stages
+from service.observing.logs import LogWriter, trace_of
+from service.observing.observer import EVENTS, SHED_REASONS, Comparison, Event, Logged, Refused, ShedReason, Stages
+from service.observing.refused import RefusedRequests, request_record
 from service.observing.tallies import Tallies
 from service.routes import routes_of
 from service.settings import Settings
@@ -47,6 +49,7 @@ class SharedObserver:
         self.log = log
         self._logs_requests = log.level <= 20  # noqa: PLR2004 - the level "info"
         self._tallies = Tallies(layout, counters)
+        self._refused = RefusedRequests(self._tallies, log, partial(counters.add, layout.shed("full")))
         self._is_ticked = False
 
     def begin(self, row: int) -> None:
@@ -67,13 +70,13 @@ class SharedObserver:
 
     def tick(self) -> None:
         """Count and write what was gathered; called about ten times a second."""
-        self._tallies.count()
+        self._count()
         self.log.flush()
 
     def end(self) -> None:
         """Count and write what is left; later lines are written at once."""
         self._is_ticked = False
-        self._tallies.count()
+        self._count()
         self.log.is_gathering = False
         self.log.flush()
 
@@ -100,19 +103,10 @@ class SharedObserver:
             self._tallies.count()
         if not self._logs_requests:
             return
-        record: dict[str, Any] = {
-            "time": self.log.stamp(),
-            "level": "info",
-            "message": "request",
-            "request_id": request_id,
-            "method": method,
-            "route": route,
-            "path": path if len(path) <= LONGEST_TEXT else path[:LONGEST_TEXT],
-            "status": status,
-            "ms": round(seconds * 1000, 3),
-            "bytes_in": received,
-            "bytes_out": sent,
-        }
+        record = request_record(
+            when=self.log.stamp(), request_id=request_id, method=method, route=route, path=path, status=status,
+            ms=round(seconds * 1000, 3), received=received, sent=sent,
+        )  # fmt: skip
         if model is not None:
             record["model"] = model
             record["version"] = version
@@ -120,6 +114,16 @@ class SharedObserver:
         if trace_id is not None:
             record["trace_id"] = trace_id
         self.log.put(self.log.rendered(record))
+
+    def refused(self, what: Refused, request_id: str, began: float, ended: float, received: int) -> None:
+        """Count one request that was refused, and write its line, with the next tick."""
+        self._refused.add(what, (request_id, began, ended, received))
+        if not self._is_ticked:
+            self._count()
+
+    def _count(self) -> None:
+        self._refused.count(is_logged=self._logs_requests)
+        self._tallies.count()
 
     def noted(self, event: Event, amount: int = 1, *, model: str = "") -> None:
         """Count an event."""
@@ -158,14 +162,14 @@ class SharedObserver:
         # Imported at the first scrape: it costs a worker start-up time and memory that predictions do not need.
         from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415
 
-        self._tallies.count()
+        self._count()
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Page([*self.collect(), *more]))
         return CONTENT_TYPE, generate_latest(registry)
 
     def statistics(self, model: str, version: int) -> Mapping[str, float]:
         """Return what all workers counted of a version: requests by outcome, rows, executions, seconds, `last`."""
-        self._tallies.count()
+        self._count()
         layout = self.layout
         found = layout.of_version(self.counters.sums(), layout.version(model, version))
         return found | {"last": max(self.counters.gauges(layout.last(model, version)))}

@@ -1,6 +1,7 @@
 """What the pipeline tells about its work: counters and log lines are behind one small interface."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
 
 from service.truth.judging import Judged
@@ -18,6 +19,7 @@ __all__ = [
     "Logged",
     "Observer",
     "QuietObserver",
+    "Refused",
     "ShedReason",
     "Stages",
 ]
@@ -57,6 +59,17 @@ class Comparison(NamedTuple):
     difference: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Refused:
+    """What requests have in common that are refused by their header section and size; `sent` bytes are their answer."""
+
+    method: str
+    route: str
+    path: str
+    status: int
+    sent: int
+
+
 class Observer(Protocol):
     """Counts, times and logs; every method is safe from any thread, and none of them raises."""
 
@@ -78,6 +91,9 @@ class Observer(Protocol):
         trace_id: str | None = None,
     ) -> None:
         """Note one finished request; `route` is a template and safe as a label, `path` is the client's text."""
+
+    def refused(self, what: Refused, request_id: str, began: float, ended: float, received: int) -> None:
+        """Note a request that was refused because there was too much to do, from one monotonic time to another."""
 
     def noted(self, event: Event, amount: int = 1, *, model: str = "") -> None:
         """Count something that is neither a request nor an error of one."""
@@ -112,6 +128,9 @@ class QuietObserver:
 
     def answered(self, **fields: object) -> None:
         """Ignore a request."""
+
+    def refused(self, *_: object) -> None:
+        """Ignore a refusal."""
 
     def noted(self, event: Event, amount: int = 1, *, model: str = "") -> None:
         """Ignore an event."""

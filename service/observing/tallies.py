@@ -41,6 +41,12 @@ class Tallies:
                 found = self._waiting[kind, timed] = []
             found.append(packed)
 
+    def add_brief(self, kind: Kind, seconds: Sequence[float]) -> None:
+        """Keep requests of one kind that no work was done for."""
+        packed = np.column_stack([seconds, np.zeros(len(seconds))]).tobytes()
+        with self._lock:
+            self._waiting.setdefault((kind, False), []).append(packed)
+
     def count(self) -> None:
         """Add what was kept to the shared counters."""
         if not self._waiting:

@@ -10,7 +10,7 @@ from service.wire.heads import Head
 if TYPE_CHECKING:
     from service.wire.protocol import Connection
 
-__all__ = ["Exchange", "rendered", "rendered_head"]
+__all__ = ["HSTS", "Exchange", "rendered", "rendered_head"]
 
 # The standard library learnt the current names of these with Python 3.13.
 PHRASES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
@@ -24,6 +24,7 @@ USUAL = (
 )
 """What `rendered_head` makes of the headers that every answer in JSON has, and the body."""
 CLOSE = b"connection: close\r\n"
+HSTS = (b"strict-transport-security", b"max-age=31536000")
 KEEP = b"connection: keep-alive\r\n"
 
 

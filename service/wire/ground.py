@@ -9,6 +9,7 @@ from service.messages import Request, Response, generated_ids
 from service.observing.observer import Observer
 from service.wire.framing import Limits
 from service.wire.heads import Head, Heads
+from service.wire.turnstile import Refusing, Turnstile
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Task
@@ -39,10 +40,12 @@ class Ground:
         *,
         trusted: Iterable[str] = (),
         direct: Direct | None = None,
+        refusing: Refusing | None = None,
         is_encrypted: bool = False,
     ) -> None:
         self.application = application
         self.direct = direct
+        self.turnstile = Turnstile(self, refusing) if refusing else None
         self.is_encrypted = is_encrypted
         self.observer = observer
         self.limits = limits
@@ -73,6 +76,8 @@ class Ground:
         if second != self._second:
             self._second = second
             self.date_line = f"date: {formatdate(second, usegmt=True)}\r\n".encode()
+        if self.turnstile is not None:
+            self.turnstile.tick()
         for connection in [c for c in self.connections if c.deadline <= now]:
             connection.expire()
 

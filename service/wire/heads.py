@@ -28,10 +28,11 @@ UNREPEATED = frozenset(
 class Head:
     """What one header section asks for; RefusedError 400 for a target that is malformed.
 
-    `plan` is what the application has made of it, to be found again with the next request that begins with it.
+    `plan` is what the application has made of it, to be found again with the next request that begins with it; so is
+    `refusal`, the answer while there is too much to do.
     """
 
-    __slots__ = ("framing", "headers", "is_kept", "method", "path", "plan", "query", "version")
+    __slots__ = ("framing", "headers", "is_kept", "method", "path", "plan", "query", "refusal", "version")
 
     def __init__(
         self, version: str, method: str, url: bytes, headers: HeaderList, framing: Framing, *, is_kept: bool
@@ -43,6 +44,7 @@ class Head:
         self.framing = framing
         self.is_kept = is_kept
         self.plan: Any = None
+        self.refusal: Any = None
 
     def scope(
         self, peer: tuple[str, int], local: tuple[str, int] | None, *, trusted: frozenset[str], scheme: str

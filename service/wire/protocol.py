@@ -10,9 +10,10 @@ from functools import partial
 from typing import Any
 
 from service.messages import Request, Response, response_headers
-from service.wire.exchange import Exchange, rendered, rendered_head
+from service.wire.exchange import HSTS, Exchange, rendered, rendered_head
 from service.wire.framing import HeaderList, RefusedError
 from service.wire.ground import Ground
+from service.wire.heads import Head
 from service.wire.reader import Phase, Reader
 from service.wire.refusals import Refusal, refusal
 from service.wire.slices import SLICE_BYTES, Slices
@@ -21,7 +22,7 @@ __all__ = ["Connection"]
 
 NEVER = float("inf")
 LINGER_S = 2.0
-HSTS = (b"strict-transport-security", b"max-age=31536000")
+BUSY = 429
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -131,6 +132,19 @@ class Connection(asyncio.Protocol):
         else:
             self.ready.append(item)
 
+    def turns_away(self, head: Head, size: int) -> bool:
+        """Refuse a request at once if its head and size suffice to tell; return whether it was. No other is in work."""
+        turnstile = self.ground.turnstile
+        if turnstile is None or not turnstile.is_busy or self.ground.is_draining:
+            return False
+        answer = turnstile.answer(head, size)
+        if answer is None:
+            return False
+        self.transport.write(answer)
+        self.waits_for = None
+        self.wait()
+        return True
+
     def work_on(self, exchange: Exchange) -> None:
         """Let the application answer a request; no other is in work."""
         self.deadline = NEVER
@@ -154,6 +168,8 @@ class Connection(asyncio.Protocol):
 
     def answer(self, exchange: Exchange, status: int, headers: HeaderList, body: bytes) -> None:
         """Write the answer of the request in work, then go on or end."""
+        if status == BUSY and self.ground.turnstile is not None:
+            self.ground.turnstile.note_refused()
         if self.ground.is_encrypted:
             headers = [*headers, HSTS]
         ends = self._ends(exchange)

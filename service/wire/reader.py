@@ -74,7 +74,8 @@ class Reader:
         if head is None:
             self._get_to_know(text, data)
         elif rest == head.framing.length:
-            self.connection.work_on(Exchange(self.connection, head, data[len(text) :]))
+            if not self.connection.turns_away(head, rest):
+                self.connection.work_on(Exchange(self.connection, head, data[len(text) :]))
         elif rest < head.framing.length:
             self.unparsed = text
             self.phase = Phase.BODY
@@ -192,8 +193,9 @@ class Reader:
         self.arriving = None
         self.phase = Phase.IDLE
         if self.size == length:
-            exchange.is_whole = True
-            self.connection.enqueue(exchange)
+            if not self.connection.turns_away(exchange.head, length):
+                exchange.is_whole = True
+                self.connection.enqueue(exchange)
         else:
             self._feed_slices(text + b"".join(exchange.pieces))
 

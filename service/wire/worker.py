@@ -80,6 +80,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
             self.loop,
             trusted=self.app.settings.trusted_proxies,
             direct=self.wsgi.direct,
+            refusing=self.wsgi,
             is_encrypted=self.tls is not None,
         )
         self.ground.on_left = self._left

@@ -124,7 +124,6 @@ def test_the_best_of_california_housing_stays_under_its_figure(data_folder: Path
     assert_documented("california-best", fit)
 
 
-@pytest.mark.alone
 def test_the_default_recipe_comes_under_its_figure_on_california_housing_within_seconds(data_folder: Path) -> None:
     order = Order(
         "california_housing", Path("unused"), data_home=data_folder / "california_housing" / "scikit_learn_data"
@@ -172,13 +171,11 @@ def test_a_thousand_digits_with_dropout_reach_the_tutorials_figure(data_folder: 
     assert_documented("mnist-dropout", fit)
 
 
-@pytest.mark.alone
 @pytest.mark.slow
 def test_mnist_errs_on_less_than_two_in_a_hundred_within_a_minute(data_folder: Path) -> None:
-    start = time.process_time()
     fit = fitted("mnist", data_folder)
-    assert time.process_time() - start <= 60
     assert 1 - fit.metrics["test.accuracy"] <= 0.016
+    assert fit.result.history[-1].seconds <= 60
     assert_documented("mnist", fit)
 
 

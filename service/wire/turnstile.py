@@ -1,0 +1,89 @@
+"""Requests that are refused by their header section and size, at a fraction of what it takes to look at them.
+
+While a service is full, what each refusal costs is missing to the work that it has taken on. Refusals of requests with
+one header section are alike but for the id, so the answer is made once, by what words all others, and then filled in.
+"""
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from service.messages import Request, Response, response_headers
+from service.observing.observer import Refused
+from service.wire.exchange import HSTS, rendered_head
+from service.wire.heads import Head
+
+if TYPE_CHECKING:
+    from service.wire.ground import Ground
+
+__all__ = ["Refusing", "Turnstile"]
+
+
+class Refusing(Protocol):
+    """An application that can tell which requests it would refuse."""
+
+    def busy_s(self, head: Head, size: int) -> int:
+        """Return after how many seconds to ask again if a body of `size` would be refused whatever it holds, else 0."""
+
+    def refusal(self, head: Head, busy_s: int, given_id: str) -> tuple[Request, Response]:
+        """Return the answer to such a request, as if it came with an id."""
+
+
+class Prepared:
+    """The refusal of requests with one head, all but the id, for as long as its date and the time to wait are right."""
+
+    __slots__ = ("busy_s", "date_line", "id_size", "pieces", "what")
+
+    def __init__(self, ground: "Ground", refusing: Refusing, head: Head, busy_s: int, given_id: str) -> None:
+        request, response = refusing.refusal(head, busy_s, given_id)
+        headers = response_headers(request, response)
+        if ground.is_encrypted:
+            headers.append(HSTS)
+        start = rendered_head(response.status, ground.date_line, headers, ends=False, is_old=head.version == "1.0")
+        self.busy_s = busy_s
+        self.date_line = ground.date_line
+        self.id_size = len(given_id)  # ids of other lengths make answers of other lengths
+        self.pieces = (start + response.body).split(given_id.encode("ascii"))
+        route = request.match.template
+        self.what = Refused(head.method, route, request.path, response.status, len(response.body))
+
+
+class Turnstile:
+    """Tells which requests of one worker are refused at once, and with which bytes.
+
+    It looks only while something was refused lately, so that a service which is not full does not pay for it.
+    """
+
+    def __init__(self, ground: "Ground", refusing: Refusing) -> None:
+        self._ground = ground
+        self._refusing = refusing
+        self.is_busy = False
+        self._has_refused = False
+
+    def tick(self) -> None:
+        """Look no more if nothing was refused since the last tick."""
+        self.is_busy, self._has_refused = self._has_refused, False
+
+    def note_refused(self) -> None:
+        """Look from now on: a request was refused on the long way."""
+        self.is_busy = self._has_refused = True
+
+    def answer(self, head: Head, size: int) -> bytes | None:
+        """Return the answer to a request that is refused, and note it; None for one that is to be looked at."""
+        began = time.monotonic()
+        busy_s = self._refusing.busy_s(head, size)
+        if not busy_s:
+            return None
+        ground = self._ground
+        given_id = next(ground.ids)
+        prepared: Prepared | None = head.refusal
+        if (
+            prepared is None
+            or prepared.busy_s != busy_s
+            or prepared.date_line is not ground.date_line
+            or prepared.id_size != len(given_id)
+        ):
+            prepared = head.refusal = Prepared(ground, self._refusing, head, busy_s, given_id)
+        answer = given_id.encode("ascii").join(prepared.pieces)
+        self._has_refused = True
+        ground.observer.refused(prepared.what, given_id, began, time.monotonic(), size)
+        return answer
