@@ -24,7 +24,7 @@ from service.settings import Settings
 from service.versions.catalog import Catalog
 from service.wire.closing import begin_no_more
 
-__all__ = ["BindError", "Service", "serve"]
+__all__ = ["STUCK_S", "BindError", "Service", "serve"]
 
 STUCK_S = 30
 FILES_BESIDE_CONNECTIONS = 256

@@ -22,17 +22,19 @@ FIRST_BYTE_S = 2e-8
 EACH_BYTES = 512  # what a request costs beside its body, in bytes of one
 
 TakeUp = Callable[[Request, Any], None]
+Clock = Callable[[], float]
 
 
 class Turns:
     """The requests of one event loop that wait to be decoded, at most so many that they wait for `longest_wait_s`.
 
     `take_up` gets each with what it was put off with, on the loop, and must not raise. How long the others wait is
-    judged by what the loop got done of them before.
+    judged by what the loop got done of them before. `clock` is the one that requests were received by.
     """
 
-    def __init__(self, take_up: TakeUp, longest_wait_s: float) -> None:
+    def __init__(self, take_up: TakeUp, longest_wait_s: float, clock: Clock = time.monotonic) -> None:
         self._take_up = take_up
+        self._clock = clock
         self._longest_wait_s = longest_wait_s
         self._waiting: deque[tuple[Request, Any]] = deque()
         self._size = 0  # of all that waits, as `size_of` has it
@@ -68,20 +70,20 @@ class Turns:
         self._size += size_of(request)
 
     def _resume(self) -> None:
-        began = time.monotonic()
+        began = self._clock()
         if self._taken:
             self._byte_s = learnt(self._byte_s, (began - self._since) / self._taken)
         self._taken = 0
         self._since = began
         # To refuse a small request takes a good part of what it would take to answer it: the work keeps its share.
         end = began + min(LONGEST_TURN_S, max(TURN_S, WORK_SHARE * (began - self._ended)))
-        while self._waiting and time.monotonic() < end:
+        while self._waiting and self._clock() < end:
             request, then = self._waiting.popleft()
             size = size_of(request)  # before it is taken up: its body may be replaced by what it decodes to
             self._size -= size
             self._taken += size
             self._take_up(request, then)
-        self._ended = time.monotonic()
+        self._ended = self._clock()
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._resume)
 

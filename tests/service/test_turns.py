@@ -21,42 +21,60 @@ def request_of(number: int, *, received: float, body: bytes = b"") -> Request:
 
 
 class Worker:
-    """Takes requests up, a few milliseconds each, and says in which order."""
+    """Takes requests up, a few milliseconds each by its own clock, and says in which order."""
 
     def __init__(self, longest_wait_s: float) -> None:
+        self.now = 100.0
         self.taken: list[int] = []
-        self.turns = Turns(self.take_up, longest_wait_s)
+        self.turns = Turns(self.take_up, longest_wait_s, self.clock)
+
+    def clock(self) -> float:
+        return self.now
 
     def take_up(self, request: Any, then: Any) -> None:
-        time.sleep(EACH_S)
+        self.now += EACH_S
         self.taken.append(int(request.id))
         then(request)
 
     async def ended(self) -> list[int]:
         """Wait until nothing is put off any more; return what was taken up."""
         for _ in range(10_000):
-            if not self.turns.must_wait(0.0, 0.0):
+            if not self.turns.must_wait(0.0, self.now):
                 break
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
         return self.taken
 
 
-def test_what_is_put_off_is_taken_up_in_order_with_turns_for_others_in_between() -> None:
-    async def many() -> Any:
+def taken_up_in_turns(between_s: float) -> tuple[Worker, list[int]]:
+    """Put forty requests off, with turns of others in between; return what was done before each."""
+
+    async def many() -> tuple[Worker, list[int]]:
         worker = Worker(SOON)
         for i in range(40):
-            worker.turns.put_off(request_of(i, received=time.monotonic()), lambda _: None)
+            worker.turns.put_off(request_of(i, received=worker.now), lambda _: None)
         seen = []
         while len(worker.taken) < 40:
-            assert worker.turns.must_wait(0.0, time.monotonic())
+            assert worker.turns.must_wait(0.0, worker.now)
             seen.append(len(worker.taken))
+            worker.now += between_s
             await asyncio.sleep(0)
-        assert not worker.turns.must_wait(0.0, time.monotonic())
-        return worker.taken, seen
+        return worker, seen
 
-    taken, seen = asyncio.run(many())
-    assert taken == list(range(40))
-    assert len(seen) >= 5  # 80 ms of work, at most 12 and a request more at a time
+    return asyncio.run(many())
+
+
+def test_what_is_put_off_is_taken_up_in_order_with_turns_for_others_in_between() -> None:
+    worker, seen = taken_up_in_turns(0.0)
+    assert worker.taken == list(range(40))
+    assert not worker.turns.must_wait(0.0, worker.now)
+    assert len(seen) >= 14  # 80 ms of work, 4 and a request more at a time
+
+
+@pytest.mark.parametrize(("between_s", "most_turns"), [(0.004, 11), (0.1, 8)])
+def test_the_more_time_others_take_the_longer_is_a_turn_up_to_a_limit(between_s: float, most_turns: int) -> None:
+    worker, seen = taken_up_in_turns(between_s)
+    assert worker.taken == list(range(40))
+    assert most_turns - 3 <= len(seen) <= most_turns
 
 
 def test_a_turn_that_has_worked_for_long_leaves_what_comes_to_the_next() -> None:
@@ -72,7 +90,7 @@ def test_what_would_wait_for_too_long_is_refused_by_what_was_got_done_before() -
         refusals: list[FullError] = []
         for i in range(1000):
             try:
-                worker.turns.put_off(request_of(i, received=time.monotonic()), lambda _: None)
+                worker.turns.put_off(request_of(i, received=worker.now), lambda _: None)
             except FullError as error:
                 refusals.append(error)
             if i % 20 == 0:
@@ -90,7 +108,7 @@ def test_what_would_wait_for_too_long_is_refused_by_what_was_got_done_before() -
 def test_what_would_wait_beyond_its_own_deadline_is_refused_and_others_are_not() -> None:
     async def hurried() -> None:
         worker = Worker(SOON)
-        now = time.monotonic()
+        now = worker.now
         worker.turns.put_off(request_of(0, received=now, body=bytes(50_000)), lambda _: None)
         hurried = request_of(1, received=now)
         hurried.deadline = now + 1e-6

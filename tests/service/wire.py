@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 ROW = [5.1, 3.5, 1.4, 0.2]
 BODY = json.dumps({"instances": [ROW]}).encode()
 GOOD = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
-START_S = 20
+START_S = 120
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Running:
         return [json.loads(line) for line in self.log().splitlines()]
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=START_S)
 
     def send(self, data: bytes, *, ends: bool = False) -> list[Answer]:
         """Send bytes on a connection of their own and read answers until the server closes it or waits."""
@@ -105,7 +105,7 @@ class Running:
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(timeout=15)
+            return self.process.wait(timeout=START_S)
         finally:
             if self.process.poll() is None:
                 self.process.kill()
