@@ -16,6 +16,8 @@ Label = str | int
 
 LARGEST_LABEL = 2**53
 """Integers up to here survive every JSON reader."""
+PIECE_ROWS = 4096
+"""Labels that are looked up at a time: the interpreter's lock is kept for all of them."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ class ClassOutputs:
         else:
             codes = A.argmax(axis=1)
             probabilities = A if self.has_probabilities else None
-        found: list[Label] = self._known[codes].tolist()
+        found: list[Label] = []
+        for start in range(0, len(codes), PIECE_ROWS):
+            found += self._known[codes[start : start + PIECE_ROWS]].tolist()
         return found, probabilities
 
 

@@ -1,5 +1,6 @@
 """One request and its answer, between the connection and the ASGI application."""
 
+import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ STATUS_LINES = {
     code.value: f"HTTP/1.1 {code.value} {PHRASES.get(code.value, code.phrase)}\r\n".encode() for code in HTTPStatus
 }
 NO_CONTENT = 204
+JOINED_BYTES = 262_144
+"""Longer bodies that came in pieces are put together by a thread: to get memory for megabytes takes milliseconds."""
 USUAL = (
     b"%b%bx-request-id: %b\r\nx-content-type-options: nosniff\r\ncache-control: no-store\r\n"
     b"content-length: %d\r\ncontent-type: application/json\r\n\r\n%b"
@@ -54,7 +57,8 @@ class Exchange:
     def start(self) -> None:
         """Let the application answer: directly where it can, else in a task."""
         ground = self.connection.ground
-        if self.is_whole and ground.direct is not None and ground.direct(self.head, self._body(), self.complete):
+        is_ready = self.is_whole and self._is_joined_soon()
+        if is_ready and ground.direct is not None and ground.direct(self.head, self._body(), self.complete):
             return
         ground.start(self._run())
 
@@ -73,7 +77,7 @@ class Exchange:
         scheme = "https" if ground.is_encrypted else "http"
         scope = self.head.scope(connection.peer, connection.local, trusted=ground.trusted, scheme=scheme)
         if self.is_whole:
-            scope["extensions"] = {WHOLE_BODY: self._body()}
+            scope["extensions"] = {WHOLE_BODY: await self._whole_body()}
         try:
             await ground.application(scope, self.receive, self.send)
         except Exception as error:  # noqa: BLE001 - whatever escapes the application must still become an answer
@@ -98,6 +102,14 @@ class Exchange:
             return {"type": "http.disconnect"}
         self.is_given = True
         return {"type": "http.request", "body": self._body(), "more_body": not self.is_whole}
+
+    def _is_joined_soon(self) -> bool:
+        return len(self.pieces) == 1 or sum(map(len, self.pieces)) <= JOINED_BYTES
+
+    async def _whole_body(self) -> bytes:
+        if self._is_joined_soon():
+            return self._body()
+        return await asyncio.get_running_loop().run_in_executor(None, self._body)
 
     def _body(self) -> bytes:
         if len(self.pieces) != 1:

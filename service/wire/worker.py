@@ -27,7 +27,11 @@ RETRY_ACCEPT_S = 0.2
 DEFER_S = 0.002
 DEFERRALS = 4  # a worker that waits for a processor gets one within some milliseconds
 MOST_AT_ONCE = 64
-SWITCH_S = 0.0005  # how long a thread at bulk work may keep the event loop waiting
+SWITCH_S = 0.0001
+"""How long the event loop waits for a thread at bulk work before it asks for the interpreter's lock.
+
+A single row needs the lock several times, whenever NumPy or a system call gave it up, and waits anew each time.
+"""
 MARGIN_S = 1.0  # before the master's own patience ends
 QUICK_S = 1.0
 POLL_S = 0.02

@@ -39,6 +39,25 @@ def test_rows_are_the_same_in_pieces(rows: Any, indent: Any) -> None:
     assert np.array_equal(found, np.array(rows, dtype=np.float64))
 
 
+def test_no_call_reads_much_more_than_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one call reads, the interpreter's lock is kept for, and every other request waits."""
+    read: list[int] = []
+    numbers = plain._numbers
+
+    def recorded(text: bytes) -> Any:
+        read.append(len(text))
+        return numbers(text)
+
+    monkeypatch.setattr(plain, "PIECE_BYTES", 1000)
+    monkeypatch.setattr(plain, "_numbers", recorded)
+    body = f'{{"instances":[{",".join(["[1.25,2.5,-3]"] * 5000)}]}}'.encode()
+    found = plain_numbers(body, WIDTH, 5000)
+    assert found is not None
+    assert len(found) == 5000
+    assert sum(read) > len(body) - 100
+    assert max(read) <= 1000 + len("[1.25,2.5,-3],[]")
+
+
 ROWS = ",".join(["[1,2,3]"] * 20)
 DOUBTFUL = [
     f'{{"instances":[{ROWS},]}}',
