@@ -56,15 +56,19 @@ class Numeric:
             return self._scaled_in_blocks(values)
 
     def _scaled_in_blocks(self, values: NDArray[Any]) -> Matrix:
-        """Do the same arithmetic in blocks of rows, so that what stands between stays in the cache."""
-        rows = max(1, BLOCK // values.shape[1])
+        """Do the same arithmetic in blocks of rows, each as one vector: a loop over each row would cost more."""
+        count, width = values.shape
+        rows = max(1, min(count, BLOCK // width))
+        offset, inverse = _repeated(self.offset, rows), _repeated(self.inverse, rows)
         S = np.empty(values.shape, dtype=np.float32)
-        between = np.empty((rows, values.shape[1]))
-        for start in range(0, len(values), rows):
-            block = between[: len(values) - start]
-            np.subtract(values[start : start + rows], self.offset, out=block)
-            np.multiply(block, self.inverse, out=block)
-            S[start : start + rows] = block
+        between = np.empty(rows * width)
+        for start in range(0, count, rows):
+            block = values[start : start + rows]
+            cells = between[: block.size]
+            np.copyto(cells.reshape(block.shape), block)  # to convert on the way costs more
+            np.subtract(cells, offset[: block.size], out=cells)
+            np.multiply(cells, inverse[: block.size], out=cells)
+            S[start : start + rows] = cells.reshape(block.shape)
         return S
 
     def encode(self, values: NDArray[np.float64], issues: Issues, width: int) -> Matrix:
@@ -100,7 +104,19 @@ class Numeric:
 
     def _bound(self, values: NDArray[np.float64], width: int) -> Matrix:
         with np.errstate(invalid="ignore"):  # the range itself may lie outside float32: such a bound is no bound
-            return self.placed(self.scaled(values)[np.newaxis], width)[0, self.columns]
+            return self.placed(self.scaled(values[np.newaxis]), width)[0, self.columns]
+
+
+def _repeated(row: NDArray[np.float64], times: int) -> NDArray[np.float64]:
+    """Return a row as often as it is wanted, one after the other, (times * len(row),)."""
+    found = np.empty(times * len(row))
+    found[: len(row)] = row
+    done = len(row)
+    while done < len(found):
+        more = min(done, len(found) - done)
+        found[done : done + more] = found[:more]
+        done += more
+    return found
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Starts the service under gunicorn: everything that must be set, set, and the way to ask it, printed."""
 
-import ctypes
 import gc
 import json
 import os
@@ -17,6 +16,7 @@ from gunicorn.glogging import Logger
 
 from predictor.wording import shown
 from service.front import Front
+from service.heap import give_back
 from service.observing.logs import LogWriter, capture_logging
 from service.observing.metrics import SharedObserver, create_observer
 from service.runtime import Runtime
@@ -151,13 +151,6 @@ def serve(settings: Settings) -> None:
     listener = listening_socket(settings.bind, settings.backlog)
     raise_file_limit(settings.max_connections + FILES_BESIDE_CONNECTIONS)
     Service(settings, observer, listener).run()
-
-
-def give_back() -> None:
-    """Return to the system what reading models has left free in the heap: glibc would keep it, in every worker."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def gunicorn_settings(settings: Settings, descriptor: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import uvloop
 from gunicorn.workers.base import Worker
 
+from service.heap import keep_for_the_next
 from service.wire.framing import Limits
 from service.wire.ground import Ground
 from service.wire.protocol import Connection
@@ -57,6 +58,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
     def run(self) -> None:
         """Serve until told to end."""
         sys.setswitchinterval(SWITCH_S)
+        keep_for_the_next()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())
 

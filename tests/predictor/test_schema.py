@@ -410,6 +410,50 @@ def test_a_value_outside_the_training_range_is_a_warning_in_its_own_units() -> N
     assert pointers(MIXED.out_of_range(encoded.X)) == ["/0/1"]
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "int64", "uint8"])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(("rows", "width"), [(130, 300), (9000, 4)])
+def test_many_numbers_get_the_bits_that_each_row_has_alone(dtype: str, order: Any, rows: int, width: int) -> None:
+    rng = np.random.default_rng(3)
+    schema = wide(width)
+    values = rng.uniform(0, 100, (rows, width)).astype(dtype, order=order)
+    X = schema.encode_numbers(values)
+    for row in (0, 1, rows // 2, rows - 1):
+        assert X[row].tobytes() == schema.encode_numbers(values[row : row + 1].astype("float64")).tobytes()
+
+
+def test_rows_longer_than_what_is_worked_on_at_a_time_are_encoded() -> None:
+    schema = wide(2**15 + 1)
+    X = schema.encode_numbers(np.full((2, 2**15 + 1), 50.0, np.float32))
+    assert X[1, -2:].tolist() == [2.0, 1.5]
+
+
+@pytest.mark.parametrize(("rows", "width"), [(1, 300), (100, 300), (100, 30)])
+def test_one_value_of_many_that_is_out_of_range_is_found(rows: int, width: int) -> None:
+    schema = wide(width)
+    values = np.full((rows, width), 50.0)
+    assert schema.out_of_range(schema.encode_numbers(values)) == ()
+    for outside in (-0.1, 100.1):
+        values[-1, 7] = outside
+        assert pointers(schema.out_of_range(schema.encode_numbers(values))) == [f"/{rows - 1}/7"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e40])
+def test_one_value_of_many_that_is_no_number_is_found_and_large_ones_are_none(value: float) -> None:
+    values = np.full((130, 300), 1e30)
+    assert np.isfinite(wide(300).encode_numbers(values)).all()
+    values[129, 299] = value
+    error = refused(lambda: wide(300).encode_numbers(values))
+    assert pointers(error.faults) == ["/129/299"]
+    assert error.count == 1
+
+
+def wide(width: int) -> Schema:
+    return Schema(
+        tuple(NumericFeature(f"x{i}", offset=40 + i % 7, scale=3 + i % 5, low=0, high=100) for i in range(width))
+    )
+
+
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6), st.floats(-1e6, 1e6), st.floats(0, 1e6), st.floats(0, 1))
 @settings(max_examples=200, deadline=None)
 def test_a_value_of_the_training_range_is_never_outside(
