@@ -17,8 +17,8 @@ from service.pipeline import Pipeline
 from service.router import Router
 from service.routes import routes_of
 from service.settings import Settings
+from service.sharing.memory import Memory
 from service.truth.logbook import Logbook, Retention
-from service.versions.memory import Memory
 from service.versions.mirror import Evidence, Mirror
 from service.versions.registry import Registry
 from service.versions.shadow import Shadow

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from feedback import Place, PlaceError, Store, place_of
 from service.keys import KeyRing, KeysError
 from service.platforms import platform_settings
-from service.versions.memory import Memory
+from service.sharing.memory import Memory
 from service.versions.splitting import Rule, read_rules
 from service.versions.verdicts import Limits
 

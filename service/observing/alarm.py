@@ -8,9 +8,9 @@ from predictor.drift import Shift
 from service.observing.drift import DriftWatch
 from service.observing.observer import Observer
 from service.observing.webhook import Webhook, WebhookError
-from service.observing.windows import WINDOWS
+from service.sharing.memory import Memory
+from service.sharing.windows import WINDOWS
 from service.versions.catalog import CHAMPION, Served
-from service.versions.memory import Memory
 from service.versions.registry import Registry
 
 __all__ = ["DriftAlarm"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from predictor.cells import Cells
 from predictor.drift import Shift
-from service.observing.windows import SharedWindows
+from service.sharing.windows import SharedWindows
 from service.versions.catalog import Served
 
 __all__ = ["DriftWatch"]

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Literal
 
-from service.observing.counters import SharedNames
 from service.observing.observer import EVENTS, LOGGED, SHED_REASONS, Event, Logged, ShedReason
+from service.sharing.counters import SharedNames
 from service.truth.judging import Judged
 from service.versions.watching import ROLLBACK_REASONS, RollbackReason
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from service.observing.counters import SharedCounters
 from service.observing.layout import (
     BATCH_ROWS,
     BUCKETS,
@@ -25,6 +24,7 @@ from service.observing.refused import RefusedRequests, request_record
 from service.observing.tallies import Tallies
 from service.routes import routes_of
 from service.settings import Settings
+from service.sharing.counters import SharedCounters
 from service.truth.judging import Judged
 from service.versions.watching import ROLLBACK_REASONS, RollbackReason
 

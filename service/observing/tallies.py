@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.observing.counters import SharedCounters
 from service.observing.layout import BATCH_ROWS, BUCKETS, OUTCOMES, STAGES, Layout, Outcome
 from service.observing.observer import Stages
+from service.sharing.counters import SharedCounters
 
 __all__ = ["Kind", "Tallies"]
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from predictor.drift import DRIFTED, FEWEST_ROWS, SHIFTED, Shift
 from service.messages import Request, Response, json_response
-from service.observing.windows import WINDOWS
 from service.problems import Problem, one_fault
 from service.router import Route
+from service.sharing.windows import WINDOWS
 
 if TYPE_CHECKING:
     from service.runtime import Runtime

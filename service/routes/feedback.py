@@ -12,9 +12,9 @@ from feedback import Told
 from predictor import ClassOutputs
 from service.batching import Work
 from service.messages import Request, Response, json_response
-from service.observing.windows import WINDOWS
 from service.problems import Problem, one_fault
 from service.router import Route
+from service.sharing.windows import WINDOWS
 from service.truth.judging import LEVEL
 from service.truth.logbook import Logbook
 from service.truth.logrecords import cells_json, outputs_json

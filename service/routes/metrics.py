@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from predictor import ClassOutputs
 from predictor.drift import Shift
 from service.messages import Request, Response
-from service.observing.windows import WINDOWS
 from service.router import Route
+from service.sharing.windows import WINDOWS
 from service.versions.catalog import Served
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from feedback import Shape
-from service.observing.windows import SLOTS, SharedWindows
+from service.sharing.windows import SLOTS, SharedWindows
 
 __all__ = ["LEVEL", "Judged", "LiveFigures", "judged"]
 
@@ -75,6 +75,6 @@ class LiveFigures:
         self._windows.add(model, version, np.array(found, dtype=np.float64), time.monotonic())
 
     def of(self, model: str, version: int, window: str) -> Judged:
-        """Return what was judged of a version during a window, one of `service.observing.windows.WINDOWS`."""
+        """Return what was judged of a version during a window, one of `service.sharing.windows.WINDOWS`."""
         sums = self._windows.sums(model, version, len(Judged._fields), window, time.monotonic())
         return Judged(*sums.tolist())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from predictor import ClassOutputs
 from service.batching import Work
 from service.messages import Request
-from service.observing.windows import SharedWindows
+from service.sharing.windows import SharedWindows
 from service.truth.judging import Judged, LiveFigures
 from service.versions.catalog import ModelEntry, NotReadyError, NotServedError, Served
 from service.versions.verdicts import CELLS, HUNDREDTHS, Figures, Limits, Live, Tally

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from predictor import Repository, RepositoryError
 from service.observing.observer import Observer
+from service.sharing.plans import Plans
 from service.versions.catalog import Catalog, ModelEntry
 from service.versions.loading import Loader, plan_of, without_what_is_new
-from service.versions.plans import Plans
 from service.versions.succession import Succession
 
 __all__ = ["Registry"]

@@ -7,8 +7,8 @@ from typing import Any
 
 from predictor import Promotion, Repository, RepositoryError
 from service.observing.observer import Observer
+from service.sharing.memory import Memory
 from service.versions.catalog import CHAMPION, ModelEntry, VersionState
-from service.versions.memory import Memory
 from service.versions.mirror import Evidence
 from service.versions.splitting import Rule
 from service.versions.verdicts import Breach, Figures, Limits

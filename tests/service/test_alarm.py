@@ -3,8 +3,6 @@
 import hashlib
 import hmac
 import json
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,11 +15,11 @@ from service.observing.logs import LogWriter
 from service.observing.metrics import create_observer
 from service.observing.webhook import Webhook, WebhookError
 from service.settings import SettingsError, load_settings
-from service.versions.memory import FILE, Memory
+from service.sharing.memory import FILE, Memory
 from tests.contract.harness import through_front
 from tests.service import models
 from tests.service.test_metrics import samples
-from tests.service.wire import ROOT, running, until
+from tests.service.wire import running, until
 
 DRIFTED = [[1.0, 1.0, 1.0, 1.0]] * 60  # half of what training had
 SECRET = b"not to be told"
@@ -139,23 +137,6 @@ def test_of_several_that_look_at_once_one_sends(alarmed: Any, receiver: Receiver
     for thread in threads:
         thread.join()
     assert len(receiver.posts) == 1
-
-
-COUNTS = """
-import pathlib, sys
-from service.versions.memory import Memory
-memory = Memory(pathlib.Path(sys.argv[1]))
-for _ in range(50):
-    with memory.changing() as known:
-        known["count"] = known.get("count", 0) + 1
-"""
-
-
-def test_processes_that_change_what_is_known_wait_for_each_other(tmp_path: Any) -> None:
-    command = [sys.executable, "-c", COUNTS, str(tmp_path)]
-    children = [subprocess.Popen(command, cwd=ROOT) for _ in range(3)]
-    assert [child.wait(timeout=30) for child in children] == [0, 0, 0]
-    assert Memory(tmp_path).read() == {"count": 150}
 
 
 @pytest.mark.parametrize("is_kept", [True, False])

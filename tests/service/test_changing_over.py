@@ -12,10 +12,11 @@ import pytest
 
 from predictor import FolderRepository, Golden, save_bytes
 from service.observing.observer import QuietObserver
-from service.versions.plans import PLAN_BYTES, Plans
+from service.sharing.plans import PLAN_BYTES, Plans
 from service.versions.registry import Registry
 from tests.predictor.models import members_of, repacked, rewritten
 from tests.service import models
+from tests.service.processes import ended_well, in_worker
 
 FILE = "model.npz"
 
@@ -29,22 +30,6 @@ def store(tmp_path: Any) -> FolderRepository:
     repository = FolderRepository(tmp_path / "store")
     models.publish(repository, "flowers", models.flowers(1))
     return repository
-
-
-def in_worker(work: Callable[[], object]) -> int:
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    return child
-
-
-def ended_well(child: int) -> bool:
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def serving(registry: Registry) -> int:
@@ -152,13 +137,19 @@ def test_while_one_leads_others_leave_it_to_him(store: Any) -> None:
     registry = registry_of(store.root)
     registry.refresh()
     models.publish(store, "flowers", models.flowers(2))
-    with registry.plans.leading():
+    asked, asks = os.pipe()
 
-        def work() -> None:
-            assert not registry.catch_up(30.0)
+    def work() -> None:
+        with registry.plans.leading():
+            Path(f"/proc/self/fd/{READY[1]}").write_bytes(b"x")
+            os.read(asked, 1)
 
-        assert ended_well(in_worker(work))
+    child = in_worker(work)
+    os.read(READY[0], 1)
+    assert not registry.catch_up(30.0)
     assert serving(registry) == 1
+    os.write(asks, b"x")
+    assert ended_well(child)
     assert registry.catch_up(30.0)
     assert not registry.catch_up(30.0)
 

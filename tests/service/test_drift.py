@@ -1,6 +1,5 @@
 """Drift: what the rows that were asked for say, over windows, from all processes."""
 
-import os
 import time
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 
 from predictor import FolderRepository
 from service.observing.drift import CELLS_A_TICK, DriftWatch
-from service.observing.windows import SLOTS, SharedWindows
 from service.versions.catalog import Served
 from tests.contract.harness import through_front
 from tests.service import models
@@ -97,41 +95,6 @@ def test_a_busy_moment_is_sampled_and_a_large_request_thinned() -> None:
     rows, features, _ = watch.shifts(served, "1h")
     assert 0 < rows <= CELLS_A_TICK // 4 + 16
     assert features[0].outside == 0.0
-
-
-def test_a_shared_hour_is_the_sum_over_processes() -> None:
-    windows = SharedWindows(cells=10_000)
-    for _ in range(3):
-        child = os.fork()
-        if child == 0:
-            for _ in range(50):
-                windows.add("a", 1, np.array([1, 0, 2]), 0.0)
-            os._exit(0)
-        os.waitpid(child, 0)
-    assert windows.sums("a", 1, 3, "1h", 0.0).tolist() == [150, 0, 300]
-    assert windows.sums("a", 2, 3, "1h", 0.0).tolist() == [0, 0, 0]
-
-
-def test_what_is_older_than_the_window_is_forgotten() -> None:
-    windows = SharedWindows(cells=10_000)
-    one = np.array([1])
-    for minute in range(180):
-        windows.add("a", 1, one, 60.0 * minute)
-    assert 60 <= windows.sums("a", 1, 1, "1h", 60.0 * 179)[0] <= 65
-    assert windows.sums("a", 1, 1, "24h", 60.0 * 179)[0] == 180
-    assert windows.sums("a", 1, 1, "1h", 60.0 * 179 + 7200)[0] == 0
-    windows.add("a", 1, one, 60.0 * 179 + 7200)
-    assert windows.sums("a", 1, 1, "1h", 60.0 * 179 + 7200)[0] == 1
-
-
-def test_the_version_that_was_asked_least_recently_gives_way() -> None:
-    windows = SharedWindows(cells=3 * 10 * SLOTS)
-    ten = np.ones(10, np.int64)
-    for time_s, name in enumerate(("a", "b", "c", "a", "d")):
-        assert windows.add(name, 1, ten, float(time_s))
-    kept = {name: int(windows.sums(name, 1, 10, "1h", 5.0)[0]) for name in "abcd"}
-    assert kept == {"a": 2, "b": 0, "c": 1, "d": 1}
-    assert not windows.add("large", 1, np.ones(31, np.int64), 6.0)
 
 
 def test_all_workers_add_to_one_count(tmp_path: Any) -> None:

@@ -1,17 +1,18 @@
 """Counters that processes share, and the page that sums them."""
 
-import os
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.observing.counters import SharedCounters
 from service.observing.layout import BUCKETS
 from service.observing.logs import LogWriter
 from service.observing.metrics import create_observer
 from service.settings import load_settings
+from service.sharing.counters import SharedCounters
+from tests.service.processes import ended_well, in_worker
 
 
 @pytest.fixture
@@ -100,13 +101,13 @@ def test_the_first_63_models_have_labels_of_their_own(observer: Any) -> None:
 def test_processes_that_meet_new_models_agree_on_their_labels(observer: Any) -> None:
     for names in (("b", "a"), ("a", "c", "b")):
         row = observer.counters.claim(names)
-        child = os.fork()
-        if child == 0:
+
+        def work(row: int = row, names: Any = names) -> None:
             observer.counters.use(row)
             for name in names:
                 observer.noted("out_of_range", 1, model=name)
-            os._exit(0)
-        os.waitpid(child, 0)
+
+        assert ended_well(in_worker(work))
     found = samples(observer)
     events = {model: found["ganglion_events_total", (("event", "out_of_range"), ("model", model))] for model in "abc"}
     assert events == {"a": 2, "b": 2, "c": 1}
@@ -117,14 +118,6 @@ def test_a_time_longer_than_every_bucket_is_counted_in_the_last(observer: Any) -
     found = samples(observer)
     assert found["ganglion_request_seconds_bucket", (("le", "10.0"), ("route", "/predict"))] == 0
     assert found["ganglion_request_seconds_bucket", (("le", "+Inf"), ("route", "/predict"))] == 1
-
-
-def in_child(work: Any) -> None:
-    pid = os.fork()
-    if pid == 0:
-        work()
-        os._exit(0)
-    assert os.waitpid(pid, 0)[1] == 0
 
 
 def test_processes_count_into_their_own_rows_and_the_sum_outlives_them() -> None:
@@ -140,7 +133,7 @@ def test_processes_count_into_their_own_rows_and_the_sum_outlives_them() -> None
         rows = [counters.claim(object()), counters.claim(object())]
         assert rows == [0, 1]
         for row in rows:
-            in_child(lambda row=row: work(row))
+            assert ended_well(in_worker(partial(work, row)))
         assert counters.sums() == [14, 2 * round_, 1.0 * round_]
         for row in rows:
             counters.release(row)

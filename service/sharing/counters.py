@@ -5,13 +5,14 @@ row stays as it is, and the next worker goes on counting from there: sums never 
 Only the row's gauges, the first cells, are set to zero with its holder.
 """
 
-import fcntl
 import mmap
 import os
 import threading
 
 import numpy as np
 from numpy.typing import NDArray
+
+from service.sharing.locking import SharedLock
 
 __all__ = ["SharedCounters", "SharedNames"]
 
@@ -96,6 +97,7 @@ class SharedNames:
         self._file = os.memfd_create("names")
         os.ftruncate(self._file, places * size)
         self._map = mmap.mmap(self._file, places * size)
+        self._lock = SharedLock(self._file)
         self._known: dict[str, int] = {}
 
     def place(self, name: str) -> int | None:
@@ -109,9 +111,7 @@ class SharedNames:
         return [slot.rstrip(b"\0").decode("ascii") for slot in slots if slot[0]]
 
     def _claim(self, name: str) -> int | None:
-        # A record lock ends with its process, so that a worker that is killed here holds up nobody.
-        fcntl.lockf(self._file, fcntl.LOCK_EX)
-        try:
+        with self._lock.held():
             names = self.names()
             if name not in names:
                 if len(names) == self._places:
@@ -119,7 +119,5 @@ class SharedNames:
                 start = len(names) * self._size
                 self._map[start : start + self._size] = name.encode("ascii").ljust(self._size, b"\0")
                 names.append(name)
-        finally:
-            fcntl.lockf(self._file, fcntl.LOCK_UN)
         self._known = {known: place for place, known in enumerate(names)}
         return self._known[name]

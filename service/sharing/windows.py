@@ -3,17 +3,15 @@
 Memory is one anonymous file made before the fork: pages that nothing was counted in cost nothing.
 """
 
-import fcntl
 import mmap
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from service.sharing.locking import SharedLock
 
 __all__ = ["SLOTS", "WINDOWS", "SharedWindows"]
 
@@ -65,11 +63,11 @@ class SharedWindows:
         self._map = mmap.mmap(self._file, size)
         self._places = np.frombuffer(self._map, dtype=_PLACE, count=PLACES)
         self._arena = np.frombuffer(self._map, dtype=self._kind, offset=head)
-        self._lock = threading.Lock()
+        self._lock = SharedLock(self._file)
 
     def add(self, name: str, version: int, counts: Counts, now: float) -> bool:
         """Add counts, (cells,), to what happens now; False when there is no room for so many cells."""
-        with self._locked():
+        with self._lock.held():
             place = self._find(name, version, len(counts))
             if place is None:
                 place = self._claim(name, version, len(counts))
@@ -92,7 +90,7 @@ class SharedWindows:
         ring = _RINGS[window]
         total = np.zeros(cells, dtype=np.float64 if self._kind.kind == "f" else np.int64)
         oldest = int(now // ring.slot_s) - ring.slots
-        with self._locked():
+        with self._lock.held():
             place = self._find(name, version, cells)
             if place is not None:
                 for slot in range(ring.first, ring.first + ring.slots):
@@ -135,13 +133,3 @@ class SharedWindows:
                 return start
             start = begin + cells * SLOTS
         return start if self._cells - start >= needed else None
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        # A record lock ends with its process, so that a worker that is killed here holds up nobody.
-        with self._lock:
-            fcntl.lockf(self._file, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
-                fcntl.lockf(self._file, fcntl.LOCK_UN)

@@ -5,13 +5,12 @@ active one with a single store to shared memory. Every request looks at that cel
 old plan after anybody has answered with the new one.
 """
 
-import fcntl
 import mmap
 import os
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+
+from service.sharing.locking import SharedLock
 
 __all__ = ["Plans"]
 
@@ -36,7 +35,7 @@ class Plans:
         self._map = mmap.mmap(self._file, mmap.PAGESIZE + 2 * PLAN_BYTES)
         self._cells = memoryview(self._map)[: mmap.PAGESIZE].cast("q")
         self._row: int | None = None
-        self._leading = threading.RLock()
+        self._leading = SharedLock(self._file)
 
     @property
     def active(self) -> int:
@@ -63,24 +62,9 @@ class Plans:
         self._cells[TOKEN] = token
         self._cells[TRIED_NS] = time.monotonic_ns()
 
-    @contextmanager
-    def leading(self, *, waits: bool = True) -> Iterator[bool]:
-        """Be the one process that may propose; False when another is and there is to be no waiting."""
-        if not self._leading.acquire(blocking=waits):
-            yield False
-            return
-        try:
-            # A record lock ends with its process, so that a leader that is killed holds up nobody.
-            fcntl.lockf(self._file, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._leading.release()
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            fcntl.lockf(self._file, fcntl.LOCK_UN)
-            self._leading.release()
+    def leading(self, *, waits: bool = True) -> AbstractContextManager[bool]:
+        """Be the one thread of all processes that may propose; False when another is and there is to be no waiting."""
+        return self._leading.held(waits=waits)
 
     def propose(self, plan: bytes) -> int:
         """Write the next plan beside the active one, and return its number; ValueError when it is too long."""

@@ -1,13 +1,13 @@
 """A few facts that all processes of one fork share, and that outlive them where there is a folder to keep them in."""
 
-import fcntl
 import json
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from service.sharing.locking import SharedLock
 
 __all__ = ["Memory"]
 
@@ -28,17 +28,17 @@ class Memory:
             folder.mkdir(parents=True, exist_ok=True)
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             self._file = os.open(folder / FILE, flags, 0o600)
-        self._lock = threading.Lock()
+        self._lock = SharedLock(self._file)
 
     def read(self) -> dict[str, Any]:
         """Return what is known; changes to it change nothing."""
-        with self._locked():
+        with self._lock.held():
             return self._read()
 
     @contextmanager
     def changing(self) -> Iterator[dict[str, Any]]:
         """Let the block change what is known, while all others wait; an error in it changes nothing."""
-        with self._locked():
+        with self._lock.held():
             known = self._read()
             before = json.dumps(known)
             yield known
@@ -55,13 +55,3 @@ class Memory:
         except ValueError:
             return {}
         return found if isinstance(found, dict) else {}
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        # A record lock ends with its process, so that a worker that is killed here holds up nobody.
-        with self._lock:
-            fcntl.lockf(self._file, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
-                fcntl.lockf(self._file, fcntl.LOCK_UN)
