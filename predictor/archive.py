@@ -74,6 +74,7 @@ def read_archive(data: bytes) -> dict[str, memoryview]:
     """
     view = memoryview(data)
     _check_digest(view)
+    view = view[:-COMMENT_BYTES]
     members: dict[str, memoryview] = {}
     entries: list[_Entry] = []
     position = 0
@@ -87,7 +88,7 @@ def read_archive(data: bytes) -> dict[str, memoryview]:
         entries.append(entry)
         members[name] = contents
         position += len(entry.local_header()) + entry.size
-    if view[position:-COMMENT_BYTES] != _directory(entries, position):
+    if view[position:] != _directory(entries, position):
         raise RefusedError(None, "holds bytes that are neither a member nor the directory of its members")
     return members
 
