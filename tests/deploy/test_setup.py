@@ -139,7 +139,9 @@ def test_a_newer_python_is_found_beside_an_old_one(clone: Path, setup: Setup) ->
 
 
 def test_the_locks_name_no_index() -> None:
-    for lock in sorted((ROOT / "locks").glob("*.txt")):
+    locks = sorted((ROOT / "locks").glob("*.txt"))
+    assert locks
+    for lock in locks:
         options = [line for line in lock.read_text().splitlines() if line.startswith("-") or "://" in line]
         assert options == [], f"{lock.name} depends on a place: {options}"
 

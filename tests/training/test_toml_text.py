@@ -22,6 +22,7 @@ def test_any_document_reads_as_it_was(values: dict[str, Any]) -> None:
 
 
 def test_every_recipe_reads_as_it_was() -> None:
+    assert recipe_names()
     for name in recipe_names():
         recipe = load_recipe(name)
         assert parse_recipe(toml_text(recipe.record()), name) == recipe

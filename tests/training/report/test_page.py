@@ -94,6 +94,7 @@ def test_names_and_values_that_look_like_html_are_text(command: Command, models:
 def test_pictures_take_the_colours_of_the_page(command: Command, models: Path, tmp_path: Path) -> None:
     page, _ = fitted(command, models, tmp_path, classes())
     pictures = re.findall(r"<figure>.*?</figure>", page, re.DOTALL)
+    assert pictures
     assert all("currentColor" in picture and 'role="img"' in picture for picture in pictures)
     assert not any(re.search(r"fill: #(fff|000)|stroke: #000", picture) for picture in pictures)
     assert "prefers-color-scheme: dark" in page

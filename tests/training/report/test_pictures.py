@@ -17,6 +17,7 @@ def test_numbers_below_the_residuals_stand_apart(scale: float) -> None:
     values = rng.uniform(0, scale, 500)
     picture = residual_svg(values, values + rng.normal(0, 0.2 * scale, 500), part="test").decode()
     ticks = re.findall(r'text-anchor: middle[^>]*" x="([0-9.]+)" y="([0-9.]+)"[^>]*>([^<]*)</text>', picture)
+    assert ticks
     for height in {y for _, y, _ in ticks}:
         line = [(float(x), len(text) * WIDEST) for x, y, text in ticks if y == height]
         gaps = [right - left - (w + v) / 2 for (left, w), (right, v) in pairwise(line)]

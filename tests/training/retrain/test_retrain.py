@@ -75,6 +75,7 @@ def test_a_refused_challenger_is_kept_without_an_alias(
     )
     assert FolderRepository(models).aliases("flowers") == {"champion": 1}
     facts = json.loads((models / "flowers" / "2" / "retrain.json").read_text())
+    assert facts["verdict"]["reasons"]
     assert all(f"  - {reason}\n" in ran.err for reason in facts["verdict"]["reasons"])
     assert (models / "flowers" / "2" / "report.html").is_file()
 
