@@ -8,7 +8,7 @@ import pytest
 
 from predictor import FolderRepository
 from tests.service import models
-from tests.service.test_watching import ROWS, one_class
+from tests.service.test_watching import ROWS
 from tests.service.wire import answers, running, until
 
 pytestmark = pytest.mark.alone
@@ -51,7 +51,7 @@ def test_a_bad_version_goes_back_by_itself_and_no_request_fails(tmp_path: Any, *
         for client in clients:
             client.start()
         until(lambda: all(client.versions for client in clients))
-        models.publish(repository, "flowers", one_class(2))
+        models.publish(repository, "flowers", models.one_class(2))
         if not is_writable:
             (repository.root / "flowers" / ".new-promotions.json").mkdir()  # nothing can be promoted
         until(lambda: service.get("/models/flowers").json["rollbacks"])

@@ -1,9 +1,12 @@
 """Small models with known weights, published into a real repository."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from network import MLP, Architecture, Layer, Parameters
 from predictor import (
@@ -31,6 +34,10 @@ def network_of(inputs: int, units: tuple[int, ...], last: str, seed: int) -> MLP
         arrays[f"layers.{i}.W"] = rng.normal(0, 0.5, (fan_in, fan_out)).astype(np.float32)
         arrays[f"layers.{i}.b"] = rng.normal(0, 0.1, fan_out).astype(np.float32)
     architecture = Architecture(inputs, layers)
+    return network_with(architecture, arrays)
+
+
+def network_with(architecture: Architecture, arrays: Mapping[str, NDArray[Any]]) -> MLP:
     return MLP(architecture, Parameters.from_arrays(architecture, arrays))
 
 
@@ -65,13 +72,35 @@ def houses() -> Predictor:
     return predictor_of(Schema(features), network, NumberOutputs(("price",), (200.0,), (50.0,)), [[80.0, "paved", "1"]])
 
 
-def bursting() -> Predictor:
-    """One number to its exponential, which overflows for large inputs."""
+def bursting(slope: float = 1.0) -> Predictor:
+    """One number to the exponential of a multiple of it, which overflows for large inputs."""
     architecture = Architecture(1, (Layer(1, "exp"),))
-    arrays = {"layers.0.W": np.ones((1, 1), np.float32), "layers.0.b": np.zeros(1, np.float32)}
-    network = MLP(architecture, Parameters.from_arrays(architecture, arrays))
+    arrays = {"layers.0.W": np.full((1, 1), slope, np.float32), "layers.0.b": np.zeros(1, np.float32)}
+    network = network_with(architecture, arrays)
     schema = Schema((NumericFeature("x", low=0.0, high=1.0),))
-    return predictor_of(schema, network, NumberOutputs(("y",), (0.0,), (1.0,)), [[0.5]])
+    return predictor_of(schema, network, NumberOutputs(("y",), (0.0,), (1.0,)), [[0.1]])
+
+
+def one_class(code: int) -> Predictor:
+    """Flowers of which all are of one class."""
+    usual = flowers()
+    arrays = {name: np.zeros_like(value) for name, value in usual.network.parameters.items()}
+    arrays["layers.1.b"][code] = 9.0
+    network = network_with(usual.network.architecture, arrays)
+    return predictor_of(usual.schema, network, usual.outputs, [FLOWER_ROW])
+
+
+def other_columns() -> Predictor:
+    """Flowers whose last two columns have other names."""
+    usual = flowers()
+    schema = Schema(tuple(replace(f, name=f.name.replace("petal", "leaf")) for f in usual.schema.features))
+    return predictor_of(schema, usual.network, usual.outputs, [FLOWER_ROW])
+
+
+def heavy() -> Predictor:
+    """Flowers by a network that takes its time."""
+    usual = flowers()
+    return predictor_of(usual.schema, network_of(4, (1500, 1500, 3), "softmax", 1), usual.outputs, [FLOWER_ROW])
 
 
 def publish(repository: FolderRepository, name: str, predictor: Predictor) -> int:

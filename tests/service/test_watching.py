@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from network import MLP, Architecture, Layer, Parameters
-from predictor import FolderRepository, NumberOutputs, NumericFeature, Predictor, Reference, Schema, save_bytes
+from predictor import FolderRepository, Predictor, Reference, save_bytes
 from service.observing.logs import LogWriter
 from service.observing.metrics import create_observer
 from service.settings import load_settings
@@ -24,39 +23,6 @@ from tests.service.wire import until
 ANSWERS = 10
 AT_ONCE = 16
 ROWS = [[a / 2, b / 2, 7 - a / 2, 7 - b / 2] for a, b in itertools.product(range(16), range(16))]
-
-
-def one_class(code: int) -> Predictor:
-    """Flowers of which all are of one class."""
-    usual = models.flowers(1)
-    arrays = {name: np.zeros_like(value) for name, value in usual.network.parameters.items()}
-    arrays["layers.1.b"][code] = 9.0
-    return models.predictor_of(usual.schema, network(usual.network.architecture, arrays), usual.outputs, [ROWS[0]])
-
-
-def network(architecture: Architecture, arrays: Any) -> MLP:
-    return MLP(architecture, Parameters.from_arrays(architecture, arrays))
-
-
-def steep(slope: float) -> Predictor:
-    """A number to the exponential of some multiple of it."""
-    architecture = Architecture(1, (Layer(1, "exp"),))
-    arrays = {"layers.0.W": np.full((1, 1), slope, np.float32), "layers.0.b": np.zeros(1, np.float32)}
-    schema = Schema((NumericFeature("x", low=0.0, high=1.0),))
-    return models.predictor_of(schema, network(architecture, arrays), NumberOutputs(("y",), (0.0,), (1.0,)), [[0.1]])
-
-
-def other_columns() -> Predictor:
-    usual = models.flowers(1)
-    schema = Schema(tuple(replace(f, name=f.name.replace("petal", "leaf")) for f in usual.schema.features))
-    return models.predictor_of(schema, usual.network, usual.outputs, [ROWS[0]])
-
-
-def heavy() -> Predictor:
-    usual = models.flowers(1)
-    return models.predictor_of(
-        usual.schema, models.network_of(4, (1500, 1500, 3), "softmax", 1), usual.outputs, [ROWS[0]]
-    )
 
 
 @pytest.fixture
@@ -119,7 +85,7 @@ class Watching:
 
 @pytest.mark.parametrize(
     ("bad", "reason"),
-    [(one_class(2), "shift"), (other_columns(), "errors"), (heavy(), "latency")],
+    [(models.one_class(2), "shift"), (models.other_columns(), "errors"), (models.heavy(), "latency")],
     ids=["shift", "errors", "latency"],
 )
 def test_a_version_that_breaks_a_limit_is_rolled_back(
@@ -146,9 +112,9 @@ def test_a_version_that_breaks_a_limit_is_rolled_back(
 
 
 def test_outputs_that_are_not_finite_are_errors_unless_the_rows_are_to_blame(watching: Any, repository: Any) -> None:
-    models.publish(repository, "steep", steep(1.0))
+    models.publish(repository, "steep", models.bursting(1.0))
     service = watching(watch_difference=1e9, watch_shift=1e9)
-    assert models.publish(repository, "steep", steep(50.0)) == 2
+    assert models.publish(repository, "steep", models.bursting(50.0)) == 2
     service.refresh()
     service.until_compared(row=[1000.0], name="steep")
     figures = service.told("steep")["watches"][0]["figures"]
@@ -174,7 +140,7 @@ def test_a_version_that_is_as_good_passes_when_the_window_is_over(watching: Any,
 
 
 def test_a_version_that_was_trained_on_such_rows_may_predict_otherwise(watching: Any, repository: Any) -> None:
-    version = repository.publish("flowers", {"model.npz": save_bytes(one_class(0))})
+    version = repository.publish("flowers", {"model.npz": save_bytes(models.one_class(0))})
     repository.promote("flowers", version, is_watched=False)
     service = watching(watch_difference=9, watch_window_s=0.01)
     usual = models.flowers(1)
@@ -190,7 +156,7 @@ def test_a_version_that_was_trained_on_such_rows_may_predict_otherwise(watching:
 
 def test_what_the_repository_cannot_keep_the_service_holds_back_by_itself(watching: Any, repository: Any) -> None:
     service = watching()
-    bad = models.publish(repository, "flowers", one_class(2))
+    bad = models.publish(repository, "flowers", models.one_class(2))
     obstacle = repository.root / "flowers" / ".new-promotions.json"
     obstacle.mkdir()
     service.refresh()
@@ -221,7 +187,7 @@ def test_what_is_held_back_stays_so_over_a_restart_where_there_is_a_folder(
     service = watching(state=tmp_path / "state")
     models.publish(repository, "flowers", models.flowers(1))
     service.refresh()
-    bad = models.publish(repository, "flowers", one_class(2))
+    bad = models.publish(repository, "flowers", models.one_class(2))
     (repository.root / "flowers" / ".new-promotions.json").mkdir()
     service.refresh()
     assert service.until_back()["to"] == 1
@@ -233,7 +199,7 @@ def test_what_is_held_back_stays_so_over_a_restart_where_there_is_a_folder(
 
 def test_after_a_rollback_the_same_version_may_be_promoted_again(watching: Any, repository: Any) -> None:
     service = watching()
-    bad = models.publish(repository, "flowers", one_class(2))
+    bad = models.publish(repository, "flowers", models.one_class(2))
     service.refresh()
     service.until_back()
     repository.promote("flowers", bad, is_watched=False)
@@ -247,7 +213,7 @@ def test_of_two_promotions_in_one_window_the_last_is_compared_with_what_was_prov
     service = watching()
     models.publish(repository, "flowers", models.flowers(1))
     service.refresh()
-    models.publish(repository, "flowers", one_class(2))
+    models.publish(repository, "flowers", models.one_class(2))
     service.refresh()
     assert service.watch() == ("champion", 3, 1)
     assert service.until_back()["to"] == 1
@@ -273,7 +239,7 @@ def test_ways_back_and_first_versions_are_not_watched(watching: Any, repository:
 def test_without_aliases_the_newest_version_is_watched_and_held_back(watching: Any, repository: Any) -> None:
     repository.publish("plain", {"model.npz": save_bytes(models.flowers(1))})
     service = watching()
-    repository.publish("plain", {"model.npz": save_bytes(one_class(2))})
+    repository.publish("plain", {"model.npz": save_bytes(models.one_class(2))})
     service.refresh()
     assert service.watch("plain") == ("champion", 2, 1)
     back = service.until_back(name="plain")
@@ -285,14 +251,14 @@ def test_without_aliases_the_newest_version_is_watched_and_held_back(watching: A
 
 def test_nothing_is_watched_unless_it_is_asked_for(build: Any, repository: Any) -> None:
     application = build()
-    models.publish(repository, "flowers", one_class(2))
+    models.publish(repository, "flowers", models.one_class(2))
     application.runtime.registry.refresh()
     assert application.runtime.mirror is None
     assert application.flask.test_client().get("/models/flowers").get_json()["watches"] == []
 
 
 def test_a_restart_goes_on_with_the_watch(watching: Any, repository: Any) -> None:
-    models.publish(repository, "flowers", one_class(2))
+    models.publish(repository, "flowers", models.one_class(2))
     service = watching()
     assert service.watch() == ("champion", 2, 1)
     assert service.until_back()["to"] == 1
@@ -301,7 +267,9 @@ def test_a_restart_goes_on_with_the_watch(watching: Any, repository: Any) -> Non
 
 
 def test_a_canary_that_breaks_a_limit_gets_no_requests_any_more(watching: Any, repository: Any) -> None:
-    repository.set_alias("flowers", "next", repository.publish("flowers", {"model.npz": save_bytes(one_class(2))}))
+    repository.set_alias(
+        "flowers", "next", repository.publish("flowers", {"model.npz": save_bytes(models.one_class(2))})
+    )
     service = watching(canary="flowers:next:50%")
     assert service.watch() == ("next", 2, 1)
     assert {service.version() for _ in range(20)} == {1, 2}
@@ -317,7 +285,7 @@ def test_a_canary_that_breaks_a_limit_gets_no_requests_any_more(watching: Any, r
 
 def test_a_champion_that_was_rolled_back_is_no_canary_either(watching: Any, repository: Any) -> None:
     service = watching(canary="flowers:challenger:50%")
-    repository.set_alias("flowers", "challenger", models.publish(repository, "flowers", one_class(2)))
+    repository.set_alias("flowers", "challenger", models.publish(repository, "flowers", models.one_class(2)))
     service.refresh()
     assert service.until_back()["alias"] == "champion"
     assert service.watch() is None
@@ -337,7 +305,7 @@ def test_a_version_that_feedback_proves_wrong_is_rolled_back(watching: Any, repo
     arrays = {name: value.copy() for name, value in usual.network.parameters.items()}
     for name in ("layers.1.W", "layers.1.b"):
         arrays[name] = np.roll(arrays[name], 1, axis=-1)  # each class is taken for another
-    turned = network(usual.network.architecture, arrays)
+    turned = models.network_with(usual.network.architecture, arrays)
     models.publish(repository, "flowers", models.predictor_of(usual.schema, turned, usual.outputs, [ROWS[0]]))
     service.refresh()
     service.until_compared()
@@ -369,7 +337,7 @@ def test_a_fault_of_the_comparison_is_told_and_the_next_request_is_compared(
 
 def test_other_protocols_are_watched_too(watching: Any, repository: Any) -> None:
     service = watching()
-    models.publish(repository, "flowers", other_columns())
+    models.publish(repository, "flowers", models.other_columns())
     service.refresh()
     row = dict(zip(models.FLOWER_NAMES, ROWS[7], strict=True))
     asked = {"path": "/v1/models/flowers:predict", "json": {"instances": [row]}}
