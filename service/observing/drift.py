@@ -25,14 +25,18 @@ FLUSH_S = 1.0
 class DriftWatch:
     """Takes a sample of the rows between two ticks and counts it; made before the fork, one for all processes.
 
-    `observe` is called for every answer and only keeps a reference; `tick` does the work, five times a second where
-    a worker calls it, else whenever the sample is full.
+    `observe` is called for every answer and only keeps a copy; `tick` does the work, five times a second where a worker
+    calls it, else whenever the sample is full.
     """
 
     def __init__(self, windows: SharedWindows | None = None) -> None:
         self._windows = windows or SharedWindows()
         self._lock = threading.Lock()
-        self._waiting: list[tuple[Served, Given, NDArray[Any]]] = []
+        self._filling = threading.Lock()
+        # Numbers wait side by side, as float64, with the outputs for them, of a type that is told by its character:
+        # hundreds of small arrays would have to be found in memory one by one.
+        self._numbers: dict[tuple[Served, str], tuple[bytearray, bytearray]] = {}
+        self._columns: list[tuple[Served, Sequence[Cells], NDArray[Any]]] = []
         self._pending: dict[Served, NDArray[np.int64]] = {}
         self._room = CELLS_A_TICK
         self._flushed = 0.0
@@ -46,13 +50,20 @@ class DriftWatch:
             self.tick()
         rows = len(cells) if isinstance(cells, np.ndarray) else len(cells[0])
         most = max(FEWEST_A_TICK, CELLS_A_TICK // served.width)
-        if rows > most:
-            step = -(-rows // most)
-            cells = cells[::step].copy() if isinstance(cells, np.ndarray) else [column[::step] for column in cells]
-            A = A[:rows:step].copy()
-            rows = most
-        self._room -= rows * served.width
-        self._waiting.append((served, cells, A))
+        step = 1 if rows <= most else -(-rows // most)
+        if step > 1 or len(A) != rows:
+            A = A[:rows:step]
+        with self._filling:
+            self._room -= len(A) * served.width
+            if isinstance(cells, np.ndarray):
+                found = self._numbers.get((served, A.dtype.char))
+                if found is None:
+                    found = self._numbers[served, A.dtype.char] = (bytearray(), bytearray())
+                numbers, outputs = found
+                numbers += (cells[::step] if step > 1 else cells).astype(np.float64, copy=False).tobytes()
+                outputs += A.tobytes()
+            else:
+                self._columns.append((served, [column[::step] for column in cells] if step > 1 else cells, A))
 
     def tick(self) -> None:
         """Count the sample; once a second add it to what all processes share."""
@@ -73,17 +84,15 @@ class DriftWatch:
         return bins.rows(counts), bins.features(counts), bins.predictions(counts)
 
     def _count(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        self._room = CELLS_A_TICK
-        matrices: dict[Served, list[tuple[NDArray[Any], NDArray[Any]]]] = {}
-        for served, cells, A in waiting:
-            if isinstance(cells, np.ndarray):
-                matrices.setdefault(served, []).append((cells, A[: len(cells)]))
-            else:
-                self._add(served, cells, A[: len(cells[0])])
-        for served, pairs in matrices.items():
-            rows, outputs = zip(*pairs, strict=True)
-            self._add(served, np.concatenate(rows), np.concatenate(outputs))
+        with self._filling:
+            matrices, self._numbers = self._numbers, {}
+            columns, self._columns = self._columns, []
+            self._room = CELLS_A_TICK
+        for served, cells, A in columns:
+            self._add(served, cells, A)
+        for (served, kind), (numbers, outputs) in matrices.items():
+            X = np.frombuffer(numbers).reshape(-1, served.width)
+            self._add(served, X, np.frombuffer(outputs, kind).reshape(len(X), -1))
 
     def _add(self, served: Served, cells: Given, A: NDArray[Any]) -> None:
         counts = served.bins.count(cells, A)

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import itertools
 import os
 import signal
@@ -92,6 +93,8 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         self.ground.on_left = self._left
         lifespan = Lifespan(self.wsgi)
         await lifespan.start()
+        gc.collect()
+        gc.freeze()  # what a worker is made of is there to stay: to look through it would take tens of milliseconds
         self._accept_again()
         ticker = self.loop.create_task(self._tick())
         await self.stopping.wait()
