@@ -49,7 +49,7 @@ class ClassOutputs:
 
         ``A`` is (rows, outputs). One output above one half means the second label.
         """
-        if A.shape[1] == 1 and len(self.labels) == 2:  # noqa: PLR2004
+        if A.shape[1] == 1:
             codes = (A[:, 0] > 0.5).astype(np.intp)  # noqa: PLR2004
             probabilities = np.hstack([1 - A, A]) if self.has_probabilities else None
         else:

@@ -58,6 +58,8 @@ def seconds(*when: int) -> float:
         ("2024", "ymd", None),
         ("1.5", "dmy", None),
         ("", "ymd", None),
+        ("2024-W18-3", "ymd", None),
+        ("2024-W18-3T13:30:00", "ymd", None),
         ("2024-05-01" + " 00:00" * 20, "ymd", None),
     ],
 )
@@ -159,11 +161,17 @@ def test_a_date_outside_the_training_range_is_answered_with_a_warning() -> None:
         (lambda: DateFeature("x", parts=ALL, missing="x", **RANGE), "missing: expected 'zeros' or null"),  # type: ignore[arg-type]
         (lambda: DateFeature("x", parts=ALL, low="2024-01-02", high="2024-01-01"), "is after high, 2024-01-01"),
         (lambda: DateFeature("x", parts=ALL, low="1/1/2024", high="2024-01-02"), "low: expected a moment in ISO 8601"),
+        (lambda: DateFeature("x", parts=ALL, low="2024-1-1", high="2024-01-02"), "low: expected a moment in ISO 8601"),
+        (lambda: DateFeature("x", parts=ALL, low="2024-01-01", high="20240102"), "high: expected a moment in ISO 8601"),
     ],
 )
 def test_date_features_that_cannot_be_are_refused(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_all_dates_of_training_may_be_one() -> None:
+    assert DateFeature("x", parts=ALL, low="2024-01-01", high="2024-01-01").middle == "2024-01-01"
 
 
 def test_the_middle_of_the_range_is_a_date_of_the_same_form() -> None:

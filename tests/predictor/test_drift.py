@@ -115,6 +115,19 @@ def test_categories_that_were_too_rare_to_be_told_apart_are_expected() -> None:
     assert [found.outside, found.outside_expected] == pytest.approx([0.5, 2 / 14])
 
 
+def test_of_a_column_that_is_often_missing_rare_categories_are_expected_among_the_rest() -> None:
+    schema = Schema(
+        (CategoricalFeature("c", ("a", "b"), missing="a", unknown="bucket", counts=(500, 300), others=100),)
+    )
+    network = mlp(Architecture(2, (Layer(2, "softmax"),)))
+    golden = Golden((("a",),), network.infer(schema.encode_rows([["a"]]).X))
+    reference = Reference(1000, (100,), labels=(500, 500))
+    outputs = ClassOutputs(("no", "yes"), "y")
+    bins = Bins(Predictor(schema, network, outputs, golden, {}, {}, {}, reference=reference))
+    (found,) = bins.features(bins.count([["a"]], np.zeros((1, 2))))
+    assert (found.missing_expected, found.outside_expected) == pytest.approx((0.1, 0.9 * 100 / 900))
+
+
 def test_predictions_that_are_numbers_have_bins_of_their_own() -> None:
     reference = Reference(10, (0, 0, 0), values=(Histogram((100.0, 200.0, 300.0), (5, 5)),))
     bins = Bins(replace(houses(), reference=reference))

@@ -56,6 +56,26 @@ def test_a_manifest_with_any_part_replaced_is_refused_or_means_the_same_model(ma
             assert save_bytes(loaded) == data
 
 
+@pytest.mark.parametrize("make", [houses, flowers, tides, visits])
+def test_a_manifest_with_any_key_or_place_left_out_is_refused_or_means_the_same_model(
+    make: Callable[[], Predictor],
+) -> None:
+    members = members_of(save_bytes(make()))
+    for path in _leaves(json.loads(members["manifest"])):
+        if path:
+            changed = whole = json.loads(members["manifest"])
+            for key in path[:-1]:
+                whole = whole[key]
+            del whole[path[-1]]
+            text = json.dumps(changed, sort_keys=True, separators=(",", ":"))
+            data = repacked(members | {"manifest": text.encode()})
+            try:
+                loaded = load_bytes(data, "hostile")
+            except ArtifactError:
+                continue
+            assert save_bytes(loaded) == data
+
+
 def _drop(key: str) -> Callable[[dict[str, Any]], object]:
     return lambda manifest: manifest.pop(key)
 
@@ -68,6 +88,8 @@ def _drop(key: str) -> Callable[[dict[str, Any]], object]:
         (lambda m: m.update(format="other"), "format: expected 'ganglion'"),
         (lambda m: m.update(extra=1), "the manifest: has the unknown key 'extra'"),
         (_drop("outputs"), "the manifest: lacks the key 'outputs'"),
+        (lambda m: m["features"][0].pop("low"), "features[0]: lacks the key 'low'"),
+        (lambda m: m["features"][0].update(colour=1), "features[0]: has the unknown key 'colour'"),
         (lambda m: m["features"][0].update(scale=0.0), "features[0]: scale: expected a number above 0"),
         (lambda m: m["features"][0].update(kind="text"), "features[0].kind: expected 'number', 'category' or 'date'"),
         (lambda m: m["features"][1].update(missing="mud"), "features[1]: missing: 'mud' is not one of the categories"),

@@ -69,6 +69,16 @@ def test_a_number_beyond_float32_is_infinite_and_warns_of_nothing() -> None:
     assert NumberOutputs(("y",), (0.0,), (1e30,)).decode(np.array([[1e20]], np.float32)).tolist() == [[np.inf]]
 
 
+def test_what_numbers_are_made_of_is_kept_as_floats() -> None:
+    outputs = NumberOutputs(["y"], [0], [1], [0], [1])  # type: ignore[arg-type]
+    assert outputs == NumberOutputs(("y",), (0.0,), (1.0,), (0.0,), (1.0,))
+    assert {type(value[0]) for value in (outputs.offset, outputs.scale, outputs.low, outputs.high)} == {float}
+
+
+def test_labels_reach_as_far_as_every_reader_of_json_does() -> None:
+    assert ClassOutputs((-(2**53), 2**53), "y").labels == (-(2**53), 2**53)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -76,7 +86,8 @@ def test_a_number_beyond_float32_is_infinite_and_warns_of_nothing() -> None:
         (lambda: ClassOutputs(("a", "a"), "y"), "labels: expected at least two, and no duplicates"),
         (lambda: ClassOutputs(("a", 1.5), "y"), r"labels\[1\]: expected a string, found float"),  # type: ignore[arg-type]
         (lambda: ClassOutputs(("a", True), "y"), r"labels\[1\]: expected a string, found bool"),
-        (lambda: ClassOutputs((0, 2**60), "y"), r"labels\[1\]: expected a whole number from"),
+        (lambda: ClassOutputs((0, 2**53 + 1), "y"), r"labels\[1\]: expected a whole number from"),
+        (lambda: ClassOutputs((0, -(2**53) - 1), "y"), r"labels\[1\]: expected a whole number from"),
         (lambda: ClassOutputs(("a", "b"), ""), "target: expected 1 to 256 characters"),
         (lambda: NumberOutputs((), (), ()), "targets: expected at least one"),
         (lambda: NumberOutputs(("y",), (0.0, 1.0), (1.0,)), "offset, scale: expected one each for 1 targets"),
@@ -86,6 +97,7 @@ def test_a_number_beyond_float32_is_infinite_and_warns_of_nothing() -> None:
         (lambda: replace(flowers(), schema=houses().schema), "architecture.inputs: the schema encodes 6 columns"),
         (lambda: replace(flowers(), golden=houses().golden), "golden.outputs: expected 3 columns"),
         (lambda: replace(houses(), metrics={"r2": float("nan")}), "metrics.r2: expected a finite number"),
+        (lambda: replace(houses(), recipe={"rate": float("nan")}), "recipe.rate: JSON cannot hold float 'nan'"),
         (lambda: replace(houses(), recipe={"when": object()}), "recipe.when: JSON cannot hold object"),
         (lambda: Golden((), np.zeros((0, 1))), "rows: expected 1 to 64, found 0"),
         (lambda: Golden(((1.0,),), np.zeros((2, 1))), r"outputs: expected \(1, outputs\) numbers, found \(2, 1\)"),

@@ -313,6 +313,7 @@ def test_columns_of_the_wrong_number_or_length_are_refused() -> None:
         (lambda: NumericFeature("", low=0, high=1), "name: expected 1 to 256 characters, found 0"),
         (lambda: NumericFeature("a\nb", low=0, high=1), "name: .* holds a control character"),
         (lambda: NumericFeature("a\ud800", low=0, high=1), "name: .* holds a lone surrogate"),
+        (lambda: NumericFeature("a\udfffb", low=0, high=1), "name: .* holds a lone surrogate"),
         (lambda: NumericFeature("x", low=2, high=1), "low: 2.0 is above high, 1.0"),
         (lambda: NumericFeature("x", low=0, high=1, scale=0), "scale: expected a number above 0"),
         (lambda: NumericFeature("x", low=0, high=1, scale=5e-324), "scale: expected a number above 0 with a finite"),
