@@ -39,7 +39,7 @@ def test_scores_that_cannot_be_are_refused(scores: tuple[float, ...]) -> None:
 
 
 def test_scores_may_be_alike_and_are_kept_as_floats() -> None:
-    calibration = Calibration((0, np.float32(0.5), 0.5))
+    calibration = Calibration((0, float(np.float32(0.5)), 0.5))
     assert calibration.scores == (0.0, 0.5, 0.5)
     assert {type(score) for score in calibration.scores} == {float}
 
