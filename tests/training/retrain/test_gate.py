@@ -61,6 +61,38 @@ def test_each_line_refuses_alone(change: dict[str, object], reason: str) -> None
     assert reason in verdict.reasons[0]
 
 
+def test_what_is_just_at_every_line_passes() -> None:
+    at = replace(
+        GOOD,
+        metrics={"test.accuracy": 0.5},
+        duels=(*duel("all", -LINES.tolerance), *duel("recent", -LINES.recent_tolerance), *duel("legacy", 0.0)),
+        collapses=(Collapse("colour", "red", 40, LINES.slice_loss),),
+        ece=(0.0, LINES.calibration_loss),
+        latency_ms=LINES.latency_ms,
+        size_mb=LINES.size_mb,
+    )
+    assert gate(at, LINES, [Demand(metric="test.accuracy", at_least=0.5, at_most=0.5)]) == Passed(is_better=False)
+
+
+def test_of_an_error_less_is_better() -> None:
+    assert gate(replace(GOOD, own=0.1, trivial=0.2, higher_is_better=False), LINES, ()) == Passed(is_better=True)
+    verdict = gate(replace(GOOD, own=0.2, trivial=0.2, higher_is_better=False), LINES, ())
+    assert verdict == Refused(("accuracy is 0.2, and 0.2 without looking at any column",))
+
+
+def test_what_could_not_be_measured_does_not_pass() -> None:
+    nan = float("nan")
+    unknown = replace(GOOD, metrics={"test.accuracy": nan}, own=nan, ece=(0.02, nan), latency_ms=nan, size_mb=nan)
+    verdict = gate(unknown, LINES, [Demand(metric="test.accuracy", at_least=0.5, at_most=0.9)])
+    assert isinstance(verdict, Refused)
+    assert len(verdict.reasons) == 6
+
+
+def test_lines_that_are_off_are_not_looked_at() -> None:
+    lines = Promotion(beats_trivial=False, golden=False)
+    assert gate(replace(GOOD, own=0.1, golden_fault="row 0 gives 1"), lines, ()) == Passed(is_better=True)
+
+
 def test_all_reasons_are_told() -> None:
     verdict = gate(replace(GOOD, own=0.4, latency_ms=99.0, size_mb=999.0), LINES, ())
     assert isinstance(verdict, Refused)
