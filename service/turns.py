@@ -39,7 +39,7 @@ class Turns:
         self._waiting: deque[tuple[Request, Any]] = deque()
         self._size = 0  # of all that waits, as `size_of` has it
         self._byte_s = FIRST_BYTE_S
-        self._since = self._ended = 0.0
+        self._since = self._begun = self._ended = 0.0
         self._taken = 0
 
     @property
@@ -64,7 +64,7 @@ class Turns:
             raise FullError(retry_after_s(wait_s), is_for_all=is_full)
         if not self._waiting:
             self._taken = 0
-            self._since = self._ended = request.received
+            self._since = self._begun = self._ended = request.received
             asyncio.get_running_loop().call_soon(self._resume)
         self._waiting.append((request, then))
         self._size += size_of(request)
@@ -75,8 +75,10 @@ class Turns:
             self._byte_s = learnt(self._byte_s, (began - self._since) / self._taken)
         self._taken = 0
         self._since = began
-        # To refuse a small request takes a good part of what it would take to answer it: the work keeps its share.
-        end = began + min(LONGEST_TURN_S, max(TURN_S, WORK_SHARE * (began - self._ended)))
+        # Refusals take their time, too, all of them together more than answers may: the work keeps its share.
+        end = began + min(LONGEST_TURN_S, max(TURN_S, WORK_SHARE * (self._begun - self._ended)))
+        # Called before what is taken up now leaves anything to do: what is computed and answered then is no reading.
+        asyncio.get_running_loop().call_soon(self._note_begun)
         while self._waiting and self._clock() < end:
             request, then = self._waiting.popleft()
             size = size_of(request)  # before it is taken up: its body may be replaced by what it decodes to
@@ -86,6 +88,9 @@ class Turns:
         self._ended = self._clock()
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._resume)
+
+    def _note_begun(self) -> None:
+        self._begun = self._clock()
 
 
 def size_of(request: Request) -> int:

@@ -36,6 +36,9 @@ class Worker:
         self.taken.append(int(request.id))
         then(request)
 
+    def spend(self, seconds: float) -> None:
+        self.now += seconds
+
     async def ended(self) -> list[int]:
         """Wait until nothing is put off any more; return what was taken up."""
         for _ in range(10_000):
@@ -45,13 +48,19 @@ class Worker:
         return self.taken
 
 
-def taken_up_in_turns(between_s: float) -> tuple[Worker, list[int]]:
-    """Put forty requests off, with turns of others in between; return what was done before each."""
+def taken_up_in_turns(between_s: float, answering_s: float = 0.0) -> tuple[Worker, list[int]]:
+    """Put forty requests off, with turns of others in between; return what was done before each.
+
+    What is left to be done for each request once it was taken up takes `answering_s`.
+    """
 
     async def many() -> tuple[Worker, list[int]]:
         worker = Worker(SOON)
+        loop = asyncio.get_running_loop()
         for i in range(40):
-            worker.turns.put_off(request_of(i, received=worker.now), lambda _: None)
+            worker.turns.put_off(
+                request_of(i, received=worker.now), lambda _: loop.call_soon(worker.spend, answering_s)
+            )
         seen = []
         while len(worker.taken) < 40:
             assert worker.turns.must_wait(0.0, worker.now)
@@ -68,6 +77,12 @@ def test_what_is_put_off_is_taken_up_in_order_with_turns_for_others_in_between()
     assert worker.taken == list(range(40))
     assert not worker.turns.must_wait(0.0, worker.now)
     assert len(seen) >= 14  # 80 ms of work, 4 and a request more at a time
+
+
+def test_a_turn_grows_with_what_others_take_not_with_what_its_own_requests_do() -> None:
+    worker, seen = taken_up_in_turns(0.0, answering_s=0.01)
+    assert worker.taken == list(range(40))
+    assert len(seen) >= 14
 
 
 @pytest.mark.parametrize(("between_s", "most_turns"), [(0.004, 11), (0.1, 8)])
