@@ -1,7 +1,7 @@
 """The log store: what was asked, what was answered, and what turned out to be true."""
 
 from feedback.places import Place, PlaceError, place_of
-from feedback.reading import Example, Tally, examples, merged, newest_shape, tally
+from feedback.reading import Example, examples, logged_rows, merged, newest_shape
 from feedback.records import SCHEMA_VERSION, Answered, Asked, Shape, Told
 from feedback.store import Store, StoreError
 
@@ -15,11 +15,10 @@ __all__ = [
     "Shape",
     "Store",
     "StoreError",
-    "Tally",
     "Told",
     "examples",
+    "logged_rows",
     "merged",
     "newest_shape",
     "place_of",
-    "tally",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 from feedback.records import Shape, Told
 from feedback.store import Store
 
-__all__ = ["Example", "Tally", "examples", "merged", "newest_shape", "tally"]
+__all__ = ["Example", "examples", "logged_rows", "merged", "newest_shape"]
 
 PAGE = 500
 ROWS_AT_ONCE = 10_000
@@ -40,19 +40,10 @@ class Example:
     was_asked: bool
 
 
-@dataclass(frozen=True)
-class Tally:
-    """How many rows were logged for a model, and how many requests something was told of."""
-
-    logged_rows: int
-    told_requests: int
-
-
-def tally(store: Store, model: str) -> Tally:
-    """Count what a store holds for a model."""
-    rows = store.read("SELECT COALESCE(SUM(size), 0) FROM ganglion_log_predictions WHERE model = ?", (model,))
-    told = store.read("SELECT COUNT(*) FROM ganglion_log_feedback WHERE model = ?", (model,))
-    return Tally(int(rows[0][0]), int(told[0][0]))
+def logged_rows(store: Store, model: str) -> int:
+    """Count the rows that a store holds of a model."""
+    found = store.read("SELECT COALESCE(SUM(size), 0) FROM ganglion_log_predictions WHERE model = ?", (model,))
+    return int(found[0][0])
 
 
 def newest_shape(store: Store, model: str) -> Shape | None:

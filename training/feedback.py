@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from feedback import Example, PlaceError, Shape, Store, StoreError, examples, newest_shape, place_of, tally
+from feedback import Example, PlaceError, Shape, Store, StoreError, examples, logged_rows, newest_shape, place_of
 from predictor.features import spelled
 from predictor.wording import hint, shown
 from training.errors import DataError
@@ -108,7 +108,7 @@ def fetch(store: Store, model: str, out: Path, *, since: float = 0.0, clients: f
     finally:
         draft.unlink(missing_ok=True)
     is_all = not since and clients is None  # else nobody knows what else is known
-    silent = tally(store, model).logged_rows - counts["known"] if is_all else 0
+    silent = logged_rows(store, model) - counts["known"] if is_all else 0
     return Fetched(counts["asked"], counts["brought"], silent, counts["foreign"], counts["partial"])
 
 

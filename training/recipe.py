@@ -47,9 +47,6 @@ def _kind(name: str) -> str:
     return name
 
 
-ENCODINGS = ("utf-8", "utf-16", "windows-1252", "iso-8859-15", "gbk", "shift_jis")
-
-
 def _encoding(name: str) -> str:
     try:
         if isinstance(codecs.decode(b"", name), str):

@@ -9,7 +9,19 @@ from typing import Any
 
 import pytest
 
-from feedback import Asked, Place, PlaceError, Shape, Store, StoreError, Told, examples, newest_shape, place_of, tally
+from feedback import (
+    Asked,
+    Place,
+    PlaceError,
+    Shape,
+    Store,
+    StoreError,
+    Told,
+    examples,
+    logged_rows,
+    newest_shape,
+    place_of,
+)
 
 SHAPE = Shape((("area", "number"), ("street", "category")), ("price",), None, 12.5)
 SHAPES = {SHAPE.id: SHAPE}
@@ -43,7 +55,7 @@ def test_what_is_written_is_found_by_model_and_id(store: Store, place: Place) ->
         assert newest_shape(reader, "houses") == SHAPE
         assert newest_shape(reader, "other") is None
         assert [record.truths for record in reader.feedback("houses", ["a"])["a"]] == ["[210.0, null]"]
-        assert tally(reader, "houses").logged_rows == 4
+        assert logged_rows(reader, "houses") == 4
         with pytest.raises(StoreError):
             reader.write([asked("d", 1.0)], [], {})
 

@@ -15,7 +15,7 @@ from training.table import Column, Table, checked_names, matrix_columns
 
 __all__ = ["read_npz"]
 
-MATRIX, VECTOR = 2, 1
+MATRIX = 2
 UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError)
 
 

@@ -62,7 +62,7 @@ class _Recoded(io.RawIOBase):
         self._source = source
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Say that it can be read: pyarrow asks."""
         return True
 
     def read(self, size: int = -1) -> bytes:
