@@ -1,18 +1,20 @@
 """What the outputs of a network mean: classes by name, or numbers in the target's own units."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from predictor.features import checked_name, checked_text, finite, whole
 
-__all__ = ["ClassOutputs", "NumberOutputs", "Outputs"]
+__all__ = ["ClassOutputs", "NumberOutputs", "Outputs", "looked_up"]
 
 Matrix = NDArray[Any]
 Label = str | int
+T = TypeVar("T")
 
 LARGEST_LABEL = 2**53
 """Integers up to here survive every JSON reader."""
@@ -49,16 +51,21 @@ class ClassOutputs:
 
         ``A`` is (rows, outputs). One output above one half means the second label.
         """
-        if A.shape[1] == 1:
-            codes = (A[:, 0] > 0.5).astype(np.intp)  # noqa: PLR2004
-            probabilities = np.hstack([1 - A, A]) if self.has_probabilities else None
-        else:
-            codes = A.argmax(axis=1)
-            probabilities = A if self.has_probabilities else None
-        found: list[Label] = []
-        for start in range(0, len(codes), PIECE_ROWS):
-            found += self._known[codes[start : start + PIECE_ROWS]].tolist()
-        return found, probabilities
+        return self.named(self.codes(A)), self.probabilities(A)
+
+    def codes(self, A: Matrix) -> NDArray[np.intp]:
+        """Return the place of each row's label among the labels, (rows,)."""
+        return (A[:, 0] > 0.5).astype(np.intp) if A.shape[1] == 1 else A.argmax(axis=1)  # noqa: PLR2004 - even odds
+
+    def named(self, codes: NDArray[np.intp]) -> list[Label]:
+        """Return the labels at these places."""
+        return looked_up(self._known, codes)
+
+    def probabilities(self, A: Matrix) -> Matrix | None:
+        """Return what ``decode`` does beside the labels."""
+        if not self.has_probabilities:
+            return None
+        return np.hstack([1 - A, A]) if A.shape[1] == 1 else A
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,15 @@ class NumberOutputs:
 
 
 Outputs = ClassOutputs | NumberOutputs
+
+
+def looked_up(known: Sequence[T] | NDArray[np.object_], codes: NDArray[np.intp]) -> list[T]:
+    """Return for each row what stands at its place, (rows,), among few things: names, or what stands for them."""
+    things = np.asarray(known, dtype=object)
+    found: list[T] = []
+    for start in range(0, len(codes), PIECE_ROWS):
+        found += things[codes[start : start + PIECE_ROWS]].tolist()
+    return found
 
 
 def _label(value: object, what: str) -> Label:

@@ -30,14 +30,29 @@ ROUNDING = 1e-6  # of float32 probabilities, so that a class at the bound is in 
 
 
 class Outputs(NamedTuple):
-    """What a model says of some rows, in the words of its target.
+    """What a model says of some rows, in the words of its target: worked out when it is asked for, each time.
 
-    `predictions` are labels, or numbers (rows,) or (rows, targets); `probabilities` are (rows, classes).
+    `values` are what the network gave, (rows, outputs), where there are `labels`; else they are the numbers themselves,
+    (rows,) or (rows, targets).
     """
 
-    predictions: Sequence[str | int] | NDArray[np.float32]
-    probabilities: Matrix | None = None
-    classes: Sequence[str | int] | None = None
+    values: Matrix
+    labels: ClassOutputs | None = None
+
+    @property
+    def predictions(self) -> Sequence[str | int] | Matrix:
+        """The label of each row, or the numbers."""
+        return self.values if self.labels is None else self.labels.named(self.labels.codes(self.values))
+
+    @property
+    def probabilities(self) -> Matrix | None:
+        """The probability of each class, (rows, classes), where there are any."""
+        return None if self.labels is None else self.labels.probabilities(self.values)
+
+    @property
+    def classes(self) -> tuple[str | int, ...] | None:
+        """The labels that there are, None of numbers."""
+        return None if self.labels is None else self.labels.labels
 
 
 class NotFiniteError(ArithmeticError):
@@ -90,17 +105,19 @@ def _answer(
 ) -> Response:
     outputs = _outputs(served, A, None if explainer is None else explainer.given)
     body: dict[str, Any] = {"model": served.name, "version": served.version, "predictions": outputs.predictions}
-    if outputs.probabilities is not None:
-        body["probabilities"] = outputs.probabilities
-    if outputs.classes is not None:
-        body["classes"] = outputs.classes
+    probabilities = outputs.probabilities
+    if probabilities is not None:
+        body["probabilities"] = probabilities
+    if outputs.labels is not None:
+        body["classes"] = outputs.labels.labels
     if margin is not None:
         body.update(_bounds(outputs, margin))
     if extra:
         body.update(extra)
     if explainer is not None:
         body["explanations"] = explainer.contributions(A)
-    return answered(dumped(body, len(outputs.predictions)), JSON, len(outputs.predictions))
+    rows = len(outputs.values)
+    return answered(dumped(body, rows), JSON, rows)
 
 
 def _outputs(served: Served, A: Matrix, given: int | None = None) -> Outputs:
@@ -111,8 +128,7 @@ def _outputs(served: Served, A: Matrix, given: int | None = None) -> Outputs:
     wanted = A if given is None else A[:given]
     outputs = served.predictor.outputs
     if isinstance(outputs, ClassOutputs):
-        labels, probabilities = outputs.decode(wanted)
-        return Outputs(labels, probabilities, outputs.labels)
+        return Outputs(wanted, outputs)
     values = np.ascontiguousarray(outputs.decode(wanted), dtype=np.float32)
     if not np.isfinite(values).all():
         raise NotFiniteError(served.name, served.version)
@@ -139,11 +155,11 @@ def _margin(served: Served, wanted: bool | float) -> float | None:  # noqa: FBT0
 
 def _bounds(outputs: Outputs, margin: float) -> dict[str, Any]:
     """Return the interval of each number, or the set of classes that each row may well belong to."""
-    classes = outputs.classes
-    if classes is not None and outputs.probabilities is not None:
-        likely = outputs.probabilities >= 1 - margin - ROUNDING
+    classes, probabilities = outputs.classes, outputs.probabilities
+    if classes is not None and probabilities is not None:
+        likely = probabilities >= 1 - margin - ROUNDING
         return {"sets": [[classes[i] for i in np.flatnonzero(row).tolist()] for row in likely]}
-    values = np.asarray(outputs.predictions, dtype=np.float64)
+    values = np.asarray(outputs.values, dtype=np.float64)
     intervals = np.column_stack([values - margin, values + margin])
     return {"intervals": np.clip(intervals, -LARGEST, LARGEST).astype(np.float32)}
 

@@ -49,13 +49,13 @@ def read(body: bytes, schema: Schema, max_rows: int, _parameters: Mapping[str, s
 def write(served: Served, outputs: Outputs) -> bytes:
     """Write the prediction of each row and the probabilities of the classes, one column each."""
     pa = _pyarrow(406)
-    predictions = outputs.predictions
+    predictions, probabilities = outputs.predictions, outputs.probabilities
     if outputs.classes is None:
         columns = list(np.asarray(predictions).reshape(len(predictions), -1).T)
     else:
         is_whole = all(isinstance(label, int) for label in outputs.classes)
         columns = [pa.array(predictions if is_whole else list(map(str, predictions)))]
-        columns += [] if outputs.probabilities is None else list(outputs.probabilities.T)
+        columns += [] if probabilities is None else list(probabilities.T)
     arrays = [pa.array(np.ascontiguousarray(c)) if isinstance(c, np.ndarray) else c for c in columns]
     batch = pa.record_batch(arrays, names=column_names(served, outputs))
     sink = pa.BufferOutputStream()

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from predictor import CategoricalFeature, Feature, NumericFeature, Schema
 from predictor.spellings import MISSING
@@ -60,12 +61,12 @@ def read_table(
 def write(served: Served, outputs: Outputs) -> bytes:
     """Write a line of names, then the prediction of each row and the probabilities of the classes, if there are any."""
     names = _line(column_names(served, outputs))
-    return b"".join(line + b"\n" for line in (names, *_written(outputs)))
+    return b"".join(line + b"\n" for line in (names, *_written(outputs, outputs.probabilities)))
 
 
 def write_predictions(outputs: Outputs) -> bytes:
     """Write the predictions alone, one row a line, without a line of names."""
-    return b"".join(line + b"\n" for line in _written(outputs._replace(probabilities=None)))
+    return b"".join(line + b"\n" for line in _written(outputs, None))
 
 
 def column_names(served: Served, outputs: Outputs) -> list[str]:
@@ -79,14 +80,14 @@ def column_names(served: Served, outputs: Outputs) -> list[str]:
     return names
 
 
-def _written(outputs: Outputs) -> list[bytes]:
+def _written(outputs: Outputs, probabilities: NDArray[Any] | None) -> list[bytes]:
     if outputs.classes is None:
-        return numbers_as_text(np.asarray(outputs.predictions))
+        return numbers_as_text(outputs.values)
     quoted = {label: _line([str(label)]) for label in outputs.classes}
     labels = [quoted[label] for label in outputs.predictions]
-    if outputs.probabilities is None:
+    if probabilities is None:
         return labels
-    numbers = numbers_as_text(outputs.probabilities)
+    numbers = numbers_as_text(probabilities)
     return [label + b"," + row for label, row in zip(labels, numbers, strict=True)]
 
 

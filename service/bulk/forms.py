@@ -48,4 +48,4 @@ def form_of(kind: str) -> Form | None:
 def write_bulk(form: Form, served: Served, outputs: Outputs) -> Response:
     """Answer in a bulk form; the headers tell the model and the version."""
     body = form.write(served, outputs)
-    return answered(body, form.kind, len(outputs.predictions), named_headers(served))
+    return answered(body, form.kind, len(outputs.values), named_headers(served))

@@ -39,13 +39,14 @@ def read(body: bytes, schema: Schema, max_rows: int, _parameters: Mapping[str, s
 
 def write(_served: Served, outputs: Outputs) -> bytes:
     """Write one object a row: `prediction`, and `probabilities` by class where there are any."""
-    if outputs.probabilities is None or outputs.classes is None:
+    probabilities = outputs.probabilities
+    if probabilities is None or outputs.classes is None:
         lines = (orjson.dumps({"prediction": v}, option=orjson.OPT_SERIALIZE_NUMPY) for v in outputs.predictions)
         return b"".join(line + b"\n" for line in lines)
     cells = b",".join(_escaped(label) + b":%b" for label in map(str, outputs.classes))
     template = b'{"prediction":%b,"probabilities":{' + cells + b"}}\n"
     texts = {label: orjson.dumps(label) for label in outputs.classes}
-    rows = zip(outputs.predictions, numbers_as_text(outputs.probabilities), strict=True)
+    rows = zip(outputs.predictions, numbers_as_text(probabilities), strict=True)
     return b"".join(template % (texts[label], *numbers.split(b",")) for label, numbers in rows)
 
 

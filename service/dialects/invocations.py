@@ -77,7 +77,7 @@ def _render(wanted: str, is_probable: bool, served: Served, outputs: Outputs) ->
     else:
         value: Any = outputs.probabilities if is_probable else outputs.predictions
         body = orjson.dumps({"predictions": value}, option=orjson.OPT_SERIALIZE_NUMPY)
-    return answered(body, wanted, len(outputs.predictions), named_headers(served))
+    return answered(body, wanted, len(outputs.values), named_headers(served))
 
 
 def ping(_request: Request, runtime: "Runtime") -> Response:

@@ -40,20 +40,20 @@ class Asked:
 
     def render(self, served: Served, outputs: Outputs) -> Response:
         """Answer the outputs in the order in which they were asked for."""
-        rows = len(outputs.predictions)
+        rows = len(outputs.values)
         described: list[dict[str, Any]] = []
         parts: list[bytes] = []
         for tensor, is_binary in self.wanted:
-            value = value_of(tensor, outputs)
             entry: dict[str, Any] = {
                 "name": tensor.name,
                 "datatype": tensor.datatype,
                 "shape": [rows, *tensor.shape[1:]],
             }
             if is_binary:
-                parts.append(packed(value))
+                parts.append(packed(tensor, outputs))
                 entry["parameters"] = {"binary_data_size": len(parts[-1])}
             else:
+                value = value_of(tensor, outputs)
                 entry["data"] = value.ravel() if isinstance(value, np.ndarray) else value
             described.append(entry)
         head: dict[str, Any] = {"model_name": served.name, "model_version": str(served.version)}

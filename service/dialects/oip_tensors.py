@@ -8,7 +8,10 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from predictor.outputs import looked_up
 from predictor.wording import SHOWN_LIMIT, kind_of, shown
+from service.bodies.answers import Outputs
+from service.dialects.tensors import Tensor, value_of
 from service.problems import one_fault
 
 __all__ = ["DATATYPES", "Given", "packed", "read_tensor"]
@@ -52,13 +55,14 @@ def read_tensor(value: Any, index: int, blob: memoryview, max_rows: int) -> tupl
     return Given(name, shape, _from_bytes(blob[:size], datatype, math.prod(shape), place), place), size
 
 
-def packed(value: "list[str] | NDArray[Any]") -> bytes:
+def packed(tensor: Tensor, outputs: Outputs) -> bytes:
     """Return the binary form of an output."""
-    if isinstance(value, np.ndarray):
-        return value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes()
-    known = {text: text.encode() for text in set(value)}  # few labels stand in many rows
-    coded = {text: len(content).to_bytes(LENGTH_BYTES, "little") + content for text, content in known.items()}
-    return b"".join(map(coded.__getitem__, value))
+    if outputs.labels is not None and tensor.datatype == "BYTES":
+        texts = [str(label).encode() for label in outputs.labels.labels]
+        coded = [len(text).to_bytes(LENGTH_BYTES, "little") + text for text in texts]
+        return b"".join(looked_up(coded, outputs.labels.codes(outputs.values)))
+    value = np.asarray(value_of(tensor, outputs))
+    return value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
 def _shape(value: Any, place: str, max_rows: int) -> tuple[int, ...]:

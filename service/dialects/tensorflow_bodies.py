@@ -6,7 +6,6 @@ from typing import Any
 
 import orjson
 
-from predictor import ClassOutputs
 from predictor.wording import kind_of, shown
 from service.bodies.answers import Outputs, answered, named_headers
 from service.bodies.instances import Instances, encoded, plain_instances
@@ -78,12 +77,13 @@ def read_examples(body: bytes, served: Served, max_rows: int) -> Instances:
 
 def render_results(served: Served, outputs: Outputs) -> Response:
     """Answer a classify request with the score of every label, a regress request with a number for each row."""
-    if isinstance(served.predictor.outputs, ClassOutputs) and outputs.probabilities is not None:
-        labels = list(map(str, served.predictor.outputs.labels))
-        results: Any = [list(zip(labels, row, strict=True)) for row in outputs.probabilities]
+    probabilities = outputs.probabilities
+    if outputs.classes is not None and probabilities is not None:
+        labels = list(map(str, outputs.classes))
+        results: Any = [list(zip(labels, row, strict=True)) for row in probabilities]
     else:
         results = outputs.predictions
-    return _json(served, {"results": results}, len(outputs.predictions))
+    return _json(served, {"results": results}, len(outputs.values))
 
 
 def _rows(value: object, served: Served, max_rows: int) -> Instances:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor import ClassOutputs, NumericFeature
+from predictor.outputs import looked_up
 from service.bodies.answers import Outputs
 from service.versions.catalog import Served
 
@@ -55,10 +56,11 @@ def outputs_of(served: Served) -> tuple[Tensor, ...]:
 
 def value_of(tensor: Tensor, outputs: Outputs) -> list[Any] | NDArray[Any]:
     """Return the values of one output, (rows,) or (rows, columns); labels as text unless all of them are numbers."""
-    if tensor.name == PROBABILITIES and outputs.probabilities is not None:
+    if tensor.name == PROBABILITIES:
         return np.ascontiguousarray(outputs.probabilities)
-    if isinstance(outputs.predictions, np.ndarray):
-        return outputs.predictions
+    if outputs.labels is None:
+        return outputs.values
+    codes = outputs.labels.codes(outputs.values)
     if tensor.datatype == "BYTES":
-        return list(map(str, outputs.predictions))
-    return np.array(outputs.predictions, dtype=np.int64)
+        return looked_up(list(map(str, outputs.labels.labels)), codes)
+    return np.array(outputs.labels.labels, dtype=np.int64)[codes]

@@ -120,6 +120,56 @@ def test_labels_of_any_text_survive_every_form(tmp_path: Path) -> None:
     assert table["prediction"].to_pylist() == expected
 
 
+@pytest.mark.parametrize(
+    ("labels", "units", "last"),
+    [
+        (("no", "a longer \u00e9"), 1, "sigmoid"),
+        ((7, -3, 2**40), 3, "softmax"),
+        (("a", 1, "\u4e16"), 3, "softmax"),
+        (("a", "bc", ""), 3, "identity"),
+        ((5, 6), 2, "relu"),
+    ],
+)
+def test_labels_of_any_kind_are_the_same_as_bytes_as_in_json(
+    tmp_path: Path, labels: tuple[str | int, ...], units: int, last: str
+) -> None:
+    schema = models.flowers().schema
+    outputs = ClassOutputs(labels, "y")
+    predictor = models.predictor_of(schema, models.network_of(4, (16, units), last, 4), outputs, [models.FLOWER_ROW])
+    models.publish(FolderRepository(tmp_path), "kinds", predictor)
+    kinds = create_application(load_settings(models=tmp_path)).flask.test_client()
+    expected = ask(kinds, BODIES[NPY], NPY).get_json()
+    written = np.load(io.BytesIO(ask(kinds, BODIES[NPY], NPY, NPY).data), allow_pickle=False)
+    if "probabilities" in expected:
+        assert (written == np.array(expected["probabilities"], np.float32)).all()
+    else:
+        assert written.tolist() == expected["predictions"]
+
+    head = json.dumps({"inputs": [{"name": "x", "shape": X.shape, "datatype": "FP32",
+                                   "parameters": {"binary_data_size": X.nbytes}}],
+                       "parameters": {"binary_data_output": True}}).encode()  # fmt: skip
+    headers = {"Inference-Header-Content-Length": str(len(head))}
+    answer = kinds.post("/v2/models/kinds/infer", data=head + X.tobytes(), headers=headers)
+    size = int(answer.headers["Inference-Header-Content-Length"])
+    first, *more = json.loads(answer.data[:size])["outputs"]
+    end = size + first["parameters"]["binary_data_size"]
+    assert found_labels(answer.data[size:end], first["datatype"]) == [
+        label if first["datatype"] == "INT64" else str(label) for label in expected["predictions"]
+    ]
+    assert answer.data[end:] == (written.tobytes() if more else b"")
+
+
+def found_labels(data: bytes, datatype: str) -> list[str | int]:
+    if datatype == "INT64":
+        return list(np.frombuffer(data, "<i8").tolist())
+    found: list[str | int] = []
+    while data:
+        end = 4 + int.from_bytes(data[:4], "little")
+        found.append(data[4:end].decode())
+        data = data[end:]
+    return found
+
+
 def test_dates_come_in_every_form_and_dialect(tmp_path: Path) -> None:
     features = (
         NumericFeature("area", low=0.0, high=100.0),
