@@ -244,6 +244,7 @@ def as_text(rows: tuple[str, ...], delimiter: str) -> str:
         as_text(AREAS, ";").replace(";", "\t").encode(),
         as_text(AREAS, ";").replace(";", " | ").encode(),
     ],
+    ids=["utf-16", "windows-1252", "gzip", "tabs", "bars"],
 )
 def test_the_command_reads_what_training_reads(service: Any, tmp_path: Any, capsys: Any, data: bytes) -> None:
     answers = []
