@@ -10,7 +10,7 @@ import orjson
 
 from predictor import Fault
 from predictor.wording import SHOWN_LIMIT, pointer, shown
-from service.bodies.pieces import counted
+from service.bodies.pieces import counted, loaded
 from service.problems import Problem, one_fault
 
 __all__ = ["DEPTH_LIMIT", "check_size", "read_document"]
@@ -47,15 +47,15 @@ def read_document(body: bytes, *, allows_constants: bool = False) -> Any:
     pointer for a key repeated further down. Numbers beyond a double become infinities, for the schema to refuse.
     """
     try:
-        value = orjson.loads(body)
+        value = loaded(body)
     except orjson.JSONDecodeError as error:
         if "infinity" not in error.msg and not (allows_constants and (b"NaN" in body or b"Infinity" in body)):
             raise _too_deep() if "depth" in error.msg else _not_json(error) from error
         return _read_slowly(body, _number if allows_constants else _refused)
-    if body.count(b"[") + body.count(b"{") > DEPTH_LIMIT and _depth(value) > DEPTH_LIMIT:
+    if counted(body, b"[{") > DEPTH_LIMIT and _depth(value) > DEPTH_LIMIT:
         raise _too_deep()
     # A key brings a colon; as many colons as different keys leave none for a key that stands twice.
-    if body.count(b":") == _key_count(value):
+    if counted(body, b":") == _key_count(value):
         return value
     return _read_slowly(body, _refused)
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from predictor import Fault, InputError, Schema
 from predictor.wording import SHOWN_LIMIT, hint, kind_of, pointer, shown
 from service.bodies.documents import check_size, read_document
+from service.bodies.pieces import released
 from service.bodies.plain import plain_numbers
 from service.problems import Problem, not_fitting, one_fault
 
@@ -98,6 +99,7 @@ def _read_precisely(body: bytes, schema: Schema, max_rows: int) -> Instances:
     options = _options(document)
     value = document[form]
     instances = encoded(layout_of(form, value), value, schema, place=f"/{form}", max_rows=max_rows)
+    released(value)
     return replace(instances, options=options)
 
 

@@ -1,9 +1,10 @@
-"""Large bodies counted and written in pieces, so that a thread at it lets the event loop have a turn in between.
+"""Large bodies counted, read and written in pieces, so that a thread at it lets the event loop have a turn in between.
 
 The interpreter's lock is held while one call parses or writes JSON: tens of milliseconds for megabytes, in which no
 other request would be answered.
 """
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,19 +12,71 @@ from typing import Any
 import numpy as np
 import orjson
 
-__all__ = ["counted", "dumped"]
+__all__ = ["counted", "dumped", "loaded", "released"]
 
 PIECE_BYTES = 32_768
 PIECE_ROWS = 1024
+PIECE_VALUES = 2048
+HEAD = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*("[^"\\]{1,64}")[ \t\r\n]*:[ \t\r\n]*\[[ \t\r\n]*([\[{])')
 
 
 def counted(body: bytes, characters: bytes) -> int:
     """Return how often single bytes occur in a body, all together."""
+    if len(body) <= PIECE_BYTES:
+        return sum(map(body.count, characters))
     total = 0
     for start in range(0, len(body), PIECE_BYTES):
         piece = np.frombuffer(body, np.uint8, min(PIECE_BYTES, len(body) - start), start)
         total += sum(int(np.count_nonzero(piece == character)) for character in characters)
     return total
+
+
+def loaded(body: bytes) -> Any:
+    """Read JSON as `orjson.loads` does; in pieces where it is an object that begins with a long list of rows.
+
+    Raises orjson.JSONDecodeError.
+    """
+    if len(body) > 2 * PIECE_BYTES:
+        try:
+            found = _in_pieces(body)
+        except orjson.JSONDecodeError:
+            found = None  # the fault is told of the whole; or a cut was not between two rows
+        if found is not None:
+            return found
+    return orjson.loads(body)
+
+
+def released(rows: object) -> None:
+    """Empty a list of many rows, which nobody needs any more, by and by: to free them all is one call, too."""
+    while isinstance(rows, list) and rows:
+        del rows[-PIECE_ROWS:]
+
+
+def _in_pieces(body: bytes) -> dict[str, Any] | None:
+    """Read runs of rows one by one, and what is left as the whole; None where the body is another one.
+
+    A piece that is valid by itself ends outside of every string, object and list that began in it. So if all of them
+    are, each cut was between two rows, or behind the last one, which leaves no row for the end.
+    """
+    head = HEAD.match(body)
+    if head is None:
+        return None
+    start, view = head.start(2), memoryview(body)
+    border = b"}," if head[2] == b"{" else b"],"
+    rows: list[Any] = []
+    while (cut := body.find(border, start + PIECE_BYTES)) >= 0:
+        rows += orjson.loads(b"".join((b"[", view[start : cut + 1], b"]")))
+        start = cut + len(border)
+        time.sleep(0)
+    if body.find(b"\\", start) >= 0 or body.find(head[1], start) >= 0:
+        return None  # the key of the rows may stand there a second time
+    document: dict[str, Any] = orjson.loads(b"".join((view[: head.start(2)], view[start:])))
+    key: str = orjson.loads(head[1])
+    last = document[key]
+    if not last:
+        return None
+    document[key] = rows + last
+    return document
 
 
 def dumped(document: Mapping[str, Any], rows: int) -> bytes:
@@ -41,8 +94,9 @@ def _value(value: Any) -> Iterator[bytes]:
     if not isinstance(value, (list, np.ndarray)) or len(value) <= PIECE_ROWS:
         yield orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
         return
-    for start in range(0, len(value), PIECE_ROWS):
+    step = max(1, PIECE_VALUES // value[0].size) if isinstance(value, np.ndarray) else PIECE_ROWS
+    for start in range(0, len(value), step):
         yield b"," if start else b"["
-        yield orjson.dumps(value[start : start + PIECE_ROWS], option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
+        yield orjson.dumps(value[start : start + step], option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
         time.sleep(0)
     yield b"]"

@@ -60,7 +60,8 @@ class DriftWatch:
                 if found is None:
                     found = self._numbers[served, A.dtype.char] = (bytearray(), bytearray())
                 numbers, outputs = found
-                numbers += (cells[::step] if step > 1 else cells).astype(np.float64, copy=False).tobytes()
+                given = cells[::step] if step > 1 else cells
+                numbers += (given if given.dtype.char == "d" else given.astype(np.float64)).tobytes()
                 outputs += A.tobytes()
             else:
                 self._columns.append((served, [column[::step] for column in cells] if step > 1 else cells, A))
