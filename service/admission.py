@@ -118,7 +118,7 @@ class Admission:
 
 def retry_after_s(seconds: float) -> int:
     """Return a wait in whole seconds, from 1 to 60."""
-    return min(LONGEST_RETRY_S, max(1, math.ceil(seconds)))
+    return 1 if seconds <= 1 else min(LONGEST_RETRY_S, math.ceil(seconds))
 
 
 def learnt(known: float, found: float) -> float:

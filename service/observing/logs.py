@@ -70,9 +70,9 @@ class LogWriter:
             line = line.replace(mark.encode(), formats[name])
         return line
 
-    def put(self, line: bytes) -> None:
-        """Take one rendered line."""
-        self._lines.append(line)
+    def put(self, *lines: bytes) -> None:
+        """Take rendered lines."""
+        self._lines += lines
         if not self.is_gathering or len(self._lines) >= GATHERED_LINES:
             self.flush()
 

@@ -54,10 +54,13 @@ class RefusedRequests:
     def _write(self, what: Refused, group: list[Noted]) -> None:
         template = self._template(what)
         since = time.time() - time.monotonic()
-        stamp, put = self._log.stamp, self._log.put
-        for request_id, began, ended, received in group:
-            when = stamp(since + ended).encode()
-            put(template % (when, request_id.encode(), (ended - began) * 1000, received))
+        stamp = self._log.stamp
+        self._log.put(
+            *[
+                template % (stamp(since + ended).encode(), request_id.encode(), (ended - began) * 1000, received)
+                for request_id, began, ended, received in group
+            ]
+        )
 
     def _template(self, what: Refused) -> bytes:
         found = self._templates.get(what)

@@ -45,7 +45,7 @@ class Ground:
     ) -> None:
         self.application = application
         self.direct = direct
-        self.turnstile = Turnstile(self, refusing) if refusing else None
+        self.turnstile = Turnstile(self, refusing)
         self.is_encrypted = is_encrypted
         self.observer = observer
         self.limits = limits
@@ -76,8 +76,7 @@ class Ground:
         if second != self._second:
             self._second = second
             self.date_line = f"date: {formatdate(second, usegmt=True)}\r\n".encode()
-        if self.turnstile is not None:
-            self.turnstile.tick()
+        self.turnstile.tick()
         for connection in [c for c in self.connections if c.deadline <= now]:
             connection.expire()
 

@@ -134,10 +134,7 @@ class Connection(asyncio.Protocol):
 
     def turns_away(self, head: Head, size: int) -> bool:
         """Refuse a request at once if its head and size suffice to tell; return whether it was. No other is in work."""
-        turnstile = self.ground.turnstile
-        if turnstile is None or not turnstile.is_busy or self.ground.is_draining:
-            return False
-        answer = turnstile.answer(head, size)
+        answer = None if self.ground.is_draining else self.ground.turnstile.answer(head, size)
         if answer is None:
             return False
         self.transport.write(answer)
@@ -168,7 +165,7 @@ class Connection(asyncio.Protocol):
 
     def answer(self, exchange: Exchange, status: int, headers: HeaderList, body: bytes) -> None:
         """Write the answer of the request in work, then go on or end."""
-        if status == BUSY and self.ground.turnstile is not None:
+        if status == BUSY:
             self.ground.turnstile.note_refused()
         if self.ground.is_encrypted:
             headers = [*headers, HSTS]

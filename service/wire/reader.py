@@ -74,7 +74,7 @@ class Reader:
         if head is None:
             self._get_to_know(text, data)
         elif rest == head.framing.length:
-            if not self.connection.turns_away(head, rest):
+            if not (self.ground.turnstile.is_busy and self.connection.turns_away(head, rest)):
                 self.connection.work_on(Exchange(self.connection, head, data[len(text) :]))
         elif rest < head.framing.length:
             self.unparsed = text
@@ -193,7 +193,7 @@ class Reader:
         self.arriving = None
         self.phase = Phase.IDLE
         if self.size == length:
-            if not self.connection.turns_away(exchange.head, length):
+            if not (self.ground.turnstile.is_busy and self.connection.turns_away(exchange.head, length)):
                 exchange.is_whole = True
                 self.connection.enqueue(exchange)
         else:

@@ -50,10 +50,11 @@ class Prepared:
 class Turnstile:
     """Tells which requests of one worker are refused at once, and with which bytes.
 
-    It looks only while something was refused lately, so that a service which is not full does not pay for it.
+    It is to be asked only while it `is_busy`, that is when something was refused lately, so that a service which is not
+    full does not pay for it.
     """
 
-    def __init__(self, ground: "Ground", refusing: Refusing) -> None:
+    def __init__(self, ground: "Ground", refusing: Refusing | None) -> None:
         self._ground = ground
         self._refusing = refusing
         self.is_busy = False
@@ -70,8 +71,9 @@ class Turnstile:
     def answer(self, head: Head, size: int) -> bytes | None:
         """Return the answer to a request that is refused, and note it; None for one that is to be looked at."""
         began = time.monotonic()
-        busy_s = self._refusing.busy_s(head, size)
-        if not busy_s:
+        refusing = self._refusing
+        busy_s = refusing.busy_s(head, size) if refusing else 0
+        if refusing is None or not busy_s:
             return None
         ground = self._ground
         given_id = next(ground.ids)
@@ -82,7 +84,7 @@ class Turnstile:
             or prepared.date_line is not ground.date_line
             or prepared.id_size != len(given_id)
         ):
-            prepared = head.refusal = Prepared(ground, self._refusing, head, busy_s, given_id)
+            prepared = head.refusal = Prepared(ground, refusing, head, busy_s, given_id)
         answer = given_id.encode("ascii").join(prepared.pieces)
         self._has_refused = True
         ground.observer.refused(prepared.what, given_id, began, time.monotonic(), size)
