@@ -45,6 +45,8 @@ MOST_WORK = 2**27
 """Multiplications of the largest product that is tried: some milliseconds."""
 MOST_VALUES = 2**22
 """Numbers in the inputs and outputs of a product that is tried."""
+FILLED = 2**14
+"""Numbers of a product that to fill with zeros first costs more than a call with more to decide."""
 COMPARED = 2048
 """Values of each size that are compared at least."""
 EACH = 16
@@ -140,9 +142,10 @@ def _stacked(A: Matrix, size: int) -> Matrix:
 def single(A: Matrix, W: Matrix, out: Matrix | None = None) -> Matrix:
     """Return A W by one call of the BLAS, or of a stack of matrices one for each.
 
-    ``dot`` takes two thirds of the time of ``matmul`` for small matrices, and copies those with gaps between rows.
+    ``dot`` takes two thirds of the time of ``matmul`` for small matrices, but fills the product with zeros first, and
+    copies matrices with gaps between rows.
     """
-    if W.ndim == 2 and A.flags.c_contiguous:  # noqa: PLR2004 - a matrix
+    if W.ndim == 2 and A.flags.c_contiguous and A.shape[0] * W.shape[1] < FILLED:  # noqa: PLR2004 - a matrix
         return np.dot(A, W, out=out)
     return np.matmul(A, W, out=out)
 
