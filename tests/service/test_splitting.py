@@ -15,7 +15,7 @@ from service.settings import SettingsError, load_settings
 from service.versions.catalog import Served
 from service.versions.shadow import MOST_ROWS_WAITING, Shadow, compared
 from service.versions.splitting import read_rules
-from tests.contract.harness import through_front
+from tests.contract.harness import through_flask, through_front
 from tests.service import models
 from tests.service.test_metrics import samples
 from tests.service.wire import until
@@ -49,13 +49,21 @@ def test_a_session_stays_on_its_side(build: Any) -> None:
 
 
 def test_both_doors_and_all_processes_decide_alike(build: Any) -> None:
-    application = build(canary="flowers:previous:50%")
-    client = application.flask.test_client()
-    for i, version in enumerate(versions(application, 30)):
-        body = json.dumps({"instances": [[i / 100, 3.5, 1.4, 0.2]]})
-        assert through_front(application, {"base64": base64.b64encode(body.encode()).decode()}).status == 200
-        assert client.post("/predict", data=json.dumps({"instances": [[i / 100, 3.5, 1.4, 0.2]]})).status_code == 200
-        assert version in {2, 3}
+    applications = [build(canary="flowers:previous:50%") for _ in range(2)]
+    sides: list[int] = []
+    for i in range(30):
+        body = json.dumps({"instances": [[i / 100, 3.5, 1.4, 0.2]]}).encode()
+        asked = {"base64": base64.b64encode(body).decode()}
+        given = [door(application, asked) for application in applications for door in (through_front, through_flask)]
+        found = {json.loads(answer.body)["version"] for answer in given}
+        assert len(found) == 1
+        sides += found
+    assert set(sides) == {2, 3}
+
+
+def test_a_key_falls_on_one_side_whatever_process_asks() -> None:
+    (rule,) = read_rules("a:b:50%")
+    assert [rule.takes(b"user-%d" % i) for i in range(8)] == [False, False, False, False, False, True, False, True]
 
 
 def test_an_alias_that_nothing_stands_behind_takes_nothing(build: Any) -> None:
