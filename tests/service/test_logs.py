@@ -46,6 +46,16 @@ def test_the_text_format_is_for_people(target: Any) -> None:
     assert path.read_text().endswith("Z info    model loaded model=iris\n")
 
 
+def test_the_settings_say_which_lines_there_are_and_in_which_shape(capfd: Any) -> None:
+    for log_format in ("json", "text"):
+        observer = create_observer(load_settings(log_level="warning", log_format=log_format))
+        observer.reported("info", "no")
+        observer.reported("warning", "it rains", where="here")
+    as_json, as_text = capfd.readouterr().out.splitlines()
+    assert json.loads(as_json).items() >= {"message": "it rains", "where": "here"}.items()
+    assert as_text.endswith(" warning it rains where=here")
+
+
 def test_lines_are_gathered_until_they_are_many_or_flushed(target: Any) -> None:
     path, stream = target
     writer = LogWriter(stream)
