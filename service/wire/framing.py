@@ -148,7 +148,7 @@ def _check_expectation(version: str, expectations: list[bytes]) -> bool:
     """Return whether the client waits for `100 Continue`; any other expectation is refused."""
     if any(expected.lower() != b"100-continue" for expected in expectations):
         raise RefusedError(417, "The only expectation that can be met is 100-continue.")
-    return bool(expectations) and version == "1.1"
+    return version == "1.1"
 
 
 def original_client(headers: HeaderList, peer: str, trusted: frozenset[str]) -> tuple[str, str]:
