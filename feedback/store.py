@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any
 
 from feedback.databases import Database, database_of
@@ -12,8 +11,7 @@ from feedback.records import COLUMNS, SCHEMA_VERSION, TABLES, Answered, Asked, S
 __all__ = ["Store", "StoreError"]
 
 AT_ONCE = 500  # values in one list of a statement; SQLite of old takes 999
-INSERTED_AT_ONCE = 100  # records of nine values each
-DELETED_AT_ONCE = 10_000
+DELETED_AT_ONCE = 2_000
 PATIENCE_S = 5.0
 
 VERSIONED = "INSERT INTO ganglion_log_meta (version) SELECT ? WHERE NOT EXISTS (SELECT 1 FROM ganglion_log_meta)"
@@ -53,11 +51,7 @@ class Store:
                     (digest, description),
                 )
             for table, records in (("ganglion_log_predictions", asked), ("ganglion_log_feedback", told)):
-                # Few long statements: each one is a time at which other threads of a busy process are waited for.
-                for start in range(0, len(records), INSERTED_AT_ONCE):
-                    some = records[start : start + INSERTED_AT_ONCE]
-                    values = [value for record in some for value in record]
-                    cursor.execute(self.sql(_insertion(table, len(some))), values)
+                self._database.insert(cursor, table, COLUMNS[table], records)
         self._known |= new.keys()
 
     def answers(self, model: str, request_ids: Sequence[str]) -> dict[str, Answered]:
@@ -79,10 +73,10 @@ class Store:
             raise StoreError(f"the log store has no shape {digest[:64]}", may_pass=False)
         return Shape.read(rows[0][0])
 
-    def prune(self, *, before: float, most: int) -> int:
+    def prune(self, *, before: float, most: int) -> bool:
         """Delete what is from before a time, and all but about the last `most` records of each table.
 
-        At most some thousands go at once, so that nobody waits for long; returns how many went.
+        At most 2,000 of each go at once, so that nobody waits for long: returns whether there may be more.
         """
         deleted = 0
         with self.transaction() as cursor:
@@ -91,8 +85,8 @@ class Store:
                 some = f"seq IN (SELECT seq FROM {table} ORDER BY seq LIMIT {DELETED_AT_ONCE})"
                 old = f"{time} < ? OR seq <= (SELECT MAX(seq) FROM {table}) - ?"
                 cursor.execute(self.sql(f"DELETE FROM {table} WHERE {some} AND ({old})"), (before, most))
-                deleted += cursor.rowcount
-        return deleted
+                deleted = max(deleted, cursor.rowcount)
+        return deleted >= DELETED_AT_ONCE
 
     def read(self, text: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query that has ? for values."""
@@ -172,13 +166,6 @@ class Store:
         except BaseException:
             self.close()
             raise
-
-
-@lru_cache(4 * INSERTED_AT_ONCE)
-def _insertion(table: str, count: int) -> str:
-    columns = COLUMNS[table]
-    marks = f"({', '.join('?' * len(columns))})"
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([marks] * count)}"
 
 
 def _said(error: Exception) -> str:

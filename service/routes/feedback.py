@@ -105,10 +105,10 @@ def _told(item: Item, model: str, now: float, client: str | None) -> Told:
 
 def _take_rows(request: Request, served: Served, given: Brought, logbook: Logbook, A: NDArray[Any]) -> Response:
     shape, rows = logbook.shape(served), len(given.truths)
-    cells, truths = cells_json(served, given.instances.cells), orjson.dumps(given.truths).decode()
+    cells, truths = cells_json(served, [given.instances.cells])[0], orjson.dumps(given.truths).decode()
     told = Told(served.name, served.version, None, time.time(), request.client, shape.id, rows, cells, truths)
     logbook.tell([told], shape)
-    logbook.judge(served, orjson.loads(outputs_json(served, A[:rows])), given.truths)
+    logbook.judge(served, orjson.loads(outputs_json(served, [A[:rows]])[0]), given.truths)
     said = {"model": served.name, "rows": known_count(given.truths), "version": served.version}
     return json_response(said, ACCEPTED)
 

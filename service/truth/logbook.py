@@ -18,16 +18,15 @@ from service.observing.observer import Observer
 from service.truth.judging import LiveFigures
 from service.truth.logrecords import Kept, asked_of, shape_of
 from service.truth.matching import Matcher
+from service.truth.pacing import COST_A_FLUSH, Pace
 from service.versions.catalog import Served
 from service.versions.splitting import is_drawn
 
 __all__ = ["FullLogError", "Logbook", "Retention"]
 
 FLUSH_S = 0.5
-REQUEST_COST = 128  # what a request costs the thread beside its cells, in cells
-COST_A_FLUSH = 40_960
-"""Cells that are written in half a second: for small requests some 600 a second, about 1 % of a core."""
-MOST_COST = 20 * COST_A_FLUSH  # ten seconds of it
+REQUEST_COST = 64  # what a request costs the thread beside its cells, in cells
+MOST_COST = 20 * COST_A_FLUSH  # ten seconds of what may be written
 BYTES_A_CELL = 16  # of a body whose texts are kept
 MOST_TOLD = 20_000
 MOST_TOLD_SIZE = 2**25  # in letters
@@ -56,11 +55,12 @@ class Retention:
 
 @dataclass
 class _Batch:
-    """What is written together: it stays as it is until the store has taken it."""
+    """What is written together: it stays as it is until the store has taken it; `cost` is that of what was asked."""
 
     asked: list[Asked]
     told: list[Told]
     shapes: dict[str, Shape]
+    cost: int
     fresh: list[tuple[Told, list[Any]]] | None = None
     is_empty: bool = field(init=False)
 
@@ -93,11 +93,12 @@ class Logbook:
         self._told_size = 0
         self._room = MOST_COST
         self._dropped = 0
+        self._pace = Pace()
         self._batch: _Batch | None = None
         self._failures = 0
         self._is_up = False  # until the store has taken something
         self._reported = -REPORT_S
-        self._pruned = -PRUNE_S
+        self._prunes_at = 0.0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -200,6 +201,7 @@ class Logbook:
         if dropped:
             self._observer.logged("full", dropped)
         with self._guarded():
+            began = time.thread_time()
             batch = self._batch = self._batch or self._next()
             if not batch.is_empty:
                 if batch.fresh is None:
@@ -209,12 +211,13 @@ class Logbook:
                 self._observer.logged("written", len(batch.asked))
                 self._observer.logged("told", len(batch.told))
             self._batch = None
+            self._pace.learn(time.thread_time() - began, batch.cost)
             if self._matcher.is_waiting:
                 self._matcher.match(self._store)
-            if time.monotonic() - self._pruned > PRUNE_S:
-                keep_s = self._retention.days * 86400
-                self._store.prune(before=time.time() - keep_s, most=self._retention.requests)
-                self._pruned = time.monotonic()
+            if time.monotonic() >= self._prunes_at:
+                before = time.time() - self._retention.days * 86400
+                is_more = self._store.prune(before=before, most=self._retention.requests)
+                self._prunes_at = time.monotonic() + (0 if is_more else PRUNE_S)
 
     @contextmanager
     def _guarded(self) -> Any:
@@ -249,16 +252,16 @@ class Logbook:
                 shapes[brought.id] = brought
         with self._lock:
             self._told_size -= size
-        asked, cost = [], 0
-        since_epoch_s = time.time() - time.monotonic()
-        while self._waiting and cost < COST_A_FLUSH:
-            kept = self._waiting.popleft()
-            cost += kept[-1]
-            shape = self.shape(kept[0])
-            shapes[shape.id] = shape
-            asked.append(asked_of(kept, shape, since_epoch_s))
+        some, cost = self._pace.take(self._waiting)
         self._room = self._room + cost if self._waiting else MOST_COST
-        return _Batch(asked, told, shapes)
+        try:
+            asked = asked_of(some, self.shape, time.time() - time.monotonic())
+        except Exception:
+            self._observer.logged("lost", len(some))
+            self._observer.logged("untold", len(told))
+            raise
+        shapes |= {shape.id: shape for shape in map(self.shape, {kept[0] for kept in some})}
+        return _Batch(asked, told, shapes, cost)
 
     def _lose(self) -> None:
         batch, self._batch = self._batch, None

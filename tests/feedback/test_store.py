@@ -110,11 +110,18 @@ def test_feedback_that_came_before_its_prediction_counts(store: Store) -> None:
 
 def test_what_is_old_or_too_much_goes(store: Store) -> None:
     store.write([asked(f"r{i}", 1.0, at=float(i)) for i in range(100)], [told("r99", 1.0, at=50.0)], SHAPES)
-    assert store.prune(before=20.0, most=1000) == 20
-    assert store.prune(before=0.0, most=30) == 50
-    assert store.answers("houses", [f"r{i}" for i in range(100)]).keys() == {f"r{i}" for i in range(70, 100)}
-    assert store.prune(before=99.0, most=1000) == 30
-    assert [*store.answers("houses", ["r98", "r99"])] == ["r99"]
+    names = [f"r{i}" for i in range(100)]
+    for before, most, first in ((20.0, 1000, 20), (0.0, 30, 70), (99.0, 1000, 99)):
+        assert not store.prune(before=before, most=most)
+        assert store.answers("houses", names).keys() == set(names[first:])
+
+
+def test_what_goes_is_bounded_and_said_not_to_be_all(store: Store) -> None:
+    store.write([asked(f"r{i}", 1.0, at=float(i)) for i in range(3000)], [], SHAPES)
+    assert store.prune(before=2500.0, most=10_000)
+    assert tally(store, "houses").logged_rows == 1000
+    assert not store.prune(before=2500.0, most=10_000)
+    assert tally(store, "houses").logged_rows == 500
 
 
 def test_many_that_begin_at_once_make_one_store(place: Place) -> None:
