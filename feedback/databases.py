@@ -22,9 +22,10 @@ LOCK = 0x67616E67  # any number that no other program is likely to lock by
 class Database:
     """One kind of database: both speak DB-API 2 (PEP 249), with `mark` where a value goes.
 
-    `lock` keeps two processes from making the tables at once; `faults` are what a connection raises, `passing` those of
-    them that may not happen again. `stamp` changes when a connection is to something that is there no more. `insert`
-    puts records into a table within a transaction: by a cursor, the names of the table and its columns, the records.
+    `lock` keeps two processes from making the tables at once; `faults` are what a connection raises, `refusing` those
+    of them that a record brings about, which is never taken. `stamp` changes when a connection is to something that is
+    there no more. `insert` puts records into a table within a transaction: by a cursor, the names of the table and its
+    columns, the records.
     """
 
     connect: Callable[[], Any]
@@ -33,7 +34,7 @@ class Database:
     identity: str
     mark: str
     faults: tuple[type[Exception], ...]
-    passing: tuple[type[Exception], ...]
+    refusing: tuple[type[Exception], ...]
     stamp: Callable[[], object]
     insert: Callable[[Any, str, Sequence[str], Sequence[Sequence[Any]]], None]
 
@@ -59,7 +60,7 @@ def _sqlite(place: Place, patience_s: float | None, *, is_read_only: bool) -> Da
         identity="INTEGER PRIMARY KEY AUTOINCREMENT",
         mark="?",
         faults=(sqlite3.Error,),
-        passing=(sqlite3.OperationalError,),
+        refusing=(sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError),
         stamp=partial(_stamp, place.address),
         insert=_insert,
     )
@@ -143,7 +144,7 @@ def _postgresql(place: Place, patience_s: float | None, *, is_read_only: bool) -
         identity="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
         mark="%s",
         faults=(psycopg.Error, PlaceError, OSError),
-        passing=(psycopg.OperationalError, psycopg.InterfaceError, PlaceError, OSError),
+        refusing=(psycopg.DataError, psycopg.IntegrityError),
         stamp=str,
         insert=_copy,
     )

@@ -13,12 +13,13 @@ __all__ = ["Store", "StoreError"]
 AT_ONCE = 500  # values in one list of a statement; SQLite of old takes 999
 DELETED_AT_ONCE = 2_000
 PATIENCE_S = 5.0
+HINTS = {"unable to open database file": "its folder has to be there, and this user must be allowed to write to it"}
 
 VERSIONED = "INSERT INTO ganglion_log_meta (version) SELECT ? WHERE NOT EXISTS (SELECT 1 FROM ganglion_log_meta)"
 
 
 class StoreError(RuntimeError):
-    """The store cannot be used; `may_pass` tells whether the same may work later, as for one that is down or full."""
+    """The store cannot be used; `may_pass` tells whether the same may work later, as when it is down or altered."""
 
     def __init__(self, message: str, *, may_pass: bool = True) -> None:
         self.may_pass = may_pass
@@ -161,7 +162,7 @@ class Store:
             yield
         except self._database.faults as error:
             self.close()
-            may_pass = isinstance(error, self._database.passing)
+            may_pass = not isinstance(error, self._database.refusing)
             raise StoreError(_said(error), may_pass=may_pass) from error
         except BaseException:
             self.close()
@@ -169,5 +170,6 @@ class Store:
 
 
 def _said(error: Exception) -> str:
-    """Return the first line of what a database says, which may go on about hosts and ports."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:256]
+    """Return the first line of what a database says, which may go on about hosts and ports, and what to do."""
+    said = (str(error).strip() or type(error).__name__).splitlines()[0][:256]
+    return f"{said}: {HINTS[said]}" if said in HINTS else said

@@ -97,7 +97,8 @@ class Logbook:
         self._batch: _Batch | None = None
         self._failures = 0
         self._is_up = False  # until the store has taken something
-        self._reported = -REPORT_S
+        self._reported = ("", -REPORT_S)
+        self._lost = 0  # of either kind, since it was reported
         self._prunes_at = 0.0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -227,9 +228,9 @@ class Logbook:
         except StoreError as error:
             self._failures, self._is_up = min(self._failures + 1, 16), False
             self._observer.logged("failed", 1)
-            self._report(str(error))
             if not error.may_pass:
                 self._lose()
+            self._report(str(error))
         except Exception as error:  # noqa: BLE001 - the thread outlives any fault; predictions go on
             self._observer.logged("failed", 1)
             self._observer.reported("error", "the log store's thread failed", error=error)
@@ -257,31 +258,40 @@ class Logbook:
         try:
             asked = asked_of(some, self.shape, time.time() - time.monotonic())
         except Exception:
-            self._observer.logged("lost", len(some))
-            self._observer.logged("untold", len(told))
+            self._count_lost(len(some), len(told))
             raise
         shapes |= {shape.id: shape for shape in map(self.shape, {kept[0] for kept in some})}
         return _Batch(asked, told, shapes, cost)
 
     def _lose(self) -> None:
         batch, self._batch = self._batch, None
-        if batch is not None and not batch.is_empty:
-            self._observer.logged("lost", len(batch.asked))
-            self._observer.logged("untold", len(batch.told))
+        if batch is not None:
+            self._count_lost(len(batch.asked), len(batch.told))
+
+    def _count_lost(self, asked: int, told: int) -> None:
+        self._observer.logged("lost", asked)
+        self._observer.logged("untold", told)
+        self._lost += asked + told
 
     def _give_up(self) -> None:
         """Count what the store has not taken before the end."""
         self._lose()
-        if self._waiting or self._told:
-            self._observer.logged("lost", len(self._waiting))
-            self._observer.logged("untold", len(self._told))
+        self._count_lost(len(self._waiting), len(self._told))
+        if self._lost:
             self._report("the service ended first")
 
     def _report(self, reason: str) -> None:
-        if time.monotonic() - self._reported >= REPORT_S or self._stopping.is_set():
-            self._reported = time.monotonic()
-            waiting = len(self._waiting) + len(self._told)
-            self._observer.reported("error", "the log store does not take records", reason=reason, waiting=waiting)
+        """Log why the store takes nothing: once a minute, and whenever there is another reason."""
+        known, at = self._reported
+        if reason != known or time.monotonic() - at >= REPORT_S:
+            self._reported = reason, time.monotonic()
+            batch = self._batch
+            waiting = len(self._waiting) + len(self._told) + (len(batch.asked) + len(batch.told) if batch else 0)
+            lost, self._lost = self._lost, 0
+            self._observer.reported(
+                "error", "the log store does not take records",
+                store=self._place.address, reason=reason, waiting=waiting, lost=lost,
+            )  # fmt: skip
 
 
 def _size(record: Told) -> int:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from feedback import Answered, Shape, Store, Told, merged
@@ -14,16 +14,25 @@ __all__ = ["Matcher"]
 
 PATIENCE_S = 30.0
 """How long an answer may take from another worker's memory to the store."""
+FIRST_PAUSE_S = 0.4
+"""After which an answer that is not there is looked for again; then after twice as long, and so on."""
 MOST_WAITING = 10_000
+MOST_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
 class _Pending:
-    """Feedback that was written: what of it nobody had told before, and until when its answer is looked for."""
+    """Feedback that was written: what of it nobody had told before, and when its answer is looked for, until when."""
 
     told: Told
     fresh: list[Any]
     until: float
+    due: float
+    pause_s: float = FIRST_PAUSE_S
+
+    def later(self, now: float) -> "_Pending":
+        """Put it off; at last until all its time is over."""
+        return replace(self, due=min(now + self.pause_s, self.until), pause_s=2 * self.pause_s)
 
 
 class Matcher:
@@ -59,28 +68,32 @@ class Matcher:
 
     def add(self, batch: Iterable[tuple[Told, list[Any]]]) -> None:
         """Look for the answers to feedback from now on."""
-        until = time.monotonic() + PATIENCE_S
-        self._pending += [_Pending(record, fresh, until) for record, fresh in batch]
+        now = time.monotonic()
+        self._pending += [_Pending(record, fresh, now + PATIENCE_S, now) for record, fresh in batch]
         if len(self._pending) > MOST_WAITING:
             self._observer.logged("unmatched", len(self._pending) - MOST_WAITING)
             del self._pending[:-MOST_WAITING]
 
     def match(self, store: Store) -> None:
-        """Judge what is found, and give up what was waited for long enough; StoreError leaves all as it is."""
-        pending = self._pending
+        """Judge what is found, and give up what was waited for long enough; StoreError leaves all as it is.
+
+        Ids that nobody knows are looked for ever more rarely: they would cost as much as all others.
+        """
+        now = time.monotonic()
+        due = [item for item in self._pending if item.due <= now][:MOST_AT_ONCE]
         answers: dict[tuple[str, str | None], Answered] = {}
-        for model, records in _by_model(item.told for item in pending).items():
+        for model, records in _by_model(item.told for item in due).items():
             found = store.answers(model, [str(record.request_id) for record in records])
             answers |= {(model, request_id): answer for request_id, answer in found.items()}
         for answer in answers.values():
             if answer.shape not in self._shapes:
                 self._shapes[answer.shape] = store.shape(answer.shape)
-        now = time.monotonic()
-        self._pending = []
-        for item in pending:
+        taken = set(map(id, due))
+        self._pending = [item for item in self._pending if id(item) not in taken]
+        for item in due:
             known = answers.get((item.told.model, item.told.request_id))
             if known is None and now < item.until:
-                self._pending.append(item)
+                self._pending.append(item.later(now))
             elif known is None:
                 self._observer.logged("unmatched", 1)
             elif known.size != len(item.fresh):

@@ -119,9 +119,9 @@ def test_what_is_old_or_too_much_goes(store: Store) -> None:
 def test_what_goes_is_bounded_and_said_not_to_be_all(store: Store) -> None:
     store.write([asked(f"r{i}", 1.0, at=float(i)) for i in range(3000)], [], SHAPES)
     assert store.prune(before=2500.0, most=10_000)
-    assert tally(store, "houses").logged_rows == 1000
+    assert logged_rows(store, "houses") == 1000
     assert not store.prune(before=2500.0, most=10_000)
-    assert tally(store, "houses").logged_rows == 500
+    assert logged_rows(store, "houses") == 500
 
 
 def test_many_that_begin_at_once_make_one_store(place: Place) -> None:
@@ -174,6 +174,45 @@ def test_a_wrong_password_is_a_fault_that_does_not_tell_it(server: Any, tmp_path
     with pytest.raises(StoreError) as caught:
         Store(place_of(server.url, tmp_path / "wrong")).read("SELECT 1")
     assert "guessed" not in str(caught.value)
+
+
+def test_a_table_that_was_altered_may_be_mended(store: Store) -> None:
+    store.write([], [], SHAPES)
+    with store.transaction() as cursor:
+        cursor.execute("ALTER TABLE ganglion_log_predictions RENAME COLUMN outputs TO answers")
+    with pytest.raises(StoreError, match="outputs") as caught:
+        store.write([asked("a", 1.0)], [], {})
+    assert caught.value.may_pass
+    with store.transaction() as cursor:
+        cursor.execute("ALTER TABLE ganglion_log_predictions RENAME COLUMN answers TO outputs")
+    store.write([asked("a", 1.0)], [], {})
+    with store.transaction() as cursor:
+        cursor.execute("DROP TABLE ganglion_log_predictions")
+    with pytest.raises(StoreError) as caught:
+        store.write([asked("b", 1.0)], [], {})
+    assert caught.value.may_pass
+    store.write([asked("b", 1.0)], [], {})
+    assert store.answers("houses", ["a", "b"]).keys() == {"b"}
+
+
+def test_names_and_texts_are_kept_as_they_are(store: Store) -> None:
+    odd = [
+        Asked(
+            "houses",
+            1,
+            "a",
+            1.0,
+            'o\'hara "x" \\N\t\n%s ü',
+            SHAPE.id,
+            1,
+            '[["\\u0000", "\\\\."]]',
+            '{"predictions":[1]}',
+        )
+    ]
+    store.write(odd, [told("a", "it's; DROP TABLE x --", client="\\.")], SHAPES)
+    found = store.read("SELECT client, cells FROM ganglion_log_predictions")
+    assert found == [(odd[0].client, odd[0].cells)]
+    assert store.feedback("houses", ["a"])["a"][0].client == "\\."
 
 
 def test_a_locked_file_is_waited_for_no_longer_than_told(tmp_path: Path) -> None:

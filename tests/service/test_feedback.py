@@ -231,6 +231,23 @@ def test_a_store_that_cannot_be_reached_costs_no_prediction(build: Any, tmp_path
     assert len(kept(f"sqlite:///{folder}/log.db")) == 3
 
 
+def test_what_the_store_never_took_is_counted_and_said_at_the_end(build: Any, tmp_path: Path) -> None:
+    with (tmp_path / "lines").open("w+") as lines:
+        observer = create_observer(load_settings(models=tmp_path), LogWriter(lines))
+        app = build(observer, log_store=f"sqlite:///{tmp_path}/none/log.db")
+        client = app.flask.test_client()
+        ask(client, "a")
+        tell(client, {"request_id": "a", "truths": [ANSWER] * 3})
+        until(lambda: metric(client, "ganglion_log_failures_total") > 0)
+        app.runtime.stop()
+    said = [json.loads(line) for line in (tmp_path / "lines").read_text().splitlines() if "not take records" in line]
+    assert said[0]["store"] == f"{tmp_path}/none/log.db"
+    assert "its folder has to be there" in said[0]["reason"]
+    assert (said[-1]["reason"], said[-1]["lost"], len(said)) == ("the service ended first", 2, 2)
+    assert metric(client, 'ganglion_log_requests_total{result="lost"}') == 1
+    assert metric(client, 'ganglion_feedback_requests_total{result="lost"}') == 1
+
+
 def test_a_store_that_hangs_drops_what_is_too_much_and_delays_nothing(app: Any, client: Any, tmp_path: Path) -> None:
     ask(client, "before")
     wait_for(app, "before")
