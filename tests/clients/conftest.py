@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.service import models
-from tests.service.wire import ROOT, Running, running
+from tests.service.wire import ROOT, Running, asking, running
 
 PROGRAMS = Path(__file__).parent / "programs"
 ROWS = [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3], [0.5, 7.5, 2.0, 1.0]]
@@ -47,9 +47,7 @@ def service(environment: Path, tmp_path_factory: Any) -> Any:
 @pytest.fixture(scope="session")
 def expected(service: Running) -> Any:
     """Return the native answer of `flowers` to the rows."""
-    body = json.dumps({"instances": ROWS}).encode()
-    head = f"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    return service.ask(head + body).json
+    return service.ask(asking(ROWS)).json
 
 
 @pytest.fixture

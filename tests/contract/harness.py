@@ -4,30 +4,15 @@ import asyncio
 import base64
 import gzip
 import json
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from service.application import Application
 from service.front import call_wsgi
+from tests.service.wire import Answer
 
 CASES = Path(__file__).parent / "cases"
-CHANGING = ("x-request-id", "date", "server", "connection")
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def fixed(self) -> tuple[int, dict[str, str], bytes]:
-        """Everything but request ids, times and what belongs to the connection."""
-        headers = {name: text for name, text in self.headers.items() if name not in CHANGING}
-        given = self.headers.get("x-request-id", "")
-        return self.status, headers | {"content-length": ""}, self.body.replace(given.encode(), b"ID")
 
 
 def load_cases() -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ The machine that runs the tests may be busy with others: what is asserted is by 
 benchmarks/overload.py has the figures.
 """
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,17 +15,12 @@ from benchmarks.open_loop import capacity, drive
 from benchmarks.overload import ask_for_ever, beside, spin
 from predictor import ClassOutputs, FolderRepository, NumericFeature, Schema
 from tests.service import models
-from tests.service.wire import GOOD, Running, answers, running, until
+from tests.service.wire import GOOD, Running, answers, asking, running, until
 
 pytestmark = pytest.mark.alone
 
 FEATURES = 8
 MANY = 100_000
-
-
-def request_of(rows: Any, headers: str = "") -> bytes:
-    body = json.dumps({"instances": rows}).encode()
-    return f"POST /predict HTTP/1.1\r\nHost: a\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +47,7 @@ def per_cpu_s(service: Running, ask: Callable[[], float]) -> float:
 
 
 def test_at_up_to_ten_times_what_can_be_done_it_is_done_and_the_rest_is_refused_soon(wide: Any, rows: Any) -> None:
-    request = request_of(rows)
+    request = asking(rows)
     outcomes = []
     with running(wide.root, workers=2) as service:
         drive(service.port, request, rate=20, seconds=1.0)
@@ -90,16 +84,16 @@ def test_at_up_to_ten_times_what_can_be_done_it_is_done_and_the_rest_is_refused_
 
 def test_a_request_that_would_be_late_is_refused_or_not_computed(wide: Any, rows: Any) -> None:
     with running(wide.root, workers=1) as service:
-        assert service.ask(request_of(rows)).status == 200
+        assert service.ask(asking(rows)).status == 200
         service.metric("ganglion_workers")
         before = service.metric("ganglion_executions_total")
-        late = service.ask(request_of(rows * 40, "X-Request-Timeout-Ms: 1\r\n"))
+        late = service.ask(asking(rows * 40, "X-Request-Timeout-Ms: 1\r\n"))
         assert (late.status, int(late.headers["retry-after"]) >= 1) == (504, True)
         time.sleep(0.3)
         assert service.metric("ganglion_executions_total") <= before + 1
         for text in ("0", "-1", "1.5", "soon", "9999999999", ""):
-            assert service.ask(request_of(rows[:1], f"X-Request-Timeout-Ms: {text}\r\n")).status == 400
-        assert service.ask(request_of(rows[:1], "X-Request-Timeout-Ms: 5000\r\n")).status == 200
+            assert service.ask(asking(rows[:1], f"X-Request-Timeout-Ms: {text}\r\n")).status == 400
+        assert service.ask(asking(rows[:1], "X-Request-Timeout-Ms: 5000\r\n")).status == 200
 
 
 def probe_ms(service: Any, times: int = 120) -> float:
@@ -119,7 +113,7 @@ def probe_ms(service: Any, times: int = 120) -> float:
 
 def test_a_hundred_thousand_rows_do_not_hold_up_single_ones(tmp_path: Any) -> None:
     repository = models.filled_repository(tmp_path)
-    large = request_of([models.FLOWER_ROW] * MANY)
+    large = asking([models.FLOWER_ROW] * MANY)
     settings = {"max_rows": MANY, "max_rows_waiting": 3 * MANY, "max_body_bytes": 2**24}
     with running(repository.root, workers=1, **settings) as service:
         rounds: list[tuple[float, float]] = []

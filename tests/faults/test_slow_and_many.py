@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import json
 import os
 import signal
 import socket
@@ -16,7 +15,7 @@ import pytest
 
 from service.server import STUCK_S, raise_file_limit
 from tests.service import models
-from tests.service.wire import GOOD, answers, running, until
+from tests.service.wire import GOOD, ROW, answers, asking, running, until
 
 pytestmark = pytest.mark.alone
 
@@ -125,15 +124,13 @@ def closes_midway(service: Any) -> Callable[[threading.Event], None]:
 
 def ask_and_never_read(connection: Any) -> None:
     """Ask for more than fits into a connection."""
-    rows = json.dumps({"instances": [[5.1, 3.5, 1.4, 0.2]] * 500}).encode()
     connection.setblocking(False)
     with contextlib.suppress(BlockingIOError):
-        connection.sendall((HEAD + b"Content-Length: %d\r\n\r\n" % len(rows) + rows) * 40)
+        connection.sendall(asking([ROW] * 500) * 40)
 
 
 def test_clients_that_never_read_their_answers_cost_a_connection_and_no_more(repository: Any) -> None:
-    rows = json.dumps({"instances": [[5.1, 3.5, 1.4, 0.2]] * 500}).encode()
-    request = HEAD + b"Content-Length: %d\r\n\r\n" % len(rows) + rows
+    request = asking([ROW] * 500)
     with running(repository.root, keep_alive_s=1) as service, contextlib.ExitStack() as stack:
         for _ in range(10):
             connection = stack.enter_context(service.connect())
@@ -183,8 +180,7 @@ def is_over(connection: socket.socket) -> bool:
 
 
 def test_more_than_can_be_done_is_refused_at_once_and_in_order(repository: Any) -> None:
-    rows = json.dumps({"instances": [[5.1, 3.5, 1.4, 0.2]] * 300}).encode()
-    request = HEAD + b"Content-Length: %d\r\n\r\n" % len(rows) + rows
+    request = asking([ROW] * 300)
     with (
         running(repository.root, workers=1, max_rows_waiting=400, thread_bytes=100) as service,
         contextlib.ExitStack() as stack,

@@ -1,6 +1,5 @@
 """A bad version is promoted under load: the service finds out and goes back, and nobody is refused meanwhile."""
 
-import json
 import threading
 from typing import Any
 
@@ -9,14 +8,9 @@ import pytest
 from predictor import FolderRepository
 from tests.service import models
 from tests.service.test_watching import ROWS
-from tests.service.wire import answers, running, until
+from tests.service.wire import answers, asking, running, until
 
 pytestmark = pytest.mark.alone
-
-
-def posted(row: list[float]) -> bytes:
-    body = json.dumps({"instances": [row]}).encode()
-    return b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
 class Client(threading.Thread):
@@ -34,7 +28,7 @@ class Client(threading.Thread):
             given = answers(connection)
             while not self.stopping:
                 for row in ROWS:
-                    connection.sendall(posted(row))
+                    connection.sendall(asking([row]))
                     answer = next(given)
                     if answer.status == 200:
                         self.versions.append(answer.json["version"])

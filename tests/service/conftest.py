@@ -14,6 +14,16 @@ def repository(tmp_path: Any) -> Any:
     return models.filled_repository(tmp_path / "models")
 
 
+@pytest.fixture(scope="module")
+def application(tmp_path_factory: Any) -> Any:
+    """One application over a repository of its own for the tests of a module, which change nothing of it."""
+    root = tmp_path_factory.mktemp("models")
+    models.filled_repository(root)
+    application = create_application(load_settings(models=root, default_model="flowers"))
+    yield application
+    application.runtime.stop()
+
+
 @pytest.fixture
 def build(repository: Any, tmp_path: Any) -> Any:
     """Return a function that builds an application over the repository, with settings by name."""

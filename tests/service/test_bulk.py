@@ -24,7 +24,7 @@ from predictor import (
     NumericFeature,
     Schema,
 )
-from service.application import Application, create_application
+from service.application import create_application
 from service.settings import load_settings
 from tests.service import models
 
@@ -63,12 +63,8 @@ BODIES = {
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: Any) -> Any:
-    root = tmp_path_factory.mktemp("models")
-    models.filled_repository(root)
-    application: Application = create_application(load_settings(models=root, default_model="flowers"))
-    yield application.flask.test_client()
-    application.runtime.stop()
+def client(application: Any) -> Any:
+    return application.flask.test_client()
 
 
 def ask(client: Any, body: bytes, kind: str, accept: str = "application/json") -> Any:

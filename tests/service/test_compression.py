@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from service.application import Application, create_application
-from service.settings import load_settings
 from tests.contract import harness
 from tests.service import models
 
@@ -16,15 +14,6 @@ V2 = "/v2/models/flowers/infer"
 MANY = 200
 TENSOR = {"name": "input", "shape": [MANY, 4], "datatype": "FP32", "data": [models.FLOWER_ROW] * MANY}
 DOORS = [harness.through_front, harness.through_flask]
-
-
-@pytest.fixture(scope="module")
-def application(tmp_path_factory: Any) -> Any:
-    root = tmp_path_factory.mktemp("models")
-    models.filled_repository(root)
-    application: Application = create_application(load_settings(models=root, default_model="flowers"))
-    yield application
-    application.runtime.stop()
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.contract.harness import Answer, through_flask, through_front
+from tests.contract.harness import through_flask, through_front
 from tests.predictor.models import visits
 from tests.service.models import publish
+from tests.service.wire import Answer
 
 ROW = ["24/12/2022", "9:15", 2]
 

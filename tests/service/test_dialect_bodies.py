@@ -4,12 +4,9 @@ import copy
 import json
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.application import Application, create_application
-from service.settings import load_settings
 from tests.contract import harness
 from tests.service import models
 
@@ -45,15 +42,6 @@ ODD = st.one_of(
     st.sampled_from([10**400, -1, 2**63, 1e308, ["a"], {"b64": 1}, [{}]]),
     st.sampled_from(["input", "label", "b64", "FP64", "BOOL", "BYTES", "INT8"]),
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def application(tmp_path_factory: Any) -> Any:
-    root = tmp_path_factory.mktemp("models")
-    models.filled_repository(root)
-    application: Application = create_application(load_settings(models=root, default_model="flowers"))
-    yield application
-    application.runtime.stop()
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

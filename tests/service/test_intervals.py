@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from predictor import Calibration
-from tests.contract.harness import Answer, through_flask, through_front
+from tests.contract.harness import through_flask, through_front
 from tests.service import models
+from tests.service.wire import Answer
 
 HOUSE = [80.0, "paved", "1"]
 

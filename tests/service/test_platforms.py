@@ -17,6 +17,7 @@ from service.runtime import repository_at
 from service.settings import SettingsError, load_settings
 from tests.contract import harness
 from tests.service import models
+from tests.service.wire import Answer
 
 ROOT = Path(__file__).parents[2]
 ROW = models.FLOWER_ROW
@@ -123,7 +124,7 @@ def test_one_file_is_a_repository_that_nothing_can_be_published_into(tmp_path: P
     assert not isinstance(repository_at(tmp_path / "other"), FileRepository)
 
 
-def both_doors(application: Any, request: Any) -> harness.Answer:
+def both_doors(application: Any, request: Any) -> Answer:
     flask = harness.through_flask(application, request)
     front = harness.through_front(application, request)
     assert flask.fixed == front.fixed

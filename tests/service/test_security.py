@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import pickle
 import re
 import sys
@@ -16,7 +15,7 @@ import pytest
 
 from tests.contract.harness import through_front
 from tests.service import models
-from tests.service.wire import GOOD, answers, running, until
+from tests.service.wire import GOOD, answers, asking, running, until
 
 ROOT = Path(__file__).parents[2]
 DANGEROUS = (
@@ -145,11 +144,6 @@ def test_no_result_crosses_to_another_client(tmp_path: Any) -> None:
         for connection in connections:
             connection.close()
         assert service.ask(GOOD).status == 200
-
-
-def asking(rows: Any) -> bytes:
-    body = json.dumps({"instances": rows}).encode()
-    return b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
 def test_the_page_names_tests_that_there_are() -> None:

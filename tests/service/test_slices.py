@@ -10,14 +10,14 @@ import pytest
 
 from service.wire.slices import SLICE_BYTES, Slices
 from tests.service import models
-from tests.service.wire import GOOD, answers, running, until
+from tests.service.wire import GOOD, answers, posted, running, until
 
 MANY = 60_000
 ROWS = json.dumps({"instances": [models.FLOWER_ROW] * MANY}).encode()
 
 
 def large(more: str = "") -> bytes:
-    return f"POST /predict HTTP/1.1\r\nHost: a\r\n{more}Content-Length: {len(ROWS)}\r\n\r\n".encode() + ROWS
+    return posted(ROWS, more)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 from tests.contract import harness
 from tests.service import models
-from tests.service.wire import Running, answers, running
+from tests.service.wire import Answer, Running, answers, running
 
 # A space ends the path on the wire: such a case exists in process only.
 CASES = [case for case in harness.load_cases() if " " not in case["request"].get("path", "")]
@@ -24,7 +24,7 @@ def service(tmp_path_factory: Any) -> Any:
         yield service
 
 
-def through_socket(service: Running, request: dict[str, Any]) -> harness.Answer:
+def through_socket(service: Running, request: dict[str, Any]) -> Answer:
     body = harness.body_of(request)
     method = request.get("method", "POST")
     lines = [f"{method} {request.get('path', '/predict')} HTTP/1.1"]
@@ -33,8 +33,7 @@ def through_socket(service: Running, request: dict[str, Any]) -> harness.Answer:
     with service.connect() as connection:
         connection.sendall(data)
         connection.shutdown(socket.SHUT_WR)
-        answer = next(answers(connection, head_only=method == "HEAD"))
-    return harness.Answer(answer.status, answer.headers, answer.body)
+        return next(answers(connection, head_only=method == "HEAD"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])

@@ -18,7 +18,20 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 ROW = [5.1, 3.5, 1.4, 0.2]
 BODY = json.dumps({"instances": [ROW]}).encode()
-GOOD = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
+
+
+def posted(body: bytes, headers: str = "") -> bytes:
+    """Return a request for predictions; each of the further headers ends its line."""
+    return f"POST /predict HTTP/1.1\r\nHost: a\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def asking(rows: Any, headers: str = "") -> bytes:
+    """Return a request for predictions for rows."""
+    return posted(json.dumps({"instances": rows}).encode(), headers)
+
+
+GOOD = posted(BODY)
+CHANGING = ("x-request-id", "date", "server", "connection")
 START_S = 120
 
 
@@ -31,6 +44,13 @@ class Answer:
     @property
     def json(self) -> Any:
         return json.loads(self.body)
+
+    @property
+    def fixed(self) -> tuple[int, dict[str, str], bytes]:
+        """Everything but request ids, times and what belongs to the connection."""
+        headers = {name: text for name, text in self.headers.items() if name not in CHANGING}
+        given = self.headers.get("x-request-id", "")
+        return self.status, headers | {"content-length": ""}, self.body.replace(given.encode(), b"ID")
 
 
 class Running:
