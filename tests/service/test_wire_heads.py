@@ -160,3 +160,16 @@ def test_a_head_of_1024_bytes_is_known_and_a_longer_one_is_not() -> None:
         text = b"x" * (size - 4) + b"\r\n\r\n"
         heads.keep(text, head_of())
         assert (heads.find(text)[1] is not None) == (size == 1024)
+
+
+def client_and_scheme(peer: str, trusted: frozenset[str]) -> tuple[Any, str]:
+    head = head_of((b"x-forwarded-for", b"203.0.113.9"), (b"x-forwarded-proto", b"https"))
+    scope = head.scope((peer, 5000), ("10.0.0.9", 80), trusted=trusted, scheme="http")
+    return scope["client"], scope["scheme"]
+
+
+def test_only_a_proxy_that_is_trusted_says_whom_a_request_came_from() -> None:
+    trusted = frozenset({"10.0.0.1"})
+    assert client_and_scheme("10.0.0.1", trusted) == (("203.0.113.9", 0), "https")
+    assert client_and_scheme("10.0.0.2", trusted) == (("10.0.0.2", 5000), "http")
+    assert client_and_scheme("10.0.0.1", frozenset()) == (("10.0.0.1", 5000), "http")

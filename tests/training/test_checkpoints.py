@@ -40,6 +40,7 @@ def halfway(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[str, 
         command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
         while len(list(models.glob(".checkpoints/*.npz"))) < 2:
+            assert process.poll() is None, "the fit has ended before it was interrupted"
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=30)
@@ -70,7 +71,7 @@ def test_a_job_killed_twenty_times_ends_with_the_same_bytes(write: Writer, model
     points = write("points.csv", "x,y\n" + "".join(f"{i % 50}.5,{i % 7}.5\n" for i in range(60)))
     words = ["fit", str(points), "--target", "y", "--task", "number", "--split", "hash", *OFTEN, "--models"]
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["training.cli", "training.report_page", "sklearn.metrics", "matplotlib.pyplot"])
+    context.set_forkserver_preload(["training.cli", "training.report.page", "sklearn.metrics", "matplotlib.pyplot"])
 
     def start(*more: str) -> Any:
         process = context.Process(target=main, args=([*words, *more],))
