@@ -72,6 +72,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         self.is_deferring = False  # a connection is left to another worker for a moment
         self.is_short = False  # of files: none can be accepted for a moment
         self.taken_after_all = 1
+        self.is_alone = self.app.settings.workers == 1  # there is nobody to leave a connection to
         self.app.observer.begin(self.slot)
         self.drift = self.app.runtime.drift
         if self.drift is not None:
@@ -169,7 +170,8 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         else:
             self.taken_after_all = 1
             # One at a time while there are few; later a fourth more does no harm, and turns may be long.
-            self._accept_up_to(min(MOST_AT_ONCE, 1 + int(fewest) // 4), listener)
+            most = MOST_AT_ONCE if self.is_alone else min(MOST_AT_ONCE, 1 + int(fewest) // 4)
+            self._accept_up_to(most, listener)
 
     def _accept_after_all(self, listener: Any, deferrals: int) -> None:
         has_more = self.ground.count > self.app.observer.fewest_connections()
