@@ -30,6 +30,8 @@ NO_NAMES: frozenset[str] = frozenset()
 NOTHING = Findings()
 
 Cells = Sequence[Any] | NDArray[Any]
+BLOCK = 4096
+"""Rows that one call goes through: a service that answers others beside many rows has no turn in between."""
 _Draft = Callable[[], Fault]  # a fault is worded only when it is among the first ten
 _NUMBERS = frozenset({int, float, type(None)})
 
@@ -40,7 +42,13 @@ def columns_of_rows(rows: object, names: Sequence[str]) -> list[Cells]:
     width = len(names)
     if any(not isinstance(row, (list, tuple)) or len(row) != width for row in checked):
         _refuse(_row_faults(checked, width))
-    return list(zip(*checked, strict=True))
+    if len(checked) <= BLOCK:
+        return list(zip(*checked, strict=True))
+    columns: list[Any] = [[] for _ in names]
+    for start in range(0, len(checked), BLOCK):
+        for column, cells in zip(columns, zip(*checked[start : start + BLOCK], strict=True), strict=True):
+            column.extend(cells)
+    return columns
 
 
 def columns_of_records(records: object, names: Sequence[str], left_out: frozenset[str] = NO_NAMES) -> list[Cells]:
@@ -97,6 +105,13 @@ def numbers(cells: Cells, feature: int, issues: Issues) -> NDArray[np.float64]:
     """Read a numeric column, (rows,): None becomes NaN, an integer beyond float64 an infinity, other types issues."""
     if isinstance(cells, np.ndarray):
         return cells.astype(np.float64)
+    if len(cells) <= BLOCK:
+        return _block_of_numbers(cells, 0, feature, issues)
+    blocks = [_block_of_numbers(cells[i : i + BLOCK], i, feature, issues) for i in range(0, len(cells), BLOCK)]
+    return np.concatenate(blocks)
+
+
+def _block_of_numbers(cells: Sequence[Any], first: int, feature: int, issues: Issues) -> NDArray[np.float64]:
     if set(map(type, cells)) <= _NUMBERS:
         try:
             return np.array(cells, dtype=np.float64)
@@ -107,7 +122,7 @@ def numbers(cells: Cells, feature: int, issues: Issues) -> NDArray[np.float64]:
         if type(cell) in _NUMBERS:
             column[row] = _number(cell)
         else:
-            issues.add(row, feature, "type", cell)
+            issues.add(first + row, feature, "type", cell)
     return column
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from predictor import Fault, NumericFeature, Schema
+from predictor.cells import BLOCK
 from tests.predictor.schemas import CODED, MIXED, NUMBERS, SPREAD, pointers, refused, wide
 
 
@@ -21,6 +22,17 @@ def test_numbers_are_scaled_and_missing_ones_imputed() -> None:
     X = NUMBERS.encode_rows([[6, 0.5], [2.0, None]]).X
     assert X.dtype == np.float32
     assert X.tolist() == [[1.0, 3.0], [0.0, 4.0]]
+
+
+@pytest.mark.parametrize("rows", [1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 3])
+def test_many_rows_are_encoded_as_each_alone_and_a_fault_is_found_in_any(rows: int) -> None:
+    given = [[row / 7, None if row % 5 == 0 else row] for row in range(rows)]
+    records = [dict(zip(NUMBERS.names, row, strict=True)) for row in given]
+    X = NUMBERS.encode_rows(given).X
+    assert np.array_equal(X, np.concatenate([NUMBERS.encode_rows([row]).X for row in given]))
+    assert np.array_equal(X, NUMBERS.encode_records(records).X)
+    given[-1][0] = "3"  # type: ignore[call-overload]
+    assert pointers(refused(lambda: NUMBERS.encode_rows(given)).faults) == [f"/{rows - 1}/0"]
 
 
 def test_categories_are_one_hot_in_their_order() -> None:
