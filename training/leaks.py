@@ -11,8 +11,9 @@ from training.decisions import Decision
 from training.problem import Target
 from training.table import Column
 
-__all__ = ["leaks"]
+__all__ = ["SUSPECT", "leaks"]
 
+SUSPECT = "suspect"
 FEWEST_ROWS = 50
 MOST_ROWS = 20_000
 MOST_COLUMNS = 500
@@ -37,7 +38,7 @@ def leaks(columns: Sequence[Column], target: Target, train: NDArray[np.int64]) -
         if left is not None:
             known = f"alone it tells {100 * (1 - left):.3g} % of what is to be told of the target"
             why = f"{known}: is it known before the target is?"
-            found.append(Decision(column.name, "suspect", why, "drop"))
+            found.append(Decision(column.name, SUSPECT, why, "drop"))
     return tuple(found)
 
 

@@ -259,11 +259,13 @@ class Card(Strict):
 class Checks(Strict):
     """What new data may be like before it is trained on, beside what the champion was trained on.
 
-    Shares of rows: `fewer_rows` that may be gone, `duplicates`, `missing` cells of a column beyond those of before,
-    cells `outside` the training range or of unknown categories, dates in the `future`, and `label_share`, by which the
-    share of a class may differ. A number that is predicted may have moved by `target_shift` of the deviation of
-    before, and its deviation have grown or shrunk by the factor `target_spread`. `rows` is the fewest there may be,
-    `psi` the largest stability index of a column.
+    Shares of rows: `fewer_rows` that may be gone, `duplicates`, `unlabelled` ones, `missing` cells of a column beyond
+    those of before, cells `outside` the training range or of unknown categories, dates in the `future`, and
+    `label_share`, by which the share of a class may differ. A number that is predicted may have moved by `target_shift`
+    of the deviation of before, and its deviation have grown or shrunk by the factor `target_spread`. `rows` is the
+    fewest there may be, `psi` the largest stability index of a column, `reach` how far a number may lie beyond the
+    range of before, in widths of that range. `new_classes`, `new_columns` that the champion does not take, and columns
+    whose `leaks` give the target away as they did not before, are for a person to allow.
     """
 
     rows: Count = 50
@@ -272,7 +274,11 @@ class Checks(Strict):
     missing: Fraction = 0.2
     outside: Fraction = 0.1
     label_share: Fraction = 0.2
+    unlabelled: Fraction = 0.2
     new_classes: bool = False
+    new_columns: bool = False
+    leaks: bool = False
+    reach: Annotated[float, Field(gt=0)] = 10.0
     target_shift: Annotated[float, Field(gt=0)] = 0.5
     target_spread: Annotated[float, Field(gt=1)] = 2.0
     psi: Annotated[float, Field(gt=0)] = 0.25

@@ -2,21 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor import ClassOutputs
+from predictor import ClassOutputs, NumericFeature
 from predictor.drift import Bins, Shift
+from predictor.features import Feature
 from predictor.wording import printable, shown
 from training.compare.scored import fitting_column, label_of
 from training.compare.versions import Version
 from training.encoding import encode
+from training.leaks import SUSPECT
 from training.prepared import Prepared
 from training.recipe import Checks
-from training.report.moments import moments
-from training.splits import row_hashes
+from training.retrain.whole import Whole
 from training.table import Column, Table
 
 __all__ = ["Finding", "broken", "check_data", "findings_lines"]
@@ -35,14 +35,15 @@ class Finding:
 
 
 def check_data(
-    table: Table, prepared: Prepared, limits: Checks, champion: Version | None, *, method: str, now: datetime
+    table: Table, prepared: Prepared, limits: Checks, champion: Version | None, *, method: str, whole: Whole
 ) -> list[Finding]:
     """Compare a table with the limits and, where there is one, with what the champion says of its training rows.
 
-    `method` is how rows are held out, and `now` the time after which a date is in the future. Raises DataError where
-    the champion cannot read a column.
+    `method` is how rows are held out, and `whole` what is known of all rows where the table is a sample of them.
+    Raises DataError where the champion cannot read a column.
     """
-    found = [_rows(prepared.rows, limits, champion), _duplicates(table, limits), *_future(prepared, limits, now)]
+    alone = [_unlabelled(prepared, whole, limits), _duplicates(whole, limits), *_future(whole, limits)]
+    found = [_rows(whole.labelled, limits, champion), *alone]
     if champion is None:
         return found
     lost = [*_other_question(prepared, champion), *_lost_columns(table, champion)]
@@ -50,7 +51,7 @@ def check_data(
         return [*found, *lost]
     found.append(_held_out(champion, method))
     target = [*_labels(table, prepared, limits, champion), *_numbers(prepared, limits, champion)]
-    return [*found, *target, *_columns(table, prepared, limits, champion)]
+    return [*found, *target, *_columns(table, prepared, limits, champion), *_suspects(prepared, limits, champion)]
 
 
 def broken(findings: Sequence[Finding]) -> list[str]:
@@ -81,24 +82,27 @@ def _held_out(champion: Version, method: str) -> Finding:
     return Finding("rows are held out by", str(before), method)
 
 
-def _duplicates(table: Table, limits: Checks) -> Finding:
-    share = 1 - len(np.unique(row_hashes(table.columns, seed=0))) / table.rows
-    is_bad = share > limits.duplicates
-    reason = f"duplicates: {share:.1%} of the rows repeat another, allowed {limits.duplicates:.1%}" if is_bad else ""
+def _unlabelled(prepared: Prepared, whole: Whole, limits: Checks) -> Finding:
+    name, share = prepared.problem.target.name, 1 - whole.labelled / whole.rows
+    reason = ""
+    if share > limits.unlabelled:
+        reason = f"{shown(name)}: {share:.1%} of the rows have no target, allowed {limits.unlabelled:.1%}"
+    return Finding(f"{name}: missing", "-", f"{share:.1%}", reason)
+
+
+def _duplicates(whole: Whole, limits: Checks) -> Finding:
+    share, reason = whole.repeated, ""
+    if share > limits.duplicates:
+        reason = f"duplicates: {share:.1%} of the rows repeat another, allowed {limits.duplicates:.1%}"
     return Finding("rows that repeat another", "-", f"{share:.1%}", reason)
 
 
-def _future(prepared: Prepared, limits: Checks, now: datetime) -> Iterator[Finding]:
-    for column in prepared.columns:
-        seconds = moments(column)
-        if seconds is None:
-            continue
-        with np.errstate(invalid="ignore"):
-            share = float(np.mean(seconds > now.timestamp()))
+def _future(whole: Whole, limits: Checks) -> Iterator[Finding]:
+    for name, share in whole.future.items():
         reason = ""
         if share > limits.future:
-            reason = f"{shown(column.name)}: {share:.1%} of the dates are in the future, allowed {limits.future:.1%}"
-        yield Finding(f"{column.name}: in the future", "-", f"{share:.1%}", reason)
+            reason = f"{shown(name)}: {share:.1%} of the dates are in the future, allowed {limits.future:.1%}"
+        yield Finding(f"{name}: in the future", "-", f"{share:.1%}", reason)
 
 
 def _other_question(prepared: Prepared, champion: Version) -> Iterator[Finding]:
@@ -181,20 +185,60 @@ def _numbers(prepared: Prepared, limits: Checks, champion: Version) -> Iterator[
 
 
 def _columns(table: Table, prepared: Prepared, limits: Checks, champion: Version) -> Iterator[Finding]:
-    for shift, by_chance in _shifts(table, champion):
+    columns = [fitting_column(champion, table, feature) for feature in champion.predictor.schema.features]
+    now = {feature.name: feature for feature in prepared.schema.features}
+    for shift, by_chance in _shifts(columns, champion):
         yield from _column(shift, max(limits.psi, by_chance), limits)
+    for feature, column in zip(champion.predictor.schema.features, columns, strict=True):
+        yield from _reach(feature, now.get(feature.name), column, limits)
     known = {*champion.predictor.schema.names, prepared.problem.target.name}
     for name in prepared.schema.names:
         if name not in known:
-            yield Finding(name, "absent", "a column")
+            reason = (
+                f"{shown(name)}: the champion does not take it, and requests would lack it; leave it out with"
+                " data.drop, or allow it with checks.new_columns = true"
+            )
+            yield Finding(name, "absent", "a column", "" if limits.new_columns else reason)
 
 
-def _shifts(table: Table, champion: Version) -> list[tuple[Shift, float]]:
+def _reach(feature: Feature, now: Feature | None, column: Column, limits: Checks) -> Iterator[Finding]:
+    """Tell how far numbers lie beyond the range of before, which few cells are enough for: units, and slips."""
+    if not isinstance(feature, NumericFeature) or not feature.high > feature.low or column.is_missing.all():
+        return
+    low, high = float(np.nanmin(column.values)), float(np.nanmax(column.values))
+    if isinstance(now, NumericFeature):  # of all rows, where the table is a sample
+        low, high = min(low, now.low), max(high, now.high)
+    width = feature.high - feature.low
+    beyond = max(feature.low - low, high - feature.high, 0.0) / width
+    reason = ""
+    if beyond > limits.reach:
+        reason = (
+            f"{shown(feature.name)}: numbers went from {feature.low:.4g} to {feature.high:.4g} and go from {low:.4g} to"
+            f" {high:.4g}, {beyond:.3g} times that width beyond it; allowed {limits.reach:g}"
+        )
+    if beyond:
+        before = f"{feature.low:.4g} to {feature.high:.4g}"
+        yield Finding(f"{feature.name}: range", before, f"{low:.4g} to {high:.4g}", reason)
+
+
+def _suspects(prepared: Prepared, limits: Checks, champion: Version) -> Iterator[Finding]:
+    """Tell of columns that alone give the target away, and did not when the champion was trained."""
+    decided = champion.report.get("decisions")
+    told = [one for one in decided if isinstance(one, dict)] if isinstance(decided, list) else None
+    before = {one.get("column") for one in told if one.get("what") == SUSPECT} if told is not None else set()
+    silent = set(champion.predictor.schema.names) if told is None else set()  # nobody can tell how these were
+    for one in prepared.decisions:
+        if one.what == SUSPECT and one.column not in before | silent:
+            known = one.why.partition(":")[0]
+            reason = f"{shown(one.column)}: {known}; leave it out with data.drop, or allow it with checks.leaks = true"
+            yield Finding(f"{one.column}: {SUSPECT}", "no", known, "" if limits.leaks else reason)
+
+
+def _shifts(columns: Sequence[Column], champion: Version) -> list[tuple[Shift, float]]:
     """Return the shift of each feature, with the index that only one of many such tables reaches in any of them."""
     predictor = champion.predictor
-    columns = [fitting_column(champion, table, feature) for feature in predictor.schema.features]
     bins = Bins(predictor)
-    X = encode(predictor.schema, columns, np.arange(table.rows))
+    X = encode(predictor.schema, columns, np.arange(len(columns[0].values)))
     counts = bins.count([_cells(column) for column in columns], predictor.network.infer(X))
     chances = bins.by_chance(counts, share=1 - BY_CHANCE / len(columns), rng=np.random.default_rng(0))
     return [(shift, chance or 0.0) for shift, chance in zip(bins.features(counts), chances, strict=True)]

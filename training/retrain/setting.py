@@ -11,6 +11,7 @@ from training.job import Order, ordered_name, ordered_recipe, oversized, read_ta
 from training.prepared import Prepared, prepare
 from training.recipe import Recipe
 from training.retrain.checks import Finding, broken, check_data
+from training.retrain.whole import whole_of
 from training.table import Table
 
 __all__ = ["BrokenChecksError", "Setting", "model_name", "refusal", "setting_of"]
@@ -55,7 +56,8 @@ def setting_of(order: Order, *, now: datetime) -> Setting:
     table = read_table(named, recipe)
     prepared = prepare(table, recipe)
     champion = _champion(order, name)
-    findings = tuple(check_data(table, prepared, recipe.checks, champion, method=recipe.split.method, now=now))
+    whole = whole_of(table, prepared, now)
+    findings = tuple(check_data(table, prepared, recipe.checks, champion, method=recipe.split.method, whole=whole))
     return Setting(name, recipe, table, prepared, champion, findings)
 
 

@@ -1,5 +1,6 @@
 """The command `check`: new data beside the champion's and the recipe's limits."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,51 @@ def test_without_a_champion_only_the_data_themselves_are_looked_at(
     assert ran.code == 2
     assert ran.err.count("  - ") == 1
     assert "  - duplicates: 75.0% of the rows repeat another, allowed 50.0%" in ran.err
+
+
+SPOILERS: Mapping[str, tuple[Callable[[int, list[str]], list[str]], str, str]] = {
+    "a new column": (
+        lambda i, row: [*row, str(i * 7919 % 101) if i else "noise"],
+        "'noise': the champion does not take it, and requests would lack it; leave it out with data.drop, or allow it",
+        "new_columns=true",
+    ),
+    "a leak in an old column": (
+        lambda i, row: [row[0], f"{(row[3] == 'rose') + i % 7 / 100}", *row[2:]] if i else row,
+        "'width': alone it tells 100 % of what is to be told of the target; leave it out with data.drop, or allow it",
+        "leaks=true",
+    ),
+    "one cell in another unit": (
+        lambda i, row: [row[0], "123456", *row[2:]] if i == 5 else row,
+        "'width': numbers went from -",
+        "reach=1e9",
+    ),
+    "rows without a target": (
+        lambda i, row: [*row[:3], ""] if i % 8 in {1, 2} else row,
+        "'kind': 25.0% of the rows have no target, allowed 20.0%",
+        "unlabelled=0.3",
+    ),
+}
+
+
+@pytest.mark.usefixtures("champion")
+@pytest.mark.parametrize("spoiled", SPOILERS)
+def test_what_would_spoil_a_model_is_for_a_person_to_allow(
+    command: Command, recipe: Path, write: Writer, spoiled: str
+) -> None:
+    change, reason, allowed = SPOILERS[spoiled]
+    rows = [change(i, row.split(",")) for i, row in enumerate(rows_of(2).splitlines())]
+    check = (
+        "check",
+        recipe,
+        "--data",
+        write("new.csv", "\n".join(map(",".join, rows)) + "\n"),
+        "--set=checks.psi=99.0",
+    )
+    ran = command(*check)
+    assert (ran.code, ran.err.count("  - ")) == (2, 1)
+    assert f"  - {reason}" in ran.err
+    assert "BROKEN" in ran.out
+    assert command(*check, f"--set=checks.{allowed}").code == 0
 
 
 def test_dates_that_are_still_to_come(command: Command, recipe: Path, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_a_challenger_that_passes_waits_for_a_person(
     assert len(str(lineage["lock_sha256"])) == 64
     assert page.read_text() == (models / "flowers" / "2" / "retrain.md").read_text()
     assert page.read_text().startswith("# flowers: passed, not promoted\n\n| held-out rows | rows |")
-    assert "<details><summary>14 facts of the data</summary>\n\n| data | champion | now |" in page.read_text()
+    assert "<details><summary>17 facts of the data</summary>\n\n| data | champion | now |" in page.read_text()
     evidence = json.loads((models / "flowers" / "2" / "retrain.json").read_text())["evidence"]
     assert [duel["holdout"] for duel in evidence["duels"]] == ["all", "recent", "legacy"]
     assert evidence["duels"][0]["rows"] == sum(duel["rows"] for duel in evidence["duels"][1:])
