@@ -144,11 +144,15 @@ class FolderRepository:
         """Make a version the champion; the champion of before becomes "previous"."""
         self._check_version(name, version)
         with self._changing(name) as aliases:
-            old = aliases.get("champion")
-            if old is not None and old != version:
-                aliases["previous"] = old
-            aliases["champion"] = version
-            self._record(name, version, old, note, is_watched=is_watched)
+            self._crown(name, aliases, version, note, is_watched=is_watched)
+
+    def succeed(self, name: str, version: int, before: int | None, *, note: str = "") -> None:
+        """Make a version the champion in the place of `before`; RepositoryError where that is not champion any more."""
+        self._check_version(name, version)
+        with self._changing(name) as aliases:
+            if aliases.get("champion") != before:
+                raise RepositoryError(f"the champion of {name} is {aliases.get('champion')} by now, not {before}")
+            self._crown(name, aliases, version, note, is_watched=True)
 
     def withdraw(self, name: str, failed: int, version: int, *, note: str) -> None:
         """Make a version the champion again instead of one that failed; RepositoryError where that is not champion.
@@ -254,6 +258,13 @@ class FolderRepository:
                 os.fsync(folder)
             finally:
                 os.close(folder)
+
+    def _crown(self, name: str, aliases: dict[str, int], version: int, note: str, *, is_watched: bool) -> None:
+        old = aliases.get("champion")
+        if old is not None and old != version:
+            aliases["previous"] = old
+        aliases["champion"] = version
+        self._record(name, version, old, note, is_watched=is_watched)
 
     def _record(self, name: str, version: int, before: int | None, note: str, *, is_watched: bool) -> None:
         """Put a change of the champion on record; the aliases must change after that, under the same lock."""

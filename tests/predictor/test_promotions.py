@@ -67,6 +67,18 @@ def test_a_version_that_failed_is_nothing_to_go_back_to(repository: FolderReposi
         repository.rollback("iris")
 
 
+def test_a_version_succeeds_the_champion_it_was_meant_to_and_no_other(repository: FolderRepository) -> None:
+    repository.promote("iris", 1)
+    repository.succeed("iris", 2, 1, note="better")
+    assert repository.aliases("iris") == {"champion": 2, "previous": 1}
+    promotion = repository.promotion("iris")
+    assert promotion is not None
+    assert (promotion.before, promotion.note, promotion.is_watched) == (1, "better", True)
+    with pytest.raises(RepositoryError, match="the champion of iris is 2 by now, not 1"):
+        repository.succeed("iris", 3, 1)
+    assert repository.aliases("iris") == {"champion": 2, "previous": 1}
+
+
 def test_what_is_champion_no_more_is_not_withdrawn(repository: FolderRepository) -> None:
     repository.promote("iris", 1)
     repository.promote("iris", 2)

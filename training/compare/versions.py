@@ -28,6 +28,11 @@ class Version:
     report: Mapping[str, Any]
 
     @property
+    def number(self) -> int:
+        """The version's number in its repository."""
+        return int(self.label.rpartition("@")[2])
+
+    @property
     def target(self) -> str:
         """The column that is predicted; of several, all of them."""
         outputs = self.predictor.outputs

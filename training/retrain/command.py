@@ -112,6 +112,8 @@ def _retrain(options: argparse.Namespace) -> int:
     out, err = cast("TextIO", Outlet(sys.stdout)), cast("TextIO", Outlet(sys.stderr))
     order = _order(options, *checkpoint_overrides(options), resume=options.resume)
     name = model_name(order)
+    if options.summary is not None:
+        _write(options.summary, "")  # what cannot be told afterwards is not begun
     try:
         outcome = retrain(order, options.promote, now=datetime.now(UTC), out=out, err=err, only_new=options.if_new)
     except TrainingError as error:
@@ -133,7 +135,8 @@ def _retrain(options: argparse.Namespace) -> int:
     where = "" if str(options.models) == "models" else f" --models {options.models}"
     promote = f"python -m predictor promote {outcome.name} {outcome.version}{where}"
     back = f"python -m predictor rollback {outcome.name}{where}"
-    out.write(f"{label} passed: {f'it serves; back: {back}' if outcome.promoted else f'make it serve: {promote}'}\n")
+    served = f"it serves; back: {back}" if outcome.promoted else f"{outcome.note}make it serve: {promote}"
+    out.write(f"{label} passed: {served}\n")
     out.flush()
     return GOOD
 

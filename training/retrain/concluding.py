@@ -26,7 +26,8 @@ LIMIT = 16 * 2**20
 class Outcome:
     """What came of it: the version that was published, the verdict, whether it serves now, and a summary.
 
-    `is_old` says that an earlier process has done all of it, to the last alias.
+    `is_old` says that an earlier process has done all of it, to the last alias; `note` why it does not serve although
+    that was asked for.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Outcome:
     promoted: bool
     summary: str
     is_old: bool = False
+    note: str = ""
 
 
 def is_promoted(promote: Promote, verdict: Passed | Refused) -> bool:
@@ -53,45 +55,57 @@ def facts_of(setting: Setting, promote: Promote, evidence: Evidence, verdict: Pa
     return (json.dumps(facts, indent=2) + "\n").encode()
 
 
-def conclude(repository: FolderRepository, outcome: Outcome, gain: object) -> bool:
-    """Give a published version the aliases that its outcome says; return whether any changed. Raises RepositoryError.
+def conclude(repository: FolderRepository, outcome: Outcome, over: int | None, gain: object) -> Outcome:
+    """Give a published version the aliases that its outcome says; return what has come of it.
 
-    A version that was champion before and is not any more is not promoted again: somebody, or the service, has taken
-    it back. `gain` is told with a promotion.
+    It is promoted in the place of the champion that it was compared with, `over`, and of no other: there may be another
+    by now. `gain` is told with a promotion. Raises TrainingError where an alias cannot be changed.
     """
     name, version = outcome.name, outcome.version
     if isinstance(outcome.verdict, Refused):
-        return False
-    before = repository.aliases(name)
-    repository.set_alias(name, "challenger", version)
-    was_taken_back = any(one.before == version for one in repository.promotions(name))
-    if outcome.promoted and before.get("champion") != version and not was_taken_back:
-        repository.promote(name, version, note=f"retrained: {gain or 'the gate passed'}")
-    return repository.aliases(name) != before
+        return outcome
+    try:
+        repository.set_alias(name, "challenger", version)
+        champion = repository.aliases(name).get("champion")
+        if outcome.promoted and champion not in {over, version}:
+            note = f"the champion is {champion} by now, which it was not compared with; "
+            return replace(outcome, promoted=False, note=note)
+        if outcome.promoted and champion != version:
+            repository.succeed(name, version, over, note=f"retrained: {gain or 'the gate passed'}")
+    except (RepositoryError, OSError) as error:
+        raise TrainingError(
+            f"{name}@{version} passed and is published, but its aliases cannot be changed: {error}; the same with"
+            " --resume goes on from here"
+        ) from error
+    return outcome
 
 
 def left_behind(models: Path, setting: Setting, made_of: Mapping[str, Any], promote: Promote) -> Outcome | None:
     """Finish the same retraining where an earlier process has published its challenger; None where none has.
 
     The same is one of the same data, recipe, code and libraries, `made_of`, with the same lines to hold and the same
-    `promote`, compared with the same champion. Raises TrainingError where the aliases cannot be changed.
+    `promote`, compared with the same champion. A version that was champion before and is not any more is not promoted
+    again: somebody, or the service, has taken it back. Raises TrainingError where aliases cannot be read or changed.
     """
-    repository = FolderRepository(models)
     last = _last(models, setting)
     if last is None or not _is_same(last, setting, made_of):
         return None
-    version = int(last.label.partition("@")[2])
-    verdict, summary = _told(models / setting.name / str(version), _asked(setting, promote))
+    verdict, summary = _told(models / setting.name / str(last.number), _asked(setting, promote))
     if verdict is None:
         return None
-    outcome = Outcome(setting.name, version, verdict, is_promoted(promote, verdict), summary)
+    repository = FolderRepository(models)
     try:
-        with held_back():
-            has_changed = conclude(repository, outcome, last.predictor.lineage.get("gain"))
-            champion = repository.aliases(setting.name).get("champion")
-    except (RepositoryError, OSError) as error:
-        raise TrainingError(f"the challenger {last.label} cannot get its alias: {error}") from error
-    return replace(outcome, promoted=champion == version, is_old=not has_changed)
+        before = repository.aliases(setting.name)
+        was_taken_back = any(one.before == last.number for one in repository.promotions(setting.name))
+    except RepositoryError as error:
+        raise TrainingError(f"{last.label} is published, but {error}") from error
+    promotes = is_promoted(promote, verdict) and not was_taken_back
+    outcome = Outcome(setting.name, last.number, verdict, promotes, summary)
+    over = setting.champion.number if setting.champion else None
+    with held_back():
+        concluded = conclude(repository, outcome, over, last.predictor.lineage.get("gain"))
+    now = repository.aliases(setting.name)
+    return replace(concluded, promoted=now.get("champion") == last.number, is_old=now == before)
 
 
 def _asked(setting: Setting, promote: Promote) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def _against_the_champion(evidence: Evidence, lines: Promotion) -> Iterator[str]
                 f" {duel.gain:+.4g} with a lower bound of {duel.low:+.4g}, expected at least {least:+.4g}"
             )
     for slump in evidence.collapses:
-        if slump.worse > lines.slice_loss:
+        if not slump.worse <= lines.slice_loss:
             yield (
                 f"where {slump.column} is {slump.part} ({slump.rows:,} rows) the error grew by {slump.worse:.4g},"
                 f" expected at most {lines.slice_loss:g}"

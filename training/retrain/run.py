@@ -138,16 +138,21 @@ def _descent(setting: Setting, evidence: Evidence, verdict: Passed | Refused) ->
 
 def _published(order: Order, promote: Promote, judged: _Judged) -> Outcome:
     setting, evidence, verdict = judged.setting, judged.evidence, judged.verdict
+    repository = FolderRepository(order.models)
+    over = setting.champion.number if setting.champion else None
     promoted = is_promoted(promote, verdict)
-    said = summary(setting, evidence, verdict, promoted=promoted)
+    is_as_before = _champion(repository, setting.name) == over
+    said = summary(setting, evidence, verdict, promoted=promoted and is_as_before)
     files = make_files(judged.predictor, setting.prepared, judged.fitted, setting.recipe)
     files |= {SUMMARY: said.encode(), FACTS: facts_of(setting, promote, evidence, verdict)}
-    repository = FolderRepository(order.models)
-    try:
-        with held_back():
+    with held_back():
+        try:
             version = repository.publish(setting.name, files)
-            outcome = Outcome(setting.name, version, verdict, promoted, said)
-            conclude(repository, outcome, judged.predictor.lineage.get("gain"))
-    except (RepositoryError, OSError) as error:
-        raise TrainingError(f"the challenger cannot be published: {error}") from error
-    return outcome
+        except (RepositoryError, OSError) as error:
+            raise TrainingError(f"the challenger cannot be published: {error}") from error
+        outcome = Outcome(setting.name, version, verdict, promoted, said)
+        return conclude(repository, outcome, over, judged.predictor.lineage.get("gain"))
+
+
+def _champion(repository: FolderRepository, name: str) -> int | None:
+    return repository.aliases(name).get("champion") if name in repository.names() else None

@@ -27,7 +27,7 @@ __all__ = ["measure"]
 
 TIMED = 200
 MEGABYTE = 2**20
-FEWEST_ROWS = 20  # of a recent or legacy part; fewer say nothing
+FEWEST_ROWS = 20  # held out, or of a recent or legacy part; fewer say nothing
 
 
 def measure(setting: Setting, predictor: Predictor, content: bytes, metrics: Mapping[str, float]) -> Evidence:
@@ -70,6 +70,11 @@ def _pair(
     versions = (_champion(setting), Version("the challenger", predictor, len(content), (), {}))
     held = np.sort(kept[test.rows]) if test is not None else kept[:0]
     rows, _ = known_rows(versions, truth, held, [])
+    if len(rows) < FEWEST_ROWS:
+        raise DataError(
+            f"{len(rows)} held-out rows of classes that the champion knows, too, expected at least {FEWEST_ROWS}: bring"
+            " more of them"
+        )
     first, second = (answers_on(version, table, truth, rows) for version in versions)
     return first, second, rows, versions
 

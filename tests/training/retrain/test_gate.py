@@ -1,8 +1,12 @@
 """The gate as a pure function."""
 
+import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from training.errors import RecipeError
 from training.recipe import Demand, Promotion
@@ -91,6 +95,60 @@ def test_what_could_not_be_measured_does_not_pass() -> None:
 def test_lines_that_are_off_are_not_looked_at() -> None:
     lines = Promotion(beats_trivial=False, golden=False)
     assert gate(replace(GOOD, own=0.1, golden_fault="row 0 gives 1"), lines, ()) == Passed(is_better=True)
+
+
+def around(limit: float) -> st.SearchStrategy[float]:
+    """Return numbers at a limit, next to it, far from it, and what is none."""
+    edges = [limit, np.nextafter(limit, np.inf), np.nextafter(limit, -np.inf), math.nan, math.inf, -math.inf]
+    return st.sampled_from([float(edge) for edge in edges]) | st.floats(-1e3, 1e3)
+
+
+@st.composite
+def judged(draw: st.DrawFn) -> tuple[Evidence, Promotion, list[str]]:
+    """Return evidence, lines, and a word of each reason that there is to refuse, in the order of the lines."""
+    lines = Promotion(
+        tolerance=0.02, recent_tolerance=0.1, legacy_tolerance=0.3, beats_trivial=draw(st.booleans()),
+        golden=draw(st.booleans()),
+    )  # fmt: skip
+    allowed = {"all": 0.02, "recent": 0.1, "legacy": 0.3}
+    units = draw(st.tuples(*[st.sampled_from([1.0, 0.5])] * 3))
+    lows = [draw(around(-allowed[name] * unit)) for name, unit in zip(allowed, units, strict=True)]
+    duels = [Duel(name, 9, 0.9, 0.9, 0.0, low, 1.0, unit)
+             for name, low, unit in zip(allowed, lows, units, strict=True)]  # fmt: skip
+    collapses = [Collapse("colour", part, 30, draw(around(0.1))) for part in draw(st.sets(st.sampled_from("abc")))]
+    ece = draw(st.none() | st.tuples(st.just(0.0625), around(0.0625 + 0.02)))
+    own, is_higher, fault = draw(around(0.5)), draw(st.booleans()), draw(st.sampled_from(["", "row 0"]))
+    latency_ms, size_mb = draw(around(50.0)), draw(around(100.0))
+    evidence = Evidence(
+        {"test.accuracy": draw(around(0.8))}, "mae", own, 0.5, is_higher, tuple(duels), tuple(collapses), ece,
+        latency_ms, size_mb, fault,
+    )  # fmt: skip
+    is_ahead = own > 0.5 if is_higher else own < 0.5
+    reasons = [
+        *(["test.accuracy is"] * (not evidence.metrics["test.accuracy"] >= 0.8)),
+        *(f"on the {duel.holdout} held" for duel in duels if not duel.low >= -allowed[duel.holdout] * duel.unit),
+        *(f"where colour is {slump.part} " for slump in collapses if not slump.worse <= 0.1),
+        *(["the calibration error"] * (ece is not None and not ece[1] <= 0.0625 + 0.02)),
+        *(["without looking at any column"] * (lines.beats_trivial and not is_ahead)),
+        *(["one row takes"] * (not latency_ms <= 50)),
+        *(["the model file has"] * (not size_mb <= 100)),
+        *(["golden rows: row 0"] * (lines.golden and bool(fault))),
+    ]
+    return evidence, lines, reasons
+
+
+@given(judged())
+def test_each_line_that_is_missed_is_one_reason_and_no_other_is_told(
+    found: tuple[Evidence, Promotion, list[str]],
+) -> None:
+    evidence, lines, reasons = found
+    demands = [Demand(metric="test.accuracy", at_least=0.8)]
+    verdict = gate(evidence, lines, demands)
+    assert gate(evidence, lines, demands) == verdict
+    said = verdict.reasons if isinstance(verdict, Refused) else ()
+    assert len(said) == len(reasons)
+    assert all(reason in one for one, reason in zip(said, reasons, strict=True))
+    assert isinstance(verdict, Refused) or not verdict.is_better
 
 
 def test_all_reasons_are_told() -> None:

@@ -119,6 +119,21 @@ def test_a_number_is_judged_by_its_mean_error(command: Command, models: Path) ->
     assert duel["unit"] == duel["champion"] > 1
 
 
+@pytest.mark.usefixtures("champion")
+def test_too_few_rows_of_classes_that_the_champion_knows_are_no_comparison(
+    command: Command, recipe: Path, flowers_of: Flowers, models: Path
+) -> None:
+    table = flowers_of(1, rows=600)
+    head, *rows = table.read_text().splitlines()
+    others = [row.replace("rose", "tulip").replace("lily", "daisy") if i > 60 else row for i, row in enumerate(rows)]
+    table.write_text("\n".join([head, *others]) + "\n")
+    allowed = ("--set=checks.new_classes=true", "--set=checks.label_share=0.99", "--set=fit.epochs=2")
+    ran = command("retrain", recipe, "--data", table, "--promote=if-better", *allowed)
+    assert ran.code == 2
+    assert " held-out rows of classes that the champion knows, too, expected at least 20" in ran.err
+    assert FolderRepository(models).versions("flowers") == [1]
+
+
 def test_a_metric_that_there_is_not(command: Command, recipe: Path, flowers_of: Flowers, models: Path) -> None:
     ran = command("retrain", recipe, "--data", flowers_of(1), "--set=promotion.metric=acuracy")
     assert ran.code == 2
