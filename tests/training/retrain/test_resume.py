@@ -138,7 +138,7 @@ def test_what_has_ended_is_told_again_and_not_done_again(
     assert other.code == 3, "other lines are another question"
     assert FolderRepository(models).versions("flowers") == [1, 2, 3]
     told = command(*words, "--resume", "--set=promotion.size_mb=1e-9")
-    assert (told.code, told.err) == (3, other.err.partition("\n")[2])
+    assert (told.code, told.err) == (3, other.err[other.err.index("error: ") :])
     assert FolderRepository(models).versions("flowers") == [1, 2, 3]
 
 
@@ -163,7 +163,8 @@ def test_the_checkpoint_of_other_rows_does_not_hold_up_new_ones(
     words = [*words, "--data", str(flowers_of(2))]
     ran = command(*words, "--resume")
     assert ran.code == 0
-    assert ran.err.startswith("the checkpoint of flowers after epoch 10 is of another fit: lineage.source was ")
+    assert ran.err.startswith("the checkpoint of flowers after epoch ")
+    assert " is of another fit: lineage.source was " in ran.err
     assert ran.err.splitlines()[0].endswith(": beginning with the first epoch")
     for path in (champion / ".checkpoints").iterdir():
         path.write_bytes(path.read_bytes()[:-9])
