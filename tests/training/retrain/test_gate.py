@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from training.errors import RecipeError
@@ -137,6 +137,7 @@ def judged(draw: st.DrawFn) -> tuple[Evidence, Promotion, list[str]]:
     return evidence, lines, reasons
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(judged())
 def test_each_line_that_is_missed_is_one_reason_and_no_other_is_told(
     found: tuple[Evidence, Promotion, list[str]],
