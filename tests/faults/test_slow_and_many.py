@@ -69,6 +69,7 @@ def test_a_thousand_clients_that_drip_and_others_that_misbehave_do_not_slow_a_pr
             while not not_slower(rounds[-1]) and len(rounds) < 5:
                 rounds.append(probe_ms([service, spared]))
         assert not_slower(rounds[-1]), rounds
+        assert drip_cpu_s(service, slow) < answer_cpu_s(service) / 5  # a twentieth or less
         assert service.metric("ganglion_connections") >= 1300
         stack.close()
         until(lambda: service.metric("ganglion_connections") <= 10)
@@ -77,6 +78,27 @@ def test_a_thousand_clients_that_drip_and_others_that_misbehave_do_not_slow_a_pr
 def not_slower(round_ms: list[float]) -> bool:
     """Tell whether the first service answered about as soon as the second."""
     return round_ms[0] <= 2 * round_ms[1] + 10
+
+
+def drip_cpu_s(service: Any, slow: list[Any], times: int = 10) -> float:
+    """Return the workers' processor time for a byte on one of many connections."""
+    before = service.cpu_s()
+    for _ in range(times):
+        for connection in slow:
+            connection.send(b"x")
+        assert service.predicts()
+    return float(service.cpu_s() - before) / (times * len(slow))
+
+
+def answer_cpu_s(service: Any, times: int = 1000) -> float:
+    """Return the workers' processor time for a whole request."""
+    before = service.cpu_s()
+    with service.connect() as connection:
+        given = answers(connection)
+        for _ in range(times):
+            connection.sendall(GOOD)
+            assert next(given).status == 200
+    return float(service.cpu_s() - before) / times
 
 
 @contextlib.contextmanager
