@@ -14,7 +14,7 @@ import pytest
 
 from service.wire.closing import begin_no_more
 from tests.service import models
-from tests.service.wire import GOOD, ROOT, answers, running, until
+from tests.service.wire import GOOD, ROOT, START_S, answers, is_alive, running, until
 
 pytestmark = pytest.mark.alone
 
@@ -27,7 +27,7 @@ def repository(tmp_path_factory: Any) -> Any:
 
 @pytest.fixture
 def service(repository: Any) -> Any:
-    with running(repository.root, graceful_timeout_s=8) as service:
+    with running(repository.root, graceful_timeout_s=60) as service:
         yield service
 
 
@@ -95,9 +95,9 @@ def is_refused(service: Any) -> bool:
 def test_sigterm_during_requests_fails_none_of_them(service: Any) -> None:
     clients = at_work(*(Client(service, is_fickle=i % 2 == 0) for i in range(8)))
     service.process.send_signal(signal.SIGTERM)
-    assert service.process.wait(timeout=10) == 0
+    assert service.process.wait(timeout=START_S) == 0
     for client in clients:
-        client.join(timeout=10)
+        client.join(timeout=START_S)
     assert [client.failed for client in clients] == [[]] * 8
 
 
@@ -132,7 +132,7 @@ def test_what_the_kernel_has_accepted_before_sigterm_is_answered(service: Any) -
     for connection in connections:
         connection.close()
     assert {answer.status for answer in given} == {200}
-    assert service.process.wait(timeout=10) == 0
+    assert service.process.wait(timeout=START_S) == 0
 
 
 def test_requests_that_are_half_sent_at_sigterm_may_be_finished_and_hear_that_it_ends(service: Any) -> None:
@@ -149,16 +149,16 @@ def test_requests_that_are_half_sent_at_sigterm_may_be_finished_and_hear_that_it
     assert (predicted.status, predicted.headers["connection"]) == (200, "close")
     assert (ready.status, ready.json["reasons"]) == (503, ["the service is ending"])
     assert (ready_v2.status, ready_v2.json) == (503, {"ready": False})
-    assert service.process.wait(timeout=10) == 0
+    assert service.process.wait(timeout=START_S) == 0
 
 
 def test_a_worker_that_is_killed_takes_only_its_own_requests_along_and_is_back_soon(service: Any) -> None:
     taken_s: list[float] = []
-    while not taken_s or (taken_s[-1] >= 2 and len(taken_s) < 4):  # others may keep the machine from it for a while
+    while not taken_s or (taken_s[-1] >= 3 and len(taken_s) < 4):  # others may keep the machine from it for a while
         clients = at_work(*(Client(service) for _ in range(4)))
         while len({client.worker for client in clients}) < 2:
             clients += at_work(Client(service))
-        victim = service.workers()[0]
+        victim = service.all_workers()[0]
         began = time.monotonic()
         os.kill(victim, signal.SIGKILL)
         until(lambda victim=victim: victim not in service.workers() and service.metric("ganglion_workers") == 2)
@@ -166,11 +166,11 @@ def test_a_worker_that_is_killed_takes_only_its_own_requests_along_and_is_back_s
         for client in clients:
             client.stopping = True
         for client in clients:
-            client.join(timeout=5)
+            client.join(timeout=START_S)
         failed = [worker for client in clients for worker, _ in client.failed]
         assert 1 <= len(failed) < len(clients)
         assert len(set(failed)) == 1
-    assert taken_s[-1] < 2, taken_s
+    assert taken_s[-1] < 3, taken_s
 
 
 def test_a_killed_worker_is_replaced_and_its_counts_stay(service: Any) -> None:
@@ -180,9 +180,9 @@ def test_a_killed_worker_is_replaced_and_its_counts_stay(service: Any) -> None:
     for _ in range(50):
         assert service.predicts()
     until(lambda: predicted() == 50)
-    victim = service.workers()[0]
+    victim = service.all_workers()[0]
     os.kill(victim, signal.SIGKILL)
-    until(lambda: victim not in service.workers() and len(service.workers()) == 2)
+    until(lambda: victim not in service.all_workers())
     for _ in range(50):
         assert service.predicts()
     until(lambda: predicted() == 100)
@@ -197,9 +197,10 @@ def test_a_replaced_worker_serves_what_was_promoted_meanwhile(repository: Any, s
     newest = version()
     repository.promote("flowers", 1)
     try:
-        for victim in service.workers():
+        victims = service.all_workers()
+        for victim in victims:
             os.kill(victim, signal.SIGKILL)
-        until(lambda: len(service.workers()) == 2)
+        until(lambda: not set(victims) & set(service.all_workers()))
         until(lambda: version() == 1)
         assert {version() for _ in range(20)} == {1}
     finally:
@@ -207,19 +208,19 @@ def test_a_replaced_worker_serves_what_was_promoted_meanwhile(repository: Any, s
 
 
 def test_sighup_replaces_the_workers_and_nothing_else(service: Any) -> None:
-    before = service.workers()
+    before = service.all_workers()
     (client,) = at_work(Client(service))
     service.process.send_signal(signal.SIGHUP)
-    until(lambda: len(service.workers()) == 2 and not set(before) & set(service.workers()))
+    until(lambda: not set(before) & set(service.all_workers()))
     client.stopping = True
-    client.join(timeout=5)
+    client.join(timeout=START_S)
     assert client.failed == []
     assert service.predicts()
 
 
 @pytest.mark.parametrize("name", ["SIGUSR1", "SIGUSR2", "SIGWINCH"])
 def test_other_signals_change_nothing(service: Any, name: Any) -> None:
-    before = service.workers()
+    before = service.all_workers()
     service.process.send_signal(getattr(signal, name))
     for worker in before:
         os.kill(worker, getattr(signal, name))
@@ -232,22 +233,14 @@ def test_ctrl_c_ends_everything_soon(service: Any) -> None:
     os.kill(service.process.pid, signal.SIGINT)
     for worker in service.workers():
         os.kill(worker, signal.SIGINT)
-    service.process.wait(timeout=6)
+    service.process.wait(timeout=30)  # half of what running requests are given to end
 
 
 def test_workers_end_when_their_master_is_killed(service: Any) -> None:
-    workers = service.workers()
+    workers = service.all_workers()
     service.process.kill()
     service.process.wait()
-    until(lambda: not any(alive(pid) for pid in workers), seconds=5)
-
-
-def alive(pid: Any) -> Any:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as file:  # noqa: PTH123 - may vanish while it is opened
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    until(lambda: not any(is_alive(pid) for pid in workers))
 
 
 @pytest.mark.parametrize(
@@ -265,7 +258,7 @@ def test_an_address_that_cannot_be_had_is_said_in_plain_words(tmp_path: Any, bin
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}" if bind == "taken" else bind
         command = [sys.executable, "-m", "service", "serve", "--models", str(tmp_path), "--bind", address]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=START_S, check=False)
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
@@ -273,7 +266,7 @@ def test_an_address_that_cannot_be_had_is_said_in_plain_words(tmp_path: Any, bin
 
 def test_a_setting_that_cannot_be_used_is_said_in_plain_words(tmp_path: Any) -> None:
     command = [sys.executable, "-m", "service", "serve", "--models", str(tmp_path), "--workers", "0"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=START_S, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("GANGLION_WORKERS: ")
     assert "Traceback" not in done.stderr

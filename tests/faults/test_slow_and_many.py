@@ -240,7 +240,7 @@ def smaller_share(service: Any, stack: contextlib.ExitStack) -> int:
 
 def test_a_worker_that_is_stuck_keeps_new_connections_from_the_others_for_a_moment_only(repository: Any) -> None:
     with running(repository.root, workers=2) as service, contextlib.ExitStack() as stack:
-        stuck = service.workers()[0]
+        stuck = service.all_workers()[0]
         os.kill(stuck, signal.SIGSTOP)
         try:
             began = time.monotonic()

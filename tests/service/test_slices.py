@@ -10,7 +10,7 @@ import pytest
 
 from service.wire.slices import SLICE_BYTES, Slices
 from tests.service import models
-from tests.service.wire import GOOD, answers, posted, running, until
+from tests.service.wire import GOOD, START_S, answers, posted, running, until
 
 MANY = 60_000
 ROWS = json.dumps({"instances": [models.FLOWER_ROW] * MANY}).encode()
@@ -26,7 +26,7 @@ def repository(tmp_path_factory: Any) -> Any:
 
 
 def started(repository: Any) -> Any:
-    return running(repository.root, workers=1, max_rows=MANY, max_rows_waiting=4 * MANY)
+    return running(repository.root, workers=1, max_rows=MANY, max_rows_waiting=4 * MANY, deadline_s=START_S)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def narrow(service: Any) -> socket.socket:
     """Return a connection that takes little at a time."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-    connection.settimeout(20)
+    connection.settimeout(START_S)
     connection.connect(("127.0.0.1", service.port))
     return connection
 
@@ -76,7 +76,7 @@ def test_a_large_answer_that_is_being_read_at_sigterm_arrives_whole(repository: 
             time.sleep(1.5)  # longer than an idle connection is given
             answer = next(answers(connection))
         assert (answer.status, len(answer.json["predictions"])) == (200, MANY)
-        assert service.process.wait(timeout=10) == 0
+        assert service.process.wait(timeout=START_S) == 0
 
 
 class Transport:

@@ -29,11 +29,18 @@ def certificate(tmp_path_factory: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def service(certificate: Any, tmp_path_factory: Any) -> Any:
-    repository = models.filled_repository(tmp_path_factory.mktemp("models"))
-    settings = {"tls_cert": certificate[0], "tls_key": certificate[1], "header_timeout_s": 1}
-    with running(repository.root, workers=1, **settings) as service:
+def repository(tmp_path_factory: Any) -> Any:
+    return models.filled_repository(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="module")
+def service(repository: Any, certificate: Any) -> Any:
+    with started(repository, certificate) as service:
         yield service
+
+
+def started(repository: Any, certificate: Any, **settings: Any) -> Any:
+    return running(repository.root, workers=1, tls_cert=certificate[0], tls_key=certificate[1], **settings)
 
 
 def encrypted(service: Any, certificate: Any, **versions: Any) -> ssl.SSLSocket:
@@ -67,15 +74,15 @@ def test_old_versions_of_the_protocol_are_refused(service: Any, certificate: Any
         encrypted(service, certificate, maximum_version=ssl.TLSVersion.TLSv1_1)
 
 
-def test_handshakes_that_never_end_are_given_up(service: Any, certificate: Any) -> None:
-    with contextlib.ExitStack() as stack:
+def test_handshakes_that_never_end_are_given_up(repository: Any, certificate: Any) -> None:
+    with started(repository, certificate, header_timeout_s=5) as service, contextlib.ExitStack() as stack:
         slow = [stack.enter_context(service.connect()) for _ in range(50)]
         test_predictions_are_answered_encrypted(service, certificate)
-        slow[0].settimeout(10)
-        with contextlib.suppress(ConnectionResetError):
-            while slow[0].recv(4096):
-                pass
-    until(lambda: connections(service, certificate) <= 2, seconds=5)
+        for connection in slow:
+            with contextlib.suppress(ConnectionResetError):
+                while connection.recv(4096):
+                    pass
+        until(lambda: connections(service, certificate) <= 2)
 
 
 def connections(service: Any, certificate: Any) -> float:

@@ -1,6 +1,7 @@
 """What is not a request, over the real wire: each gets its status, and the next good request is answered."""
 
 import json
+import select
 import socket
 import time
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.service import models
-from tests.service.wire import BODY, GOOD, answers, running, until
+from tests.service.wire import BODY, GOOD, START_S, answers, running, until
 
 LIMIT = 65536
 HEAD = b"POST /predict HTTP/1.1\r\nHost: a\r\n"
@@ -20,10 +21,16 @@ FIXED = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
 def service(tmp_path_factory: Any) -> Any:
     root = tmp_path_factory.mktemp("models")
     models.filled_repository(root)
-    with running(
-        root, workers=1, header_timeout_s=0.6, body_timeout_s=0.6, max_body_bytes=LIMIT, max_header_bytes=4096,
-        max_uri_bytes=1024,
-    ) as service:  # fmt: skip
+    bounds = {"max_body_bytes": LIMIT, "max_header_bytes": 4096, "max_uri_bytes": 1024}
+    with running(root, workers=1, header_timeout_s=START_S, body_timeout_s=START_S, **bounds) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def hurried(tmp_path_factory: Any) -> Any:
+    """A service that has little patience."""
+    root = models.filled_repository(tmp_path_factory.mktemp("hurried")).root
+    with running(root, workers=1, header_timeout_s=0.6, body_timeout_s=0.6) as service:
         yield service
 
 
@@ -136,30 +143,33 @@ def test_a_message_that_breaks_off_is_a_bad_request(service: Any, data: Any) -> 
     [b"GET /healthz HTTP/1.1\r\nHost: a\r\n", HEAD + b"Content-Length: 100\r\n\r\n{}", CHUNKED + b"10\r\nabc"],
     ids=["head", "body", "chunk"],
 )
-def test_a_message_that_does_not_arrive_in_time_gets_408_and_the_end(service: Any, data: Any) -> None:
-    began = time.monotonic()
-    given = service.send(data)
-    assert [answer.status for answer in given] == [408]
-    check_problem(given[0], 408)
-    assert 0.4 < time.monotonic() - began < 8  # and not the ten seconds that it is without the setting
+def test_a_message_that_does_not_arrive_in_time_gets_408_and_the_end(hurried: Any, data: Any) -> None:
+    def refused_after_s() -> float:
+        began = time.monotonic()
+        given = hurried.send(data)
+        assert [answer.status for answer in given] == [408]
+        check_problem(given[0], 408)
+        return time.monotonic() - began
+
+    taken_s = [refused_after_s()]
+    while not 0.4 < taken_s[-1] < 8 and len(taken_s) < 4:  # where the machine is busy its clock may be late
+        taken_s.append(refused_after_s())
+    assert 0.4 < taken_s[-1] < 8  # and not the ten seconds that it is without the setting
 
 
-def test_bytes_that_drip_in_get_no_more_time(service: Any) -> None:
-    began = time.monotonic()
-    with service.connect() as connection:
-        for byte in b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 100:
-            try:
-                connection.sendall(bytes([byte]))
-            except OSError:
+def test_bytes_that_drip_in_get_no_more_time(hurried: Any) -> None:
+    with hurried.connect() as connection:
+        for byte in b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 200:
+            connection.sendall(bytes([byte]))
+            if select.select([connection], [], [], 0.05)[0]:
                 break
-            time.sleep(0.02)
-            if time.monotonic() - began > 1.5:
-                break
+        else:
+            pytest.fail("there was more time than for a message that stops")
         assert [answer.status for answer in answers(connection)] == [408]
 
 
-def test_a_client_that_says_nothing_is_left_without_a_word(service: Any) -> None:
-    assert service.send(b"") == []
+def test_a_client_that_says_nothing_is_left_without_a_word(hurried: Any) -> None:
+    assert hurried.send(b"") == []
 
 
 def test_pipelined_requests_are_answered_in_order(service: Any) -> None:

@@ -179,7 +179,7 @@ def test_few_heads_are_known_and_none_that_holds_a_secret_or_is_sent_once() -> N
 def service(tmp_path_factory: Any) -> Any:
     root = tmp_path_factory.mktemp("models")
     models.filled_repository(root)
-    with running(root, workers=1, body_timeout_s=0.6) as service:
+    with running(root, workers=1, body_timeout_s=2) as service:
         yield service
 
 

@@ -74,11 +74,24 @@ class Running:
             self.welcome += line
         self.url = self.welcome.split("Serving at ")[1].split()[0]
         self.port = int(self.url.rpartition(":")[2])
-        until(lambda: len(self.workers()) == workers)
+        self.all_workers(workers)
 
     def workers(self) -> list[int]:
+        """Return the processes that the master has now, without those that have died and are not replaced yet."""
         master = self.process.pid
-        return [int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
+        children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        return [int(pid) for pid in children if is_alive(int(pid))]
+
+    def all_workers(self, count: int = 2) -> list[int]:
+        """Wait until there are so many, and return them."""
+        found: list[int] = []
+
+        def are_there() -> bool:
+            found[:] = self.workers()
+            return len(found) == count
+
+        until(are_there)
+        return found
 
     def cpu_s(self) -> float:
         """Return the processor time that the workers have used, which depends less on who else uses the machine."""
@@ -133,6 +146,14 @@ class Running:
             assert self.process.stderr is not None
             self.process.stderr.close()
             self.output.close()
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs, or could."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:  # it has gone, before or while it was read
+        return False
 
 
 @contextlib.contextmanager
