@@ -57,7 +57,7 @@ def run(environment: Path, service: Running) -> Any:
     def run(name: str) -> Any:
         program = [str(environment / "bin" / "python"), str(PROGRAMS / name)]
         command = [*program, f"127.0.0.1:{service.port}", json.dumps(ROWS)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 

@@ -76,7 +76,7 @@ def test_mlserver_infer(
     given.write_text("\n".join(lines) + "\n")
     command = [str(environment / "bin" / "mlserver"), "infer", "-u", f"127.0.0.1:{service.port}", "-m", "flowers"]
     command += ["-i", str(given), "-o", str(written), "--batch-size", "2", *flags]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in written.read_text().splitlines()]
     answers.sort(key=lambda answer: int(answer["parameters"]["batch_index"]))

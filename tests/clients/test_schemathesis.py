@@ -20,7 +20,7 @@ def checked(environment: Path, folder: Path, url: str, *options: str) -> str:
     command = [str(environment / "bin" / "schemathesis"), "run", f"{url}/openapi.json", "--checks", CHECKS]
     command += ["--phases", "examples,coverage,fuzzing", "--max-examples", "20", "--no-color", "--seed", "1", *options]
     # It keeps notes where it runs.
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     return done.stdout
 

@@ -111,13 +111,13 @@ class Stack:
         return self.run("docker", "exec", self.container(), "python", "-c", code)
 
     def answers(self) -> bool:
-        return requests.get(f"{self.url}/readyz", timeout=5).ok
+        return requests.get(f"{self.url}/readyz", timeout=60).ok
 
     def wait_until_ready(self) -> None:
         eventually(self.answers, within_s=60, what="/readyz answers 200")
 
     def predict(self) -> dict[str, Any]:
-        answer = requests.post(f"{self.url}/predict", json={"instances": [[5.1, 3.5, 1.4, 0.2]]}, timeout=10)
+        answer = requests.post(f"{self.url}/predict", json={"instances": [[5.1, 3.5, 1.4, 0.2]]}, timeout=60)
         assert answer.status_code == requests.codes.ok, answer.text
         body: dict[str, Any] = answer.json()
         return body

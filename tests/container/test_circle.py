@@ -61,7 +61,7 @@ def circle(data: Path) -> Iterator[Stack]:
 
 
 def model(stack: Stack) -> dict[str, Any]:
-    found: dict[str, Any] = requests.get(f"{stack.url}/models/flowers", timeout=10).json()
+    found: dict[str, Any] = requests.get(f"{stack.url}/models/flowers", timeout=60).json()
     return found
 
 

@@ -106,7 +106,7 @@ class Asker:
 
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
-        self._thread.join(timeout=30)
+        self._thread.join(timeout=120)
 
     def began_anew(self) -> None:
         """Forget who has answered so far; what failed is not forgotten."""
@@ -133,7 +133,7 @@ class Asker:
 
     def _posted(self, session: requests.Session, what: str, body: dict[str, Any]) -> requests.Response | None:
         try:
-            answer = session.post(f"{self.url}/models/flowers/{what}", json=body, timeout=30)
+            answer = session.post(f"{self.url}/models/flowers/{what}", json=body, timeout=120)
         except requests.RequestException as error:
             self.failures.append(f"{time.time():.1f} {what}: {error!r}")
             return None

@@ -44,7 +44,7 @@ def setup(clone: Path) -> Setup:
             env={**os.environ, "PYTHON": str(python), **environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
 
@@ -120,7 +120,7 @@ def test_an_old_python_is_named_in_plain_words(clone: Path) -> None:
         env={"PATH": str(tools)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert answer.returncode == 1

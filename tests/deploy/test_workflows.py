@@ -79,7 +79,7 @@ def test_the_machine_that_serves_follows_the_branch_but_not_back_to_what_it_roll
     def pulled() -> dict[str, int]:
         done = subprocess.run(
             [sys.executable, "-m", "deploy.pull_models", str(forge.origin), str(models)],
-            cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+            cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return repository.aliases("flowers")

@@ -46,7 +46,7 @@ class Server:
                 [self.binaries / "postgres", "-D", self.folder / "data", *options],
                 stdout=log, stderr=log, user=self.user, cwd=self.folder,
             )  # fmt: skip
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while subprocess.run([self.binaries / "pg_isready", "-q", "-h", self.folder], check=False).returncode:
             assert time.monotonic() < deadline, (self.folder / "log").read_text()
             time.sleep(0.05)
@@ -76,7 +76,7 @@ class Server:
     def stop(self) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)
-            self._process.wait(30)
+            self._process.wait(120)
             self._process = None
 
 

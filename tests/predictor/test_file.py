@@ -286,7 +286,7 @@ def test_what_is_no_model_file_is_refused_by_path(tmp_path: Path) -> None:
     start = time.monotonic()
     with pytest.raises(ArtifactError, match="it is not a regular file"):
         load(pipe)
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60
     (tmp_path / "link").symlink_to(tmp_path / "absent.npz")
     with pytest.raises(ArtifactError, match="cannot be read"):
         load(tmp_path / "link")

@@ -19,7 +19,7 @@ from service.sharing.memory import FILE, Memory
 from tests.contract.harness import through_front
 from tests.service import models
 from tests.service.test_metrics import samples
-from tests.service.wire import running, until
+from tests.service.wire import START_S, running, until
 
 DRIFTED = [[1.0, 1.0, 1.0, 1.0]] * 60  # half of what training had
 SECRET = b"not to be told"
@@ -42,7 +42,7 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.posts.append((self.path, dict(self.headers), body))
                 time.sleep(receiver.delay_s)
-                receiver.goes_on.wait(timeout=10)
+                receiver.goes_on.wait(timeout=START_S)
                 self.send_response(receiver.statuses.pop(0) if receiver.statuses else 204)
                 if receiver.location:
                     self.send_header("Location", receiver.location)

@@ -13,6 +13,7 @@ from service.problems import Problem
 from tests.service import models
 
 LIMIT = 8 * 2**20
+USUAL_S = 0.02  # of processor time for what `times_slower` does
 SCHEMA = models.flowers().schema
 HOSTILE = {
     "opening brackets": b"[" * 1_000_000,
@@ -36,7 +37,7 @@ HOSTILE = {
 def test_no_bad_body_costs_more_than_100_ms_or_twice_the_limit(name: Any) -> None:
     body = HOSTILE[name]
     fastest = min(seconds_to_refuse(body) for _ in range(5))
-    assert fastest < 0.1
+    assert fastest < 0.1 * times_slower()
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts from what is resident now
     before = peak_kilobytes()
     seconds_to_refuse(body)
@@ -47,6 +48,18 @@ def peak_kilobytes() -> int:
     """Return the most memory that was resident: parsers reserve address space that they never touch."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
+def times_slower() -> float:
+    """Return how many times slower this machine is than one for which the figures are, at least 1."""
+
+    def seconds() -> float:
+        started = time.process_time()
+        for number in range(200_000):
+            str(number)
+        return time.process_time() - started
+
+    return max(1.0, min(seconds() for _ in range(5)) / USUAL_S)
 
 
 def seconds_to_refuse(body: bytes) -> float:
@@ -60,7 +73,7 @@ def test_a_million_brackets_are_refused_in_50_ms_for_being_deep() -> None:
     started = time.process_time()
     with pytest.raises(Problem, match="deeper than 64") as refused:
         read_document(b"[" * 1_000_000)
-    assert time.process_time() - started < 0.05
+    assert time.process_time() - started < 0.05 * times_slower()
     assert refused.value.status == 400
     with pytest.raises(Problem, match="deeper than 64"):
         check_size(b"[" * 1_000_000, 1000)

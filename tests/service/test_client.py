@@ -6,6 +6,7 @@ import io
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -132,7 +133,7 @@ def bad_day() -> Any:
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         servers.append(server)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        return Client(f"http://127.0.0.1:{server.server_port}", attempts=3, timeout_s=1), asked
+        return Client(f"http://127.0.0.1:{server.server_port}", attempts=3, timeout_s=60), asked
 
     yield start
     for server in servers:
@@ -144,18 +145,29 @@ GOOD: tuple[int, dict[str, str], bytes] = (200, {}, b'{"model": "m", "version": 
 BUSY = b'{"detail": "The service is busy."}'
 
 
+def pauses_s(bad_day: Any, script: Any, *, longest: float) -> list[list[float]]:
+    """Predict by a script; return how long the client waited each time, once for each try until none was too long.
+
+    Whoever else uses the machine may make a pause longer, never shorter.
+    """
+    found: list[list[float]] = []
+    while not found or (len(found) < 5 and max(found[-1]) >= longest):
+        client, asked = bad_day(*script)
+        with client:
+            assert client.predict([[1]]).predictions == [7.5]
+        found.append([after - before for before, after in pairwise(asked)])
+    assert max(found[-1]) < longest, found
+    return found
+
+
 def test_a_busy_service_is_asked_again_when_it_says(bad_day: Any) -> None:
-    client, asked = bad_day((429, {"Retry-After": "1"}, BUSY), GOOD)
-    with client:
-        assert client.predict([[1]]).predictions == [7.5]
-    assert 0.95 < asked[1] - asked[0] < 1.5
+    script: Any = ((429, {"Retry-After": "1"}, BUSY), GOOD)
+    assert all(pause > 0.95 for (pause,) in pauses_s(bad_day, script, longest=1.5))
 
 
 def test_a_busy_service_that_says_nothing_is_asked_again_later_and_later(bad_day: Any) -> None:
-    client, asked = bad_day((503, {}, BUSY), (503, {"Retry-After": "soon"}, BUSY), GOOD)
-    with client:
-        assert client.predict([[1]]).predictions == [7.5]
-    assert 0.04 < asked[1] - asked[0] < asked[2] - asked[0] < 1
+    script: Any = ((503, {}, BUSY), (503, {"Retry-After": "soon"}, BUSY), GOOD)
+    assert all(first > 0.04 for first, _ in pauses_s(bad_day, script, longest=0.6))
 
 
 def test_a_service_that_stays_busy_is_an_error_with_its_own_type(bad_day: Any) -> None:

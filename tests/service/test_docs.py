@@ -62,7 +62,7 @@ def test_the_examples_of_the_pages_run(page: str, text: str, iris: Any, tmp_path
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, (page, done.stderr)

@@ -109,4 +109,4 @@ def test_all_workers_add_to_one_count(tmp_path: Any) -> None:
             time.sleep(0.01)
         for connection in connections:
             connection.close()
-        until(lambda: service.get("/models/flowers/drift").json["rows"] == 80, seconds=5)
+        until(lambda: service.get("/models/flowers/drift").json["rows"] == 80)

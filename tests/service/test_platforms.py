@@ -17,7 +17,7 @@ from service.runtime import repository_at
 from service.settings import SettingsError, load_settings
 from tests.contract import harness
 from tests.service import models
-from tests.service.wire import Answer
+from tests.service.wire import START_S, Answer
 
 ROOT = Path(__file__).parents[2]
 ROW = models.FLOWER_ROW
@@ -90,7 +90,7 @@ def test_sagemaker_starts_serve_with_a_model_unpacked_into_its_folder(tmp_path: 
             assert answer.read() == b"virginica\n"
             assert answer.headers["X-Model-Name"] == "model"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=15) == 0
+        assert process.wait(timeout=START_S) == 0
     finally:
         process.kill()
         process.wait()

@@ -1,12 +1,12 @@
 """Hot reload over a real repository."""
 
-import time
 from typing import Any
 
 import pytest
 
 from predictor import FolderRepository, save_bytes
 from tests.service import models
+from tests.service.wire import until
 
 ONE = {"instances": [models.FLOWER_ROW]}
 
@@ -15,20 +15,13 @@ def version_of(application: Any, path: Any = "/predict") -> Any:
     return application.flask.test_client().post(path, json=ONE).get_json()["version"]
 
 
-def wait_for(condition: Any) -> Any:
-    end = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < end, "nothing changed in five seconds"
-        time.sleep(0.01)
-
-
 def test_a_promoted_version_answers_without_a_restart(build: Any, repository: Any) -> None:
     application = build()
     assert version_of(application) == 3
     models.publish(repository, "flowers", models.flowers(9))
-    wait_for(lambda: version_of(application) == 4)
+    until(lambda: version_of(application) == 4)
     repository.rollback("flowers")
-    wait_for(lambda: version_of(application) == 3)
+    until(lambda: version_of(application) == 3)
 
 
 def test_a_failed_reload_keeps_the_old_model_serving_and_says_why(build: Any, repository: Any) -> None:

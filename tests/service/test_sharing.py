@@ -127,5 +127,5 @@ for _ in range(50):
 def test_processes_that_change_what_is_known_wait_for_each_other(tmp_path: Any) -> None:
     command = [sys.executable, "-c", COUNTS, str(tmp_path)]
     children = [subprocess.Popen(command, cwd=ROOT) for _ in range(3)]
-    assert [child.wait(timeout=30) for child in children] == [0, 0, 0]
+    assert [child.wait(timeout=120) for child in children] == [0, 0, 0]
     assert Memory(tmp_path).read() == {"count": 150}

@@ -106,7 +106,7 @@ def test_a_shadow_is_compared_and_never_answers(build: Any, tmp_path: Any) -> No
                     for result in ("agree", "differ", "failed", "skipped")}  # fmt: skip
             return rows | {"apart": found.get(("ganglion_shadow_difference_total", of), 0.0)}
 
-        until(lambda: counted()["agree"] + counted()["differ"] == 21, seconds=5)
+        until(lambda: counted()["agree"] + counted()["differ"] == 21)
         assert counted()["apart"] > 0
         assert (counted()["failed"], counted()["skipped"]) == (0, 0)
 
@@ -150,6 +150,6 @@ def test_rows_that_the_shadow_cannot_take_or_that_are_too_many_are_counted() -> 
     shadow = Shadow((), seen)
     flowers, houses = Served("flowers", 1, models.flowers()), Served("houses", 1, models.houses())
     shadow.offer(flowers, houses, np.array(ROWS), np.zeros((2, 3)))
-    until(lambda: seen.found == [Comparison(failed=2)], seconds=5)
+    until(lambda: seen.found == [Comparison(failed=2)])
     shadow.offer(flowers, flowers, np.ones((MOST_ROWS_WAITING + 1, 4)), np.zeros((MOST_ROWS_WAITING + 1, 3)))
     assert seen.found[1:] == [Comparison(skipped=MOST_ROWS_WAITING + 1)]

@@ -106,7 +106,7 @@ def test_spans_of_a_prediction_and_its_stages_reach_the_collector(collector: Any
             answered = next(given).headers["traceparent"].split("-")
             connection.sendall(head + b"\r\n" + body)
             assert "traceparent" not in next(given).headers
-        until(lambda: len(spans_of(bodies)) >= 5, seconds=10)
+        until(lambda: len(spans_of(bodies)) >= 5)
     spans = {span.name: span for span in spans_of(bodies)}
     assert spans.keys() == {"POST /predict", "decode", "queue", "compute", "encode"}
     parent = spans.pop("POST /predict")

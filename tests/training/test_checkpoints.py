@@ -43,7 +43,7 @@ def halfway(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[str, 
             assert process.poll() is None, "the fit has ended before it was interrupted"
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "Interrupted: finishing this epoch, to keep it; once more ends at once." in err
     assert "Interrupted: nothing was published. Epoch " in err

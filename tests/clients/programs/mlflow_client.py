@@ -12,7 +12,7 @@ rows = json.loads(sys.argv[2])
 NAMES = ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"]
 
 client = ScoringServerClient(host, int(port))
-client.wait_server_ready(timeout=10)
+client.wait_server_ready(timeout=120)
 table = pd.DataFrame(rows, columns=NAMES)
 mixed = table[NAMES[::-1]].assign(other="x")
 given = [table, mixed, np.array(rows), rows]

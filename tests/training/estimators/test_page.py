@@ -17,7 +17,7 @@ def run_examples(page: str, folder: Path) -> list[str]:
     (folder / "example.py").write_text("\n".join(examples), encoding="utf-8")
     command = [sys.executable, "-W", "ignore", "example.py"]
     environment = {"PYTHONPATH": str(ROOT), "PATH": "", "OPENBLAS_NUM_THREADS": "1"}
-    run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert run.returncode == 0, run.stderr
     return run.stdout.splitlines()
 
