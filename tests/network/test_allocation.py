@@ -21,7 +21,7 @@ FIRST_ORDER = [name for name in OPTIMIZERS if name != "lbfgs"]
 
 
 def peak_after_the_first_epoch(network: MLP, loss: str = "half_squared", weights: Any = None, **options: Any) -> int:
-    """The most bytes that two epochs after the first held at a time; whoever else uses the process may allocate, too."""
+    """The most bytes that two epochs after the first held at a time; other threads of the process may allocate, too."""
     X, y = data(loss, rows=ROWS)
     y = y[:, : network.architecture.outputs]
     defaults: dict[str, Any] = {"loss": made_loss(loss), "optimizer": Adam(), "batch_size": BATCH}
