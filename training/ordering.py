@@ -6,7 +6,15 @@ from pathlib import Path
 
 from training.job import Order
 
-__all__ = ["add_checkpoints", "add_models", "add_source", "checkpoint_overrides", "order_of"]
+__all__ = [
+    "add_checkpoints",
+    "add_memory",
+    "add_models",
+    "add_source",
+    "checkpoint_overrides",
+    "memory_overrides",
+    "order_of",
+]
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
@@ -23,9 +31,7 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, help="the seed of the split, the first weights and the order of rows")
     parser.add_argument("--split", choices=["random", "hash", "given", "none"], help="how test rows are chosen")
-    parser.add_argument(
-        "--memory", metavar="SIZE", help="what the job may take, such as 1GB; larger tables are read in blocks"
-    )
+    add_memory(parser)
     parser.add_argument("--data-home", type=Path, metavar="DIR", help="where downloaded data sets are kept")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="the labels of an IDX file of images")
     add_models(parser)
@@ -35,6 +41,18 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     """Add where models are kept."""
     default = Path(os.environ.get("GANGLION_MODELS") or "models")
     parser.add_argument("--models", type=Path, default=default, metavar="DIR", help="the model repository: %(default)s")
+
+
+def add_memory(parser: argparse.ArgumentParser) -> None:
+    """Add how much memory a job may take."""
+    parser.add_argument(
+        "--memory", metavar="SIZE", help="what the job may take, such as 1GB; larger tables are read in blocks"
+    )
+
+
+def memory_overrides(options: argparse.Namespace) -> list[str]:
+    """Return what the option of `add_memory` changes in the recipe."""
+    return [] if options.memory is None else [f"data.memory={_quoted(options.memory)}"]
 
 
 def add_checkpoints(parser: argparse.ArgumentParser, resume: str) -> None:
@@ -59,7 +77,6 @@ def order_of(options: argparse.Namespace, *overrides: str, promote: bool = True,
     flags = {
         "data.target": options.target,
         "data.task": options.task,
-        "data.memory": options.memory,
         "split.method": options.split,
     }
     named = [f"{key}={_quoted(value)}" for key, value in flags.items() if value is not None]
@@ -68,7 +85,7 @@ def order_of(options: argparse.Namespace, *overrides: str, promote: bool = True,
         source=options.source,
         models=options.models,
         recipe=options.recipe,
-        overrides=(*options.overrides, *named, *seed, *overrides),
+        overrides=(*options.overrides, *named, *memory_overrides(options), *seed, *overrides),
         name=options.name,
         data_home=options.data_home,
         labels=options.labels,

@@ -21,6 +21,7 @@ from training.table import Column, Table
 
 __all__ = ["Finding", "broken", "check_data", "findings_lines"]
 
+LEAST_SAID = 0.0005  # of a share, as it is rounded to a tenth of a percent
 BY_CHANCE = 0.01  # of the tables that have not shifted, how many may look as if some column had
 
 
@@ -99,10 +100,10 @@ def _duplicates(whole: Whole, limits: Checks) -> Finding:
 
 def _future(whole: Whole, limits: Checks) -> Iterator[Finding]:
     for name, share in whole.future.items():
-        reason = ""
+        said, reason = "under 0.1%" if 0 < share < LEAST_SAID else f"{share:.1%}", ""
         if share > limits.future:
-            reason = f"{shown(name)}: {share:.1%} of the dates are in the future, allowed {limits.future:.1%}"
-        yield Finding(f"{name}: in the future", "-", f"{share:.1%}", reason)
+            reason = f"{shown(name)}: {said} of the dates are in the future, allowed {limits.future:.1%}"
+        yield Finding(f"{name}: in the future", "-", said, reason)
 
 
 def _other_question(prepared: Prepared, champion: Version) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from predictor.wording import shown
 from training.cookbook import recipe_names
 from training.errors import DataError, GateError, RecipeError, TrainingError
 from training.job import Order
-from training.ordering import add_checkpoints, add_models, checkpoint_overrides
+from training.ordering import add_checkpoints, add_memory, add_models, checkpoint_overrides, memory_overrides
 from training.outlet import Outlet
 
 __all__ = ["add_check", "add_retrain"]
@@ -61,6 +61,7 @@ def _add_loop(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], dest="overrides", help="override a key of the recipe"
     )
+    add_memory(parser)
     parser.add_argument("--data-home", type=Path, metavar="DIR", help="where downloaded data sets are kept")
     add_models(parser)
 
@@ -74,7 +75,7 @@ def _order(options: argparse.Namespace, *overrides: str, resume: bool = False) -
         source=options.data or options.recipe,
         models=options.models,
         recipe=options.recipe,
-        overrides=(*options.overrides, *overrides),
+        overrides=(*options.overrides, *memory_overrides(options), *overrides),
         name=options.name,
         data_home=options.data_home,
         resume=resume,

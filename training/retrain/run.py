@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TextIO
@@ -18,7 +19,7 @@ from training.resuming import fit_kept, identity, keeping
 from training.retrain.checks import findings_lines
 from training.retrain.concluding import FACTS, SUMMARY, Outcome, Promote, conclude, facts_of, is_promoted, left_behind
 from training.retrain.gate import Evidence, Passed, Refused, gate
-from training.retrain.setting import Setting, refusal, setting_of
+from training.retrain.setting import Setting, packed, refusal, setting_of
 from training.retrain.summary import summary
 from training.retrain.trial import measure
 from training.signals import held_back, sigterm_interrupts
@@ -55,13 +56,14 @@ def retrain(
     KeyboardInterrupt, nothing is published.
     """
     check_place(order.models)
-    with sigterm_interrupts():
-        setting = setting_of(order, now=now)
+    with sigterm_interrupts(), ExitStack() as stack:
+        setting = setting_of(order, now=now, err=err)
         out.write("\n".join([*findings_lines(setting.findings), "", ""]))
         out.flush()
         error = refusal(setting)
         if error is not None:
             raise error
+        setting = packed(setting, order.models, stack, err)
         checkpoints = Checkpoints(order.models, setting.name, _identity(setting))
         with keeping(checkpoints):
             before = left_behind(order.models, setting, _made_of(setting), promote) if order.resume else None

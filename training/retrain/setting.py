@@ -1,7 +1,10 @@
 """What a check and a retraining have in common: the recipe, the new rows, and the champion that answers now."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
+from typing import TextIO
 
 from predictor import FolderRepository, RepositoryError
 from training.compare.versions import Version, open_version
@@ -9,12 +12,14 @@ from training.cookbook import recipe_names
 from training.errors import DataError, RecipeError
 from training.job import Order, ordered_name, ordered_recipe, oversized, read_table
 from training.prepared import Prepared, prepare
+from training.progress import reading
 from training.recipe import Recipe
 from training.retrain.checks import Finding, broken, check_data
-from training.retrain.whole import whole_of
+from training.retrain.whole import whole_of, whole_of_draft
+from training.streaming import Draft, draft_chunked
 from training.table import Table
 
-__all__ = ["BrokenChecksError", "Setting", "model_name", "refusal", "setting_of"]
+__all__ = ["BrokenChecksError", "Setting", "model_name", "packed", "refusal", "setting_of"]
 
 
 class BrokenChecksError(DataError):
@@ -28,7 +33,10 @@ class BrokenChecksError(DataError):
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """The model's name, its recipe, the table, split and encoded, the champion if there is one, and what changed."""
+    """The model's name, its recipe, the table, split and encoded, the champion if there is one, and what changed.
+
+    Of a table that memory does not hold, `table` is a sample, and `draft` how the rest is read; see `packed`.
+    """
 
     name: str
     recipe: Recipe
@@ -36,29 +44,39 @@ class Setting:
     prepared: Prepared
     champion: Version | None
     findings: tuple[Finding, ...]
+    draft: Draft | None = None
 
 
-def setting_of(order: Order, *, now: datetime) -> Setting:
+def setting_of(order: Order, *, now: datetime, err: TextIO | None = None) -> Setting:
     """Read what the order names, with the rows split by their hashes, and check them. Raises TrainingError.
 
-    The name is by default that of the recipe. Rows that the source itself keeps for testing stay what they are.
+    The name is by default that of the recipe. Rows that the source itself keeps for testing stay what they are. How far
+    the reading of a large table is goes to `err`.
     """
     recipe = ordered_recipe(order)
     if recipe.split.method != "given":
         recipe = recipe.model_copy(update={"split": recipe.split.model_copy(update={"method": "hash"})})
     name = model_name(order)
-    named = _with_source(order, recipe)
-    if oversized(named, recipe) is not None:
-        raise DataError(
-            f"{named.source}: retraining holds the whole table in memory, and this one takes more than data.memory"
-            " allows, which is half of the machine's by default: allow more, or name fewer rows"
-        )
-    table = read_table(named, recipe)
-    prepared = prepare(table, recipe)
     champion = _champion(order, name)
-    whole = whole_of(table, prepared, now)
+    named = _with_source(order, recipe)
+    chunked, show = oversized(named, recipe), reading(err)
+    if chunked is None:
+        table, draft = read_table(named, recipe), None
+        prepared = prepare(table, recipe)
+        whole = whole_of(table, prepared, now)
+    else:
+        draft = draft_chunked(chunked, recipe, show)
+        table, prepared = draft.table, draft.prepared
+        whole = whole_of_draft(draft, now, show)
     findings = tuple(check_data(table, prepared, recipe.checks, champion, method=recipe.split.method, whole=whole))
-    return Setting(name, recipe, table, prepared, champion, findings)
+    return Setting(name, recipe, table, prepared, champion, findings, draft)
+
+
+def packed(setting: Setting, models: Path, stack: ExitStack, err: TextIO) -> Setting:
+    """Return what a fit can be made of: all rows of a table that memory does not hold, until the stack unwinds."""
+    if setting.draft is None:
+        return setting
+    return replace(setting, prepared=setting.draft.packed(models, stack, reading(err)))
 
 
 def model_name(order: Order) -> str:

@@ -1,18 +1,20 @@
 """What is known of every row of a new table, however large it is: what a sample of the rows could not tell."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.prepared import Prepared
+from training.progress import Reading
 from training.report.moments import moments
 from training.splits import row_hashes
+from training.streaming import Draft
 from training.table import Column, Table
 
-__all__ = ["Counter", "Whole", "whole_of"]
+__all__ = ["Counter", "Whole", "whole_of", "whole_of_draft"]
 
 KEPT = 2**16
 """Different rows that are counted exactly; of more, their number is estimated to half a percent."""
@@ -37,6 +39,24 @@ def whole_of(table: Table, prepared: Prepared, now: datetime) -> Whole:
     counter = Counter(now)
     counter.add(prepared.columns)
     return Whole(table.rows, prepared.rows, 1 - distinct / table.rows, counter.future)
+
+
+def whole_of_draft(draft: Draft, now: datetime, on_rows: Reading) -> Whole:
+    """Look at all rows of a table that is read in blocks; how many repeat an earlier one is then an estimate."""
+    chunked, counter = draft.chunked, Counter(now)
+    labelled = 0
+    meanings = {column.name: column.meaning for column in draft.prepared.columns}
+    for cells in chunked.chunks():
+        first = counter.rows
+        counter.hash(
+            chunked.column(column.name, cells[column.name], is_numeric=column.is_numeric, first=first)
+            for column in draft.table.columns
+        )
+        chunk = draft.reader.read(cells, first)
+        counter.add(replace(column, meaning=meanings.get(column.name)) for column in chunk.features)
+        labelled += len(chunk.values)
+        on_rows(counter.rows, "checking rows")
+    return Whole(counter.rows, labelled, counter.repeated, counter.future)
 
 
 class Counter:

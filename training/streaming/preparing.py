@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +25,61 @@ from training.streaming.stream import Stream
 from training.streaming.survey import Survey, survey
 from training.table import Column, Table
 
-__all__ = ["needed", "prepare_chunked"]
+__all__ = ["Draft", "draft_chunked", "needed", "prepare_chunked"]
 
 SAMPLE, SIDE, WATCHED = 0.1, 0.08, 0.15
 """Shares of the memory: the raw sample, the encoded sample of a side, the rows that watch."""
 COLUMN_BYTES = 24  # of a cell of a table in memory: as it was read, and as a column
 TEXT_COPIES = 4  # as read, as words, as what they spell
 MOST_WATCHED = 2**17
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """A table of any size after its first pass: what was decided on a sample of it, and how all rows are read.
+
+    `table` is the sample, and `prepared` what a fit would have of it alone; `chunked` are all rows, and `found` what
+    the first pass saw of them.
+    """
+
+    table: Table
+    prepared: Prepared
+    chunked: ChunkedTable
+    found: Survey
+    reader: Reader
+    recipe: Recipe
+
+    def packed(self, models: Path, stack: ExitStack, on_rows: Reading) -> Prepared:
+        """Pack all rows beside the models, until the stack unwinds, and return what a fit needs of them.
+
+        Raises DataError, and TrainingError where the disk has no room.
+        """
+        recipe, found, decided, budget = self.recipe, self.found, self.prepared, Budget.of(self.recipe.data.memory)
+        files = _files(models, found.rows, self.reader.coder.width + 1, stack)
+        most_watched = min(MOST_WATCHED, budget.part(WATCHED) // (4 * decided.schema.width))
+        sides = _Sides(recipe, _seed(recipe)).watching_at_most(most_watched, found.rows)
+        _write(self.chunked, self.reader, sides, files, on_rows)
+        self.chunked.check()
+        stream = Stream(files, self.reader.coder, decided, recipe)
+        notes = _notes(found, budget, sum(stream.rows.values()))
+        watching = stream.side("validation")
+        return replace(decided, stream=stream, validation=watching, notes=(*notes, *decided.notes))
+
+
+def draft_chunked(chunked: ChunkedTable, recipe: Recipe, on_rows: Reading) -> Draft:
+    """Read a table of any size once, within `data.memory`, and decide on a sample what it means.
+
+    Raises DataError and RecipeError.
+    """
+    if recipe.split.train_rows is not None:
+        raise RecipeError("split.train_rows: a table that is read in blocks has no first rows; leave it out")
+    budget, seed = Budget.of(recipe.data.memory), _seed(recipe)
+    most_bytes = budget.part(SAMPLE)
+    surveyed = survey(chunked, target=recipe.data.target, seed=seed, most_bytes=most_bytes, on_rows=on_rows)
+    found = _with_targets(surveyed, recipe, chunked)
+    decided = _decided(found, recipe, _Sides(recipe, seed), budget)
+    reader = Reader(chunked, decided, found, _others(decided, found, recipe))
+    return Draft(found.table, decided, chunked, found, reader, recipe)
 
 
 def prepare_chunked(
@@ -42,24 +90,12 @@ def prepare_chunked(
     The table returned is a sample, as is what the parts of `Prepared` hold but the rows that watch; its `stream` has
     all rows. Raises DataError, RecipeError, and TrainingError where the disk has no room.
     """
-    if recipe.split.train_rows is not None:
-        raise RecipeError("split.train_rows: a table that is read in blocks has no first rows; leave it out")
-    budget = Budget.of(recipe.data.memory)
-    seed = recipe.seed if recipe.split.seed is None else recipe.split.seed
-    sides = _Sides(recipe, seed)
-    most_bytes = budget.part(SAMPLE)
-    surveyed = survey(chunked, target=recipe.data.target, seed=seed, most_bytes=most_bytes, on_rows=on_rows)
-    found = _with_targets(surveyed, recipe, chunked)
-    decided = _decided(found, recipe, sides, budget)
-    reader = Reader(chunked, decided, found, _others(decided, found, recipe))
-    files = _files(models, found.rows, reader.coder.width + 1, stack)
-    most_watched = min(MOST_WATCHED, budget.part(WATCHED) // (4 * decided.schema.width))
-    _write(chunked, reader, sides.watching_at_most(most_watched, found.rows), files, on_rows)
-    chunked.check()
-    stream = Stream(files, reader.coder, decided, recipe)
-    notes = _notes(found, budget, sum(stream.rows.values()))
-    watching = stream.side("validation")
-    return found.table, replace(decided, stream=stream, validation=watching, notes=(*notes, *decided.notes))
+    draft = draft_chunked(chunked, recipe, on_rows)
+    return draft.table, draft.packed(models, stack, on_rows)
+
+
+def _seed(recipe: Recipe) -> int:
+    return recipe.seed if recipe.split.seed is None else recipe.split.seed
 
 
 def _decided(found: Survey, recipe: Recipe, sides: "_Sides", budget: Budget) -> Prepared:

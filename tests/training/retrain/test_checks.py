@@ -205,20 +205,6 @@ def test_a_number_to_predict_that_is_another(
     assert reason in ran.err
 
 
-def test_a_table_that_memory_does_not_hold_is_refused_before_it_is_read(
-    command: Command, recipe: Path, tmp_path: Path
-) -> None:
-    table = tmp_path / "large.csv"
-    rows = rows_of(2, 5000).partition("\n")[2]
-    with table.open("w") as file:
-        file.write("length,width,colour,kind\n")
-        for _ in range(300):
-            file.write(rows)
-    ran = command("check", recipe, "--data", table, "--set=data.memory=512MB")
-    assert ran.code == 2
-    assert "retraining holds the whole table in memory, and this one takes more than data.memory allows" in ran.err
-
-
 def test_the_very_table_of_the_champion_breaks_nothing_however_rare_its_texts_are(
     command: Command, write: Writer, models: Path
 ) -> None:
