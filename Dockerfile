@@ -27,7 +27,9 @@ RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip,target
     python3 /tmp/install.py /opt/ganglion /tmp/serve.txt
 
 FROM packages AS train-packages
-COPY locks/train.txt /tmp/
+# To read a log store in PostgreSQL: --build-arg TRAIN_LOCK=train-postgresql
+ARG TRAIN_LOCK=train
+COPY locks/${TRAIN_LOCK}.txt /tmp/train.txt
 RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip,target=/etc/pip.conf \
     python3 /tmp/install.py /opt/ganglion /tmp/train.txt
 
