@@ -31,6 +31,13 @@ def test_a_class_that_the_version_did_not_know_is_wrong_and_in_no_set() -> None:
     assert judged(CLASSES, outputs, ["new"]) == Judged(rows=1, correct=0, bounded=1, covered=0)
 
 
+def test_a_class_may_miss_the_bound_by_what_was_rounded_and_a_number_by_nothing() -> None:
+    outputs = {"predictions": ["x", "x"], "probabilities": [[0.5999995, 0.2, 0.2], [0.599998, 0.2, 0.2]]}
+    assert judged(CLASSES, outputs, ["x", "x"]) == Judged(rows=2, correct=2, bounded=2, covered=1)
+    found = judged(NUMBER, {"predictions": [0.0, 0.0]}, [10.0, 10.0000005])
+    assert (found.bounded, found.covered) == (2, 1)
+
+
 def test_without_calibration_or_probabilities_no_interval_is_judged() -> None:
     plain = Shape(NUMBER.features, NUMBER.targets)
     assert judged(plain, {"predictions": [1.0]}, [2.0]) == Judged(rows=1, error=1.0)

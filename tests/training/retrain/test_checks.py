@@ -67,6 +67,16 @@ def test_names_that_the_champion_does_not_know(
 
 
 @pytest.mark.usefixtures("champion")
+def test_a_new_class_may_be_allowed(command: Command, recipe: Path, tmp_path: Path) -> None:
+    table = tmp_path / "new.csv"
+    head, first, *rows = rows_of(2).splitlines()
+    table.write_text("\n".join([head, first.rpartition(",")[0] + ",tulip", *rows]) + "\n")
+    assert command("check", recipe, "--data", table).err.count("  - ") == 1
+    ran = command("check", recipe, "--data", table, "--set=checks.new_classes=true")
+    assert (ran.code, line(ran.out, "kind is tulip")) == (0, ["-", "0.2%"])
+
+
+@pytest.mark.usefixtures("champion")
 def test_another_question_than_the_champions(command: Command, recipe: Path, flowers_of: Flowers) -> None:
     ran = command("check", recipe, "--data", flowers_of(1), "--set=data.target=width")
     assert ran.code == 2
@@ -186,11 +196,13 @@ def test_few_rows_are_no_shift_by_themselves(command: Command, recipe: Path, tmp
     [
         ((10, 2), ""),
         ((100, 2), "'price': the mean went from 9."),
+        ((-80, 2), "'price': the mean went from 9."),
         ((10, 6), "'price': the deviation went from 1."),
+        ((10, 0.1), "'price': the deviation went from 1."),
     ],
 )
 def test_a_number_to_predict_that_is_another(
-    command: Command, recipe: Path, write: Writer, now: tuple[int, int], reason: str
+    command: Command, recipe: Path, write: Writer, now: tuple[float, float], reason: str
 ) -> None:
     rng = np.random.default_rng(0)
     prices = rng.normal(0, 1, 300)
