@@ -136,9 +136,9 @@ class Succession:
         promotion = None
         if watch.alias == CHAMPION:
             stands, promotion = self._moved(entry.name, watch, found), self._promotion(entry.name)
-        entry = _without(entry, watch)
         if stands is None:
-            return entry
+            return entry  # what was promoted instead is to be compared with the same version as this one
+        entry = _without(entry, watch)
         reason, detail = found
         back = Rollback(watch.alias, watch.version, watch.beside, reason, detail, time.time(), stands, promotion)
         self._observer.rolled_back(entry.name, reason)

@@ -200,6 +200,23 @@ def test_what_is_held_back_stays_so_over_a_restart_where_there_is_a_folder(
     assert (forgetful.version(), forgetful.watch()) == (bad, ("champion", bad, 2))
 
 
+def test_a_promotion_that_came_before_the_way_back_stands_and_is_compared_with_what_was_proven(
+    watching: Any, repository: Any
+) -> None:
+    service = watching(reload_interval_s=1000)
+    assert models.publish(repository, "flowers", models.one_class(2)) == 2
+    service.refresh()
+    assert models.publish(repository, "flowers", models.flowers(1)) == 3
+    service.until_compared()
+    service.application.runtime.registry.judge()
+    assert (service.told()["rollbacks"], service.watch()) == ([], ("champion", 2, 1))
+    assert repository.aliases("flowers")["champion"] == 3
+    service.refresh()
+    assert (service.version(), service.watch()) == (3, ("champion", 3, 1))
+    service.until_compared()
+    assert service.told()["rollbacks"] == []
+
+
 def test_after_a_rollback_the_same_version_may_be_promoted_again(watching: Any, repository: Any) -> None:
     service = watching()
     bad = models.publish(repository, "flowers", models.one_class(2))
