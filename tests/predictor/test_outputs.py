@@ -90,7 +90,10 @@ def test_labels_reach_as_far_as_every_reader_of_json_does() -> None:
         (lambda: ClassOutputs((0, -(2**53) - 1), "y"), r"labels\[1\]: expected a whole number from"),
         (lambda: ClassOutputs(("a", "b"), ""), "target: expected 1 to 256 characters"),
         (lambda: NumberOutputs((), (), ()), "targets: expected at least one"),
-        (lambda: NumberOutputs(("y", "y"), (0.0, 0.0), (1.0, 1.0)), "targets: expected at least one, and no duplicates"),
+        (
+            lambda: NumberOutputs(("y", "y"), (0.0, 0.0), (1.0, 1.0)),
+            "targets: expected at least one, and no duplicates",
+        ),
         (lambda: NumberOutputs(("y",), (0.0,), (1.0,), (2.0,), (1.0,)), "low: expected at most high"),
         (lambda: NumberOutputs(("y",), (0.0,), (1.0,), (2.0,)), "low, high: expected none, or one each for 1 targets"),
         (lambda: NumberOutputs(("y",), (0.0, 1.0), (1.0,)), "offset, scale: expected one each for 1 targets"),

@@ -157,6 +157,14 @@ def test_a_version_that_was_trained_on_such_rows_may_predict_otherwise(watching:
     assert (service.version(), service.told()["rollbacks"]) == (3, [])
 
 
+def test_a_promotion_may_ask_not_to_be_watched(watching: Any, repository: Any) -> None:
+    service = watching()
+    version = repository.publish("flowers", {"model.npz": save_bytes(models.one_class(2))})
+    repository.promote("flowers", version, is_watched=False)
+    service.refresh()
+    assert (service.version(), service.watch()) == (version, None)
+
+
 def test_what_the_repository_cannot_keep_the_service_holds_back_by_itself(watching: Any, repository: Any) -> None:
     service = watching()
     bad = models.publish(repository, "flowers", models.one_class(2))
