@@ -4,13 +4,14 @@ The numbers are those that the precise way finds; whatever is doubtful is left t
 """
 
 import re
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
+
+from service.bodies.pieces import pause
 
 Parser: Any = None
 try:
@@ -76,7 +77,7 @@ def _large(body: bytes, width: int, max_rows: int) -> Numbers | None:
     rows = 0
     for piece in _cut(body, start, end, CELL_BYTES * (width + 1)):
         if found:
-            time.sleep(0)  # gives up the interpreter's lock
+            pause()
         more = _row_count(piece, width)
         rows += more
         if not more or rows > max_rows:
