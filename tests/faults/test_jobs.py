@@ -22,6 +22,7 @@ def fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     """Return the command `fit`, run in a folder with a small table: its exit code, and what it said."""
     (tmp_path / "points.csv").write_text(ROWS)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("training.progress.LINE_EVERY_S", float("inf"))  # it says the same however long it takes
 
     def run(*words: str, source: str = "points.csv") -> tuple[int, str]:
         capsys.readouterr()

@@ -28,8 +28,12 @@ def models(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def command(models: Path, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Return the command line as a function of its words; the repository is the test's own."""
+def command(models: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Return the command line as a function of its words; the repository is the test's own.
+
+    It says the same however long it takes.
+    """
+    monkeypatch.setattr("training.progress.LINE_EVERY_S", float("inf"))
 
     def run(*words: str | Path) -> Ran:
         capsys.readouterr()
