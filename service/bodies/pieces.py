@@ -19,7 +19,8 @@ PIECE_BYTES = 32_768
 PIECE_ROWS = 1024
 PIECE_VALUES = 2048
 PAUSE_S = 1e-6  # of which the system makes some 50 us
-HEAD = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*("[^"\\]{1,64}")[ \t\r\n]*:[ \t\r\n]*\[[ \t\r\n]*([\[{])')
+SPACE = rb"[ \t\r\n]{0,64}"  # what has more is read as a whole: megabytes of it shall cost no search
+HEAD = re.compile(SPACE.join((rb"", rb"\{", rb'("[^"\\]{1,64}")', rb":", rb"\[", rb"([\[{])")))
 
 
 def pause() -> None:

@@ -17,7 +17,8 @@ def application(tmp_path_factory: Any) -> Any:
     root = tmp_path_factory.mktemp("models")
     models.filled_repository(root)
     store = f"sqlite:///{tmp_path_factory.mktemp('log')}/log.db"
-    settings = load_settings(models=root, default_model="flowers", max_body_bytes=2**20, log_store=store)
+    bounds = {"max_body_bytes": 2**20, "deadline_s": models.DEADLINE_S}
+    settings = load_settings(models=root, default_model="flowers", log_store=store, **bounds)
     app: Application = create_application(settings)
     yield app
     app.runtime.stop()

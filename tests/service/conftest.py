@@ -19,7 +19,7 @@ def application(tmp_path_factory: Any) -> Any:
     """One application over a repository of its own for the tests of a module, which change nothing of it."""
     root = tmp_path_factory.mktemp("models")
     models.filled_repository(root)
-    application = create_application(load_settings(models=root, default_model="flowers"))
+    application = create_application(load_settings(models=root, default_model="flowers", deadline_s=models.DEADLINE_S))
     yield application
     application.runtime.stop()
 
@@ -30,7 +30,8 @@ def build(repository: Any, tmp_path: Any) -> Any:
     built = []
 
     def build(observer: Any = None, **settings: Any) -> Any:
-        given = {"models": tmp_path / "models", "default_model": "flowers", "reload_interval_s": 0.02} | settings
+        given = {"models": tmp_path / "models", "default_model": "flowers", "reload_interval_s": 0.02}
+        given |= {"deadline_s": models.DEADLINE_S} | settings
         built.append(create_application(load_settings(**given), observer))
         return built[-1]
 

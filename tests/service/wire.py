@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.service.models import DEADLINE_S
+
 ROOT = Path(__file__).parents[2]
 ROW = [5.1, 3.5, 1.4, 0.2]
 BODY = json.dumps({"instances": [ROW]}).encode()
@@ -61,6 +63,7 @@ class Running:
         environment = {name: text for name, text in os.environ.items() if not name.startswith("GANGLION_")}
         environment |= {f"GANGLION_{name.upper()}": str(value) for name, value in settings.items()}
         environment.setdefault("GANGLION_DEFAULT_MODEL", "flowers")
+        environment.setdefault("GANGLION_DEADLINE_S", str(DEADLINE_S))
         command = [sys.executable, "-m", "service", "serve", "--models", str(models), "--bind", "127.0.0.1:0"]
         command += ["--workers", str(workers)]
         self.process = subprocess.Popen(

@@ -31,9 +31,10 @@ def models(tmp_path: Path) -> Path:
 def command(models: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """Return the command line as a function of its words; the repository is the test's own.
 
-    It says the same however long it takes.
+    It says the same however long it takes, and however wide the terminal is.
     """
     monkeypatch.setattr("training.progress.LINE_EVERY_S", float("inf"))
+    monkeypatch.delenv("COLUMNS", raising=False)  # pytest-xdist sets it
 
     def run(*words: str | Path) -> Ran:
         capsys.readouterr()

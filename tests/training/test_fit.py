@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 import training.cli
-import training.job
 from predictor import ClassOutputs, FolderRepository, load_bytes, prove
 from tests.training.helpers import Command, Writer
 
@@ -172,7 +171,7 @@ def test_an_interrupted_fit_publishes_nothing_and_says_so(
     def interrupted(*_arguments: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training.job, "fit_recipe", interrupted)
+    monkeypatch.setattr("training.resuming.fit_recipe", interrupted)
     ran = command("fit", flowers, "--target", "kind")
     assert ran.code == 130
     assert ran.err.endswith("Interrupted: nothing was published.\n")

@@ -35,9 +35,8 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def two(published: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def two(published: Path, models: Path) -> Path:
     """Give the test a copy of the two versions; return their table."""
-    monkeypatch.setenv("COLUMNS", "220")
     shutil.copytree(published / "models", models)
     return published / "flowers.csv"
 
