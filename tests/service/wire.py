@@ -105,7 +105,8 @@ class Running:
         return total / os.sysconf("SC_CLK_TCK")
 
     def log(self) -> str:
-        return os.pread(self.output.fileno(), 10_000_000, 0).decode()
+        file = self.output.fileno()
+        return os.pread(file, os.fstat(file).st_size, 0).decode()
 
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log().splitlines()]
