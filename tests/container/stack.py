@@ -6,14 +6,16 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 import requests
 
-__all__ = ["ROOT", "Stack", "compose_command", "engine_missing", "eventually", "free_port"]
+__all__ = ["ROOT", "Stack", "compose_command", "engine_missing", "eventually", "lent_stack"]
 
 Found = TypeVar("Found")
 ROOT = Path(__file__).parents[2]
@@ -67,7 +69,7 @@ class Stack:
 
     project: str
     port: int
-    files: tuple[str, ...] = ("docker-compose.yml",)
+    files: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -121,3 +123,16 @@ class Stack:
         assert answer.status_code == requests.codes.ok, answer.text
         body: dict[str, Any] = answer.json()
         return body
+
+
+@contextmanager
+def lent_stack(name: str, *files: str, **environment: str) -> Iterator[Stack]:
+    """Lend a project of compose files beside the first, which is taken down after; skip where no container can run."""
+    reason = engine_missing()
+    if reason is not None:
+        pytest.skip(reason)
+    stack = Stack(f"ganglion-{name}-{os.getpid()}", free_port(), ("docker-compose.yml", *files), environment)
+    try:
+        yield stack
+    finally:
+        stack.compose("down", "--volumes", "--rmi", "local", "--remove-orphans", check=False)

@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 import requests
 
-from tests.container.stack import Stack, engine_missing, eventually, free_port
+from tests.container.stack import Stack, eventually, lent_stack
 from tests.container.world import RECEIVER, RECIPE, Asker, flowers, write_flowers
 
 pytestmark = pytest.mark.container
@@ -45,19 +44,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def circle(data: Path) -> Iterator[Stack]:
     """Train the first model and serve it."""
-    reason = engine_missing()
-    if reason is not None:
-        pytest.skip(reason)
-    files = ("docker-compose.yml", "tests/container/circle.yml")
-    stack = Stack(f"ganglion-circle-{os.getpid()}", free_port(), files, {"CIRCLE_DATA": str(data)})
-    try:
+    with lent_stack("circle", "tests/container/circle.yml", CIRCLE_DATA=str(data)) as stack:
         stack.compose("build", timeout_s=900)
         stack.job("training", "retrain", "/data/flowers.toml", "--data", "/data/first.csv", "--promote", "always")
         stack.compose("up", "--detach")
         stack.wait_until_ready()
         yield stack
-    finally:
-        stack.compose("down", "--volumes", "--rmi", "local", "--remove-orphans", check=False)
 
 
 def model(stack: Stack) -> dict[str, Any]:

@@ -1,29 +1,21 @@
 """What a team that retrains adds to the compose file: a log store that the jobs read, and a folder that stays."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 import requests
 
-from tests.container.stack import Stack, engine_missing, eventually, free_port
+from tests.container.stack import Stack, eventually, lent_stack
 
 pytestmark = pytest.mark.container
 
 
 @pytest.fixture
 def loop() -> Iterator[Stack]:
-    reason = engine_missing()
-    if reason is not None:
-        pytest.skip(reason)
-    files = ("docker-compose.yml", "docker-compose.loop.yml")
-    stack = Stack(f"ganglion-loop-{os.getpid()}", free_port(), files)
-    try:
+    with lent_stack("loop", "docker-compose.loop.yml") as stack:
         stack.compose("up", "--detach", "--build", timeout_s=900)
         stack.wait_until_ready()
         yield stack
-    finally:
-        stack.compose("down", "--volumes", "--rmi", "local", "--remove-orphans", check=False)
 
 
 def test_what_was_told_reaches_the_job(loop: Stack) -> None:
