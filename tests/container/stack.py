@@ -76,29 +76,33 @@ class Stack:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def run(self, *command: str, check: bool = True, timeout_s: float = 600) -> str:
-        """Run a command at the root of the project; returns what it printed."""
+    def run(self, *command: str, code: int | None = 0, timeout_s: float = 600) -> str:
+        """Run a command at the root of the project; returns what it printed, first to stdout and then to stderr.
+
+        Each is kept whole: the engine passes on what a container writes to the two in no order. `code` is what the
+        command has to exit with, None for any.
+        """
         done = subprocess.run(
             command,
             cwd=ROOT,
             env={**os.environ, **BUILDKIT, "GANGLION_PORT": str(self.port), **self.environment},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             text=True,
             timeout=timeout_s,
             check=False,
         )
-        assert not check or done.returncode == 0, f"{' '.join(command)} gave {done.returncode}:\n{done.stdout[-4000:]}"
-        return done.stdout
+        said = done.stdout + done.stderr
+        assert code in (None, done.returncode), f"{' '.join(command)} gave {done.returncode}:\n{said[-4000:]}"
+        return said
 
     def compose(self, *arguments: str, **options: Any) -> str:
         files = [word for file in self.files for word in ("--file", file)]
         return self.run(*(compose_command() or ()), "--project-name", self.project, *files, *arguments, **options)
 
-    def job(self, *arguments: str, check: bool = True) -> str:
+    def job(self, *arguments: str, code: int | None = 0) -> str:
         """Run a command of the training image on the volume, as a person would."""
-        return self.compose("run", "--rm", "-T", "train", *arguments, check=check)
+        return self.compose("run", "--rm", "-T", "train", *arguments, code=code)
 
     def container(self, service: str = "serve") -> str:
         # `ps` leaves out what has ended unless asked.
@@ -116,7 +120,7 @@ class Stack:
         return requests.get(f"{self.url}/readyz", timeout=60).ok
 
     def wait_until_ready(self) -> None:
-        eventually(self.answers, within_s=60, what="/readyz answers 200")
+        eventually(self.answers, within_s=120, what="/readyz answers 200")
 
     def predict(self) -> dict[str, Any]:
         answer = requests.post(f"{self.url}/predict", json={"instances": [[5.1, 3.5, 1.4, 0.2]]}, timeout=60)
@@ -135,4 +139,4 @@ def lent_stack(name: str, *files: str, **environment: str) -> Iterator[Stack]:
     try:
         yield stack
     finally:
-        stack.compose("down", "--volumes", "--rmi", "local", "--remove-orphans", check=False)
+        stack.compose("down", "--volumes", "--rmi", "local", "--remove-orphans", code=None)

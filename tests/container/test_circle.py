@@ -57,11 +57,9 @@ def model(stack: Stack) -> dict[str, Any]:
     return found
 
 
-def retrained(stack: Stack, rows: str, promote: str) -> str:
-    """Retrain as the workflow does; returns what it said, the exit code at its end."""
-    code = "import sys; from training.cli import main; code = main(sys.argv[1:]); print('exit', code)"
-    words = ("retrain", "/data/flowers.toml", "--data", rows, "--promote", promote)
-    return stack.compose("run", "--rm", "-T", "--entrypoint", "python", "train", "-c", code, *words)
+def retrained(stack: Stack, rows: str, promote: str, code: int = 0) -> str:
+    """Retrain as the workflow does; returns what it said."""
+    return stack.job("training", "retrain", "/data/flowers.toml", "--data", rows, "--promote", promote, code=code)
 
 
 def test_the_whole_circle(circle: Stack) -> None:
@@ -78,15 +76,14 @@ def test_the_whole_circle(circle: Stack) -> None:
         eventually(lambda: asker.told > LEARNT, within_s=120, what="what was true is told")
         asker.tells = False
         circle.job("training", "fetch-feedback", "sqlite:////log/log.db", "/log/grown.csv", "--model", "flowers")
-        assert "exit 0" in retrained(circle, "/log/grown.csv", "never")
+        retrained(circle, "/log/grown.csv", "never")
         eventually(lambda: {1, 2} <= set(asker.answers), within_s=120, what="the canary answers a part")
         circle.job("predictor", "promote", "flowers", "2")
         eventually(lambda: asker.last == 2, within_s=120, what="the challenger is the champion")
         eventually(lambda: not model(circle)["watches"], within_s=120, what="the watch ends")
         asker.began_anew()
 
-        said = retrained(circle, "/data/poisoned.csv", "if-better")
-        assert "exit 2" in said
+        said = retrained(circle, "/data/poisoned.csv", "if-better", code=2)
         assert "'kind': 'rose' went from 50.0% to " in said
         assert [one["version"] for one in model(circle)["versions"]] == [1, 2]
 

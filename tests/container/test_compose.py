@@ -112,10 +112,10 @@ def test_a_promoted_version_is_served_without_a_restart(stack: Stack) -> None:
     stack.job("training", "fit", "iris", "--seed", "7", "--no-promote")
     assert stack.predict()["version"] == before
     stack.job("predictor", "promote", "iris", str(before + 1))
-    eventually(lambda: stack.predict()["version"] == before + 1, within_s=15, what="the promoted version is served")
+    eventually(lambda: stack.predict()["version"] == before + 1, within_s=60, what="the promoted version is served")
 
     stack.job("predictor", "rollback", "iris")
-    eventually(lambda: stack.predict()["version"] == before, within_s=15, what="the old version is served again")
+    eventually(lambda: stack.predict()["version"] == before, within_s=60, what="the old version is served again")
     assert stack.inspect()["State"]["StartedAt"] == started
 
 
@@ -127,15 +127,15 @@ def test_a_killed_worker_is_replaced(stack: Stack) -> None:
         now = workers(stack)
         return len(now) == len(before) and before[0] not in now
 
-    eventually(replaced, within_s=15, what="a new worker stands in for the killed one")
-    eventually(stack.answers, within_s=15, what="/readyz answers 200")
+    eventually(replaced, within_s=60, what="a new worker stands in for the killed one")
+    eventually(stack.answers, within_s=60, what="/readyz answers 200")
     for _ in range(20):
         assert stack.predict()["predictions"] == ["setosa"]
     assert stack.inspect()["RestartCount"] == 0
 
 
 def test_requests_under_way_at_sigterm_are_answered(stack: Stack) -> None:
-    connections = [socket.create_connection(("127.0.0.1", stack.port), timeout=20) for _ in range(CONNECTIONS)]
+    connections = [socket.create_connection(("127.0.0.1", stack.port), timeout=120) for _ in range(CONNECTIONS)]
     head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(BODY)}\r\n"
     try:
         for connection in connections:
@@ -147,7 +147,7 @@ def test_requests_under_way_at_sigterm_are_answered(stack: Stack) -> None:
             for connection in connections:
                 connection.sendall(BODY[100:])
             answers = [connection.makefile("rb").read() for connection in connections]
-            assert stopping.wait(timeout=40) == 0
+            assert stopping.wait(timeout=120) == 0
         assert [answer.split(b" ", 2)[1] for answer in answers] == [b"200"] * CONNECTIONS
         assert all(answer.count(b"setosa") >= len(json.loads(BODY)["instances"]) for answer in answers)
         assert stack.inspect()["State"]["ExitCode"] == 0
