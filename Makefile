@@ -16,11 +16,11 @@ serve: ## Set up, train iris if models/ is empty, and serve models/
 
 test: ## Set up and run every test that needs no container engine and no other server's client
 	@$(SETUP) dev
-	@$(PY) -m pytest -n auto --dist loadfile -m "not container and not clients" $(ARGS)
+	@$(PY) -m pytest -n auto --dist worksteal -m "not container and not clients" $(ARGS)
 
 coverage: ## Run the same tests and print the lines and branches that none of them reached
 	@$(SETUP) dev
-	@$(PY) -m pytest -n auto --dist loadfile -m "not container and not clients" --cov --cov-report=term-missing:skip-covered $(ARGS)
+	@$(PY) -m pytest -n auto --dist worksteal -m "not container and not clients" --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 lint: ## Check style, formatting, types, the direction of imports, and the workflows
 	@$(SETUP) dev

@@ -12,6 +12,8 @@ import pytest
 # Before NumPy is imported: products as small as these gain nothing from more threads and lose much on a busy machine.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+RUN_SERVICES = {"faults", "feedback", "service"}
+
 
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
@@ -21,6 +23,17 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the real data sets: set GANGLION_TEST_DATA (looked in {folder})")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give a second try to what waits for other processes, which a machine may hold up for seconds; both are reported.
+
+    A test that only computes has one try.
+    """
+    for item in items:
+        is_marked = any(item.get_closest_marker(name) for name in ("alone", "clients", "container"))
+        if is_marked or RUN_SERVICES.intersection(item.path.parts):
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -21,7 +21,7 @@ LEARNT = 600
 SECRET = "of the forge and the service"  # noqa: S105 - made up for this test
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder that the containers read: rows of three kinds, the recipe, and the receiver of events."""
     folder = tmp_path_factory.mktemp("circle")
@@ -41,7 +41,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def circle(data: Path) -> Iterator[Stack]:
     """Train the first model and serve it."""
     with lent_stack("circle", "tests/container/circle.yml", CIRCLE_DATA=str(data)) as stack:
