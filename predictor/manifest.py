@@ -105,7 +105,8 @@ def read_manifest(value: object) -> Manifest:
 def _why_another(version: object) -> str:
     known = f"this program reads version {VERSION} of the format"
     is_newer = isinstance(version, int) and version > VERSION
-    return f"{known}; a newer release wrote this file" if is_newer else f"{known}, and this file names no such one"
+    newer = f"; a newer release wrote this file, of version {version}"
+    return f"{known}{newer if is_newer else ', and this file names no such one'}"
 
 
 def _describe_feature(feature: Feature) -> dict[str, Any]:

@@ -252,9 +252,7 @@ class FolderRepository:
                 before = dict(aliases)
                 yield aliases
                 if aliases != before:
-                    temporary = path.parent / f"{TEMPORARY}{ALIASES}"
-                    write_file(temporary, write_json(aliases) + b"\n")
-                    temporary.rename(path)
+                    _replace_file(path, write_json(aliases) + b"\n")
                 os.fsync(folder)
             finally:
                 os.close(folder)
@@ -268,11 +266,8 @@ class FolderRepository:
 
     def _record(self, name: str, version: int, before: int | None, note: str, *, is_watched: bool) -> None:
         """Put a change of the champion on record; the aliases must change after that, under the same lock."""
-        folder = self.root / name
         record = appended(self._known(name), version, before, note, is_watched=is_watched)
-        temporary = folder / f"{TEMPORARY}{PROMOTIONS}"
-        write_file(temporary, render_promotions(record))
-        temporary.rename(folder / PROMOTIONS)
+        _replace_file(self.root / name / PROMOTIONS, render_promotions(record))
 
     def _known(self, name: str) -> list[Promotion]:
         try:
@@ -282,7 +277,9 @@ class FolderRepository:
 
     def _claim(self, temporary: Path, name: str) -> int:
         """Rename the folder to the next free version; another publisher may take a number first."""
-        version = max(self._versions(name), default=0)
+        # The number of a version that is gone, but that an alias still names, would give the alias to this one.
+        named = [*self._aliases(name).values(), *(one.version for one in self._known(name))]
+        version = max([*self._versions(name), *named], default=0)
         while True:
             version += 1
             if version > LARGEST_VERSION:
@@ -299,7 +296,7 @@ class FolderRepository:
         """Remove what killed publishers left; by age, as a living one may run in another container."""
         for path in self.root.glob(f"{TEMPORARY}*"):
             with contextlib.suppress(FileNotFoundError):  # another publisher was faster
-                if time.time() - path.lstat().st_mtime > ABANDONED_S:
+                if abs(time.time() - path.lstat().st_mtime) > ABANDONED_S:  # a clock may have been ahead, too
                     shutil.rmtree(path, ignore_errors=True)
 
 
@@ -308,6 +305,18 @@ def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     for name, contents in files.items():
         write_file(folder / name, contents)
     sync_folder(folder)
+
+
+def _replace_file(path: Path, contents: bytes) -> None:
+    """Write a file beside its place and rename it into it; what cannot be written whole is removed. Raises OSError."""
+    temporary = path.parent / f"{TEMPORARY}{path.name}"
+    try:
+        write_file(temporary, contents)
+        temporary.rename(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def write_file(path: Path, contents: bytes) -> None:

@@ -5,7 +5,6 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TextIO, cast
 
 from predictor.commands import CommandParser
 from training.compare.command import add_compare
@@ -15,7 +14,7 @@ from training.exchange.commands import add_export, add_import
 from training.feedback import add_fetch_feedback
 from training.job import Published, run
 from training.ordering import add_checkpoints, add_models, add_source, checkpoint_overrides, order_of
-from training.outlet import Outlet
+from training.outlet import Outlet, outlets
 from training.retrain.command import add_check, add_retrain
 from training.sources.datasets import DATASETS
 from training.sweep.command import add_sweep
@@ -48,16 +47,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(words)
     command: Callable[[argparse.Namespace], int] = options.command
+    err = Outlet(sys.stderr)
     try:
         return command(options)
     except TrainingError as error:
-        sys.stderr.write("\n".join([f"error: {error}", *getattr(error, "__notes__", ()), ""]))
+        err.write("\n".join([f"error: {error}", *getattr(error, "__notes__", ()), ""]))
         return error.exit_code
     except Interrupted as interrupted:
-        sys.stderr.write(f"\n{options.interrupted}{_way_on(interrupted.epoch, words)}\n")
+        err.write(f"\n{options.interrupted}{_way_on(interrupted.epoch, words)}\n")
         return INTERRUPTED
     except KeyboardInterrupt:
-        sys.stderr.write(f"\n{options.interrupted}\n")
+        err.write(f"\n{options.interrupted}\n")
         return INTERRUPTED
 
 
@@ -128,7 +128,7 @@ def _fit(options: argparse.Namespace) -> int:
     of them, an .npz file with X and y, or MNIST's IDX files.
     """
     order = order_of(options, *checkpoint_overrides(options), promote=not options.no_promote, resume=options.resume)
-    out, err = cast("TextIO", Outlet(sys.stdout)), cast("TextIO", Outlet(sys.stderr))
+    out, err = outlets()
     published = run(order, out=out, err=err)
     out.write(_next_steps(published, options.models, promoted=order.promote))
     out.flush()

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TextIO
@@ -10,6 +10,7 @@ from typing import TextIO
 __all__ = ["Held", "held_back", "sigterm_interrupts"]
 
 ASKED_TO_END = (signal.SIGINT, signal.SIGTERM)
+PLAIN = (signal.SIG_DFL, signal.default_int_handler)
 
 
 class Held:
@@ -49,18 +50,32 @@ def held_back(err: TextIO | None = None, message: str = "") -> Iterator[Held]:
 
 
 @contextmanager
-def sigterm_interrupts() -> Iterator[None]:
-    """Let SIGTERM do what Ctrl-C does, so that what a block has begun is cleared away."""
-    is_plain = signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    if threading.current_thread() is not threading.main_thread() or not is_plain:
-        yield
+def sigterm_interrupts() -> Iterator[Callable[[], None]]:
+    """Let SIGTERM do what Ctrl-C does, so that what a block has begun is cleared away.
+
+    Once the block has called what it is given, neither is heard any more: for an end that takes a moment, and that must
+    not be called interrupted.
+    """
+    is_ending = False
+
+    def end() -> None:
+        nonlocal is_ending
+        is_ending = True
+
+    if threading.current_thread() is not threading.main_thread():
+        yield end
         return
 
     def handle(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        if not is_ending:
+            raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, handle)
+    before = {number: signal.getsignal(number) for number in ASKED_TO_END}
+    plain = [number for number, handler in before.items() if handler in PLAIN]
+    for number in plain:
+        signal.signal(number, handle)
     try:
-        yield
+        yield end
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in plain:
+            signal.signal(number, before[number])

@@ -114,8 +114,10 @@ class Succession:
         """Go on with the watch that an earlier run of the service must have begun."""
         if promotion is None or promotion.before is None:
             return None
-        since, until = promotion.seconds, promotion.seconds + self._limits.window_s
-        if time.time() >= until:
+        now = time.time()
+        since = min(promotion.seconds, now)  # a clock that was ahead when it was promoted makes no watch of years
+        until = since + self._limits.window_s
+        if now >= until:
             return None
         return _begun(CHAMPION, (promotion.version, promotion.before), since, until, promotion)
 

@@ -82,7 +82,7 @@ def _drop(key: str) -> Callable[[dict[str, Any]], object]:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda m: m.update(version=2), "reads version 1 of the format; a newer release wrote this file"),
+        (lambda m: m.update(version=2), "version 1 of the format; a newer release wrote this file, of version 2"),
         (lambda m: m.update(version="1"), "reads version 1 of the format, and this file names no such one"),
         (lambda m: m.update(format="other"), "format: expected 'ganglion'"),
         (lambda m: m.update(extra=1), "the manifest: has the unknown key 'extra'"),

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import tempfile
 import threading
 import time
@@ -208,13 +209,23 @@ def test_a_failed_publication_leaves_nothing(repository: FolderRepository, monke
 
 
 def test_what_a_killed_publisher_left_is_cleared_away(repository: FolderRepository) -> None:
-    for name, age in (("old", 7200.0), ("young", 60.0)):
+    for name, age in (("old", 7200.0), ("young", 60.0), ("of-a-clock-that-was-ahead", -1e9)):
         folder = repository.root / f".new-{name}"
         folder.mkdir()
         (folder / "model.npz").write_bytes(b"half")
         os.utime(folder, (time.time() - age,) * 2)
     repository.publish("iris", FILES)
     assert sorted(path.name for path in repository.root.glob(".new-*")) == [".new-young"]
+
+
+def test_the_number_of_a_version_that_is_gone_is_not_given_again(repository: FolderRepository) -> None:
+    assert repository.publish("roses", FILES) == 1
+    repository.promote("roses", repository.publish("roses", FILES))
+    shutil.rmtree(repository.root / "roses" / "2")
+    assert repository.publish("roses", FILES) == 3, "the champion is another's name"
+    repository.set_alias("roses", "champion", 1)
+    shutil.rmtree(repository.root / "roses" / "3")
+    assert repository.publish("roses", FILES) == 3, "nothing names it"
 
 
 def test_a_killed_publisher_leaves_no_version(repository: FolderRepository) -> None:

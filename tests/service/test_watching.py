@@ -2,9 +2,11 @@
 
 import itertools
 import json
+import re
 import shutil
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -292,6 +294,16 @@ def test_a_restart_goes_on_with_the_watch(watching: Any, repository: Any) -> Non
     assert service.until_back()["to"] == 1
     later = watching(watch_window_s=0.01)
     assert later.watch() is None
+
+
+def test_a_promotion_that_a_wrong_clock_put_into_the_future_is_watched_no_longer_than_others(
+    watching: Any, repository: Any
+) -> None:
+    models.publish(repository, "flowers", models.one_class(2))
+    path = repository.root / "flowers" / "promotions.json"
+    path.write_text(re.sub(r'"at":"\d{4}', '"at":"2999', path.read_text()))
+    watch = watching(watch_window_s=60).told()["watches"][0]
+    assert datetime.fromisoformat(watch["until"]) - datetime.now(UTC) < timedelta(seconds=61)
 
 
 def test_a_canary_that_breaks_a_limit_gets_no_requests_any_more(watching: Any, repository: Any) -> None:

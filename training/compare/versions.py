@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ REPORT_LIMIT = 16 * 2**20
 
 @dataclass(frozen=True, eq=False)
 class Version:
-    """One version: its name as "iris@3", the size of its file in bytes, and the facts of its report, if it has one."""
+    """One version: its name as "iris@3", its file's size and SHA-256, and the facts of its report, if it has one."""
 
     label: str
     predictor: Predictor
     size: int
+    digest: str
     aliases: tuple[str, ...]
     report: Mapping[str, Any]
 
@@ -55,9 +57,8 @@ def open_version(models: Path, target: str) -> Version:
         data = repository.read(name, number)
         label = f"{name}@{number}"
         aliases = tuple(sorted(alias for alias, one in repository.aliases(name).items() if one == number))
-        return Version(
-            label, load_bytes(data, label), len(data), aliases, _report(models / name / str(number) / REPORT)
-        )
+        report = _report(models / name / str(number) / REPORT)
+        return Version(label, load_bytes(data, label), len(data), sha256(data).hexdigest(), aliases, report)
     except (RepositoryError, ArtifactError) as error:
         raise DataError(str(error)) from error
 

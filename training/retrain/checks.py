@@ -102,7 +102,10 @@ def _future(whole: Whole, limits: Checks) -> Iterator[Finding]:
     for name, share in whole.future.items():
         said, reason = "under 0.1%" if 0 < share < LEAST_SAID else f"{share:.1%}", ""
         if share > limits.future:
-            reason = f"{shown(name)}: {said} of the dates are in the future, allowed {limits.future:.1%}"
+            clock = f"{whole.now:%Y-%m-%d %H:%M %Z}"
+            reason = (
+                f"{shown(name)}: {said} of the dates are in the future, allowed {limits.future:.1%}; it is {clock} here"
+            )
         yield Finding(f"{name}: in the future", "-", said, reason)
 
 

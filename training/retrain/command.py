@@ -1,10 +1,11 @@
 """The commands ``check`` and ``retrain``."""
 
 import argparse
+import contextlib
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO
 
 from predictor import FolderRepository
 from predictor.wording import shown
@@ -12,7 +13,11 @@ from training.cookbook import recipe_names
 from training.errors import DataError, GateError, RecipeError, TrainingError
 from training.job import Order
 from training.ordering import add_checkpoints, add_memory, add_models, checkpoint_overrides, memory_overrides
-from training.outlet import Outlet
+from training.outlet import outlets
+from training.signals import sigterm_interrupts
+
+if TYPE_CHECKING:
+    from training.retrain.run import Outcome
 
 __all__ = ["add_check", "add_retrain"]
 
@@ -105,45 +110,72 @@ def _retrain(options: argparse.Namespace) -> int:
     of the recipe gets the alias "challenger", and serves if --promote says so. Exits with 2 where the data break a
     limit, and with 3 where the challenger is refused: it is then a version without an alias, and nothing else changed.
     """
-    from training.retrain.gate import Refused  # noqa: PLC0415 - the other commands need none of it
-    from training.retrain.run import NothingNew, retrain  # noqa: PLC0415 - as above
+    from training.retrain.run import NothingNew, retrain  # noqa: PLC0415 - the other commands need none of it
     from training.retrain.setting import model_name  # noqa: PLC0415 - as above
-    from training.retrain.summary import stopped_summary, unchanged_summary  # noqa: PLC0415 - as above
+    from training.retrain.summary import interrupted_summary, stopped_summary, unchanged_summary  # noqa: PLC0415 - as above
 
-    out, err = cast("TextIO", Outlet(sys.stdout)), cast("TextIO", Outlet(sys.stderr))
+    out, err = outlets()
     order = _order(options, *checkpoint_overrides(options), resume=options.resume)
     name = model_name(order)
-    if options.summary is not None:
-        _write(options.summary, "")  # what cannot be told afterwards is not begun
-    try:
-        outcome = retrain(order, options.promote, now=datetime.now(UTC), out=out, err=err, only_new=options.if_new)
-    except TrainingError as error:
-        if options.summary is not None:
-            _write(options.summary, stopped_summary(name, error))
-        raise
-    if isinstance(outcome, NothingNew):
-        if options.summary is not None:
-            _write(options.summary, unchanged_summary(name, outcome.label))
-        out.write(f"nothing new: {outcome.label} was made of the same data and recipe\n")
+    with sigterm_interrupts() as end:
+        page = _Page(options.summary, err)
+        try:
+            now = datetime.now(UTC)
+            outcome = retrain(
+                order, options.promote, now=now, out=out, err=err, only_new=options.if_new, on_publish=end
+            )
+        except TrainingError as error:
+            page.write(stopped_summary(name, error))
+            raise
+        except KeyboardInterrupt:
+            page.write(interrupted_summary(name))
+            raise
+        if isinstance(outcome, NothingNew):
+            page.write(unchanged_summary(name, outcome.label))
+            out.write(f"nothing new: {outcome.label} was made of the same data and recipe\n")
+        else:
+            page.write(outcome.summary)
+            out.write(_last_line(outcome, options.models))
         out.flush()
-        return GOOD
-    if options.summary is not None:
-        _write(options.summary, outcome.summary)
+    return GOOD
+
+
+def _last_line(outcome: "Outcome", models: Path) -> str:
+    """Say what is to be done with a challenger that passed. Raises GateError for one that did not."""
+    from training.retrain.gate import Refused  # noqa: PLC0415 - as above
+
     label = f"{outcome.name} version {outcome.version}"
     if isinstance(outcome.verdict, Refused):
         listed = "\n".join(f"  - {reason}" for reason in outcome.verdict.reasons)
         raise GateError(f"the gate refuses {label}; it is published without an alias:\n{listed}")
-    where = "" if str(options.models) == "models" else f" --models {options.models}"
+    where = "" if str(models) == "models" else f" --models {models}"
     promote = f"python -m predictor promote {outcome.name} {outcome.version}{where}"
     back = f"python -m predictor rollback {outcome.name}{where}"
     served = f"it serves; back: {back}" if outcome.promoted else f"{outcome.note}make it serve: {promote}"
-    out.write(f"{label} passed: {served}\n")
-    out.flush()
-    return GOOD
+    return f"{label} passed: {served}\n"
 
 
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
+class _Page:
+    """The file of a summary, if one is wanted. Raises DataError where it cannot be made, before anything is begun."""
+
+    def __init__(self, path: Path | None, err: TextIO) -> None:
+        self._path = path
+        self._err = err
+        try:
+            self._put("")
+        except OSError as error:
+            raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+    def write(self, text: str) -> None:
+        """Write what came of the job, which stays what it is where that cannot be written: the page is then empty."""
+        try:
+            self._put(text)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._put("")
+            self._err.write(f"warning: {self._path}: cannot be written: {error.strerror or error}; it is left empty\n")
+            self._err.flush()
+
+    def _put(self, text: str) -> None:
+        if self._path is not None:
+            self._path.write_text(text, encoding="utf-8")

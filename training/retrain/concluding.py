@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,17 @@ from training.retrain.gate import Evidence, Passed, Refused
 from training.retrain.setting import Setting
 from training.signals import held_back
 
-__all__ = ["FACTS", "SUMMARY", "Outcome", "Promote", "conclude", "facts_of", "is_promoted", "left_behind"]
+__all__ = [
+    "FACTS",
+    "SUMMARY",
+    "Outcome",
+    "Promote",
+    "another_champion",
+    "conclude",
+    "facts_of",
+    "is_promoted",
+    "left_behind",
+]
 
 Promote = Literal["never", "if-better", "always"]
 FACTS, SUMMARY = "retrain.json", "retrain.md"
@@ -55,23 +66,46 @@ def facts_of(setting: Setting, promote: Promote, evidence: Evidence, verdict: Pa
     return (json.dumps(facts, indent=2) + "\n").encode()
 
 
-def conclude(repository: FolderRepository, outcome: Outcome, over: int | None, gain: object) -> Outcome:
+def another_champion(repository: FolderRepository, name: str, over: Version | None) -> str:
+    """Say why the champion of now is not what a challenger was compared with, `over`; nothing where it is.
+
+    Raises RepositoryError where that cannot be known.
+    """
+    number = repository.aliases(name).get("champion") if name in repository.names() else None
+    if number != (None if over is None else over.number):
+        return (
+            f"the champion is {number} by now, which it was not compared with"
+            if number
+            else "no champion is there any more"
+        )
+    if over is None:
+        return ""
+    try:
+        is_same = sha256(repository.read(name, over.number)).hexdigest() == over.digest
+    except RepositoryError as error:
+        return f"the champion that it was compared with is gone: {error}"
+    return "" if is_same else f"the file of the champion, {over.label}, has changed since it was compared with it"
+
+
+def conclude(repository: FolderRepository, outcome: Outcome, over: Version | None, gain: object) -> Outcome:
     """Give a published version the aliases that its outcome says; return what has come of it.
 
     It is promoted in the place of the champion that it was compared with, `over`, and of no other: there may be another
-    by now. `gain` is told with a promotion. Raises TrainingError where an alias cannot be changed.
+    by now, or its file be damaged, and nobody could go back to it. `gain` is told with a promotion. Raises
+    TrainingError where an alias cannot be changed.
     """
     name, version = outcome.name, outcome.version
     if isinstance(outcome.verdict, Refused):
         return outcome
     try:
         repository.set_alias(name, "challenger", version)
-        champion = repository.aliases(name).get("champion")
-        if outcome.promoted and champion not in {over, version}:
-            note = f"the champion is {champion} by now, which it was not compared with; "
-            return replace(outcome, promoted=False, note=note)
-        if outcome.promoted and champion != version:
-            repository.succeed(name, version, over, note=f"retrained: {gain or 'the gate passed'}")
+        if not outcome.promoted or repository.aliases(name).get("champion") == version:
+            return outcome
+        other = another_champion(repository, name, over)
+        if other:
+            return replace(outcome, promoted=False, note=f"{other}; ")
+        before = None if over is None else over.number
+        repository.succeed(name, version, before, note=f"retrained: {gain or 'the gate passed'}")
     except (RepositoryError, OSError) as error:
         raise TrainingError(
             f"{name}@{version} passed and is published, but its aliases cannot be changed: {error}; the same with"
@@ -101,9 +135,8 @@ def left_behind(models: Path, setting: Setting, made_of: Mapping[str, Any], prom
         raise TrainingError(f"{last.label} is published, but {error}") from error
     promotes = is_promoted(promote, verdict) and not was_taken_back
     outcome = Outcome(setting.name, last.number, verdict, promotes, summary)
-    over = setting.champion.number if setting.champion else None
     with held_back():
-        concluded = conclude(repository, outcome, over, last.predictor.lineage.get("gain"))
+        concluded = conclude(repository, outcome, setting.champion, last.predictor.lineage.get("gain"))
     now = repository.aliases(setting.name)
     return replace(concluded, promoted=now.get("champion") == last.number, is_old=now == before)
 

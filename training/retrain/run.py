@@ -1,7 +1,7 @@
 """One retraining: check the data, fit a challenger, judge it, publish it, and promote it if that is asked for."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,12 +17,21 @@ from training.job import Order, check_place
 from training.lineage import ROOT
 from training.resuming import fit_kept, identity, keeping
 from training.retrain.checks import findings_lines
-from training.retrain.concluding import FACTS, SUMMARY, Outcome, Promote, conclude, facts_of, is_promoted, left_behind
+from training.retrain.concluding import (
+    FACTS,
+    SUMMARY,
+    Outcome,
+    Promote,
+    another_champion,
+    conclude,
+    facts_of,
+    is_promoted,
+    left_behind,
+)
 from training.retrain.gate import Evidence, Passed, Refused, gate
 from training.retrain.setting import Setting, packed, refusal, setting_of
 from training.retrain.summary import summary
 from training.retrain.trial import measure
-from training.signals import held_back, sigterm_interrupts
 
 __all__ = ["NothingNew", "Outcome", "Promote", "retrain"]
 
@@ -46,17 +55,25 @@ class _Judged:
 
 
 def retrain(
-    order: Order, promote: Promote, *, now: datetime, out: TextIO, err: TextIO, only_new: bool = False
+    order: Order,
+    promote: Promote,
+    *,
+    now: datetime,
+    out: TextIO,
+    err: TextIO,
+    only_new: bool = False,
+    on_publish: Callable[[], None] = lambda: None,
 ) -> Outcome | NothingNew:
     """Do the whole job; a table of what changed goes to `out`, progress to `err`.
 
     A challenger that is refused is published without an alias, and no alias changes. With `only_new` nothing is done
     where it would be the champion, or the challenger that waits, once more; with the order's `resume` what an earlier
-    process has done of the very same retraining is not done again. Raises TrainingError; then, as after
-    KeyboardInterrupt, nothing is published.
+    process has done of the very same retraining is not done again. `on_publish` is called before anything is published:
+    what comes after it is not to be interrupted. Raises TrainingError; then, as after KeyboardInterrupt, nothing is
+    published.
     """
     check_place(order.models)
-    with sigterm_interrupts(), ExitStack() as stack:
+    with ExitStack() as stack:
         setting = setting_of(order, now=now, err=err)
         out.write("\n".join([*findings_lines(setting.findings), "", ""]))
         out.flush()
@@ -68,13 +85,14 @@ def retrain(
         with keeping(checkpoints):
             before = left_behind(order.models, setting, _made_of(setting), promote) if order.resume else None
             if before is not None and not (only_new and before.is_old):
+                on_publish()
                 return before
             twin = _twin(order, setting) if only_new else None
             if twin is not None:
                 return NothingNew(twin)
             found = _found(checkpoints, err) if order.resume else None
             fitted = fit_kept(setting.prepared, setting.recipe, checkpoints, err, found=found)
-            return _published(order, promote, _judged(setting, fitted))
+            return _published(order, promote, _judged(setting, fitted), on_publish)
 
 
 def _judged(setting: Setting, fitted: Fitted) -> _Judged:
@@ -138,23 +156,18 @@ def _descent(setting: Setting, evidence: Evidence, verdict: Passed | Refused) ->
     }
 
 
-def _published(order: Order, promote: Promote, judged: _Judged) -> Outcome:
+def _published(order: Order, promote: Promote, judged: _Judged, on_publish: Callable[[], None]) -> Outcome:
     setting, evidence, verdict = judged.setting, judged.evidence, judged.verdict
     repository = FolderRepository(order.models)
-    over = setting.champion.number if setting.champion else None
     promoted = is_promoted(promote, verdict)
-    is_as_before = _champion(repository, setting.name) == over
-    said = summary(setting, evidence, verdict, promoted=promoted and is_as_before)
     files = make_files(judged.predictor, setting.prepared, judged.fitted, setting.recipe)
-    files |= {SUMMARY: said.encode(), FACTS: facts_of(setting, promote, evidence, verdict)}
-    with held_back():
-        try:
-            version = repository.publish(setting.name, files)
-        except (RepositoryError, OSError) as error:
-            raise TrainingError(f"the challenger cannot be published: {error}") from error
-        outcome = Outcome(setting.name, version, verdict, promoted, said)
-        return conclude(repository, outcome, over, judged.predictor.lineage.get("gain"))
-
-
-def _champion(repository: FolderRepository, name: str) -> int | None:
-    return repository.aliases(name).get("champion") if name in repository.names() else None
+    try:
+        is_as_before = not another_champion(repository, setting.name, setting.champion)
+        said = summary(setting, evidence, verdict, promoted=promoted and is_as_before)
+        files |= {SUMMARY: said.encode(), FACTS: facts_of(setting, promote, evidence, verdict)}
+        on_publish()
+        version = repository.publish(setting.name, files)
+    except (RepositoryError, OSError) as error:
+        raise TrainingError(f"the challenger cannot be published: {error}") from error
+    outcome = Outcome(setting.name, version, verdict, promoted, said)
+    return conclude(repository, outcome, setting.champion, judged.predictor.lineage.get("gain"))

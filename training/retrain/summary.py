@@ -8,7 +8,7 @@ from training.retrain.checks import Finding, broken
 from training.retrain.gate import Evidence, Passed, Refused
 from training.retrain.setting import BrokenChecksError, Setting
 
-__all__ = ["stopped_summary", "summary", "unchanged_summary"]
+__all__ = ["interrupted_summary", "stopped_summary", "summary", "unchanged_summary"]
 
 MOST_SHOWN = 10
 MARKS = "\\`*_[]<>|#@!~"
@@ -43,6 +43,11 @@ def stopped_summary(name: str, error: TrainingError) -> str:
         return "\n".join([f"# {_plain(name)}: stopped", "", *(f"{_plain(line)}\n" for line in str(error).splitlines())])
     reasons = [f"- {_plain(reason)}" for reason in broken(error.findings)]
     return "\n".join([f"# {_plain(name)}: the data broke a limit", "", *reasons, "", *_changed(error.findings), ""])
+
+
+def interrupted_summary(name: str) -> str:
+    """Say that somebody ended the job before its end."""
+    return f"# {_plain(name)}: interrupted\n\nNothing was published.\n"
 
 
 def unchanged_summary(name: str, label: str) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from statistics import median
 from typing import Any
 
@@ -67,7 +68,8 @@ def _pair(
     table, test = setting.table, setting.prepared.test
     truth = table.columns[table.names.index(setting.prepared.problem.target.name)]
     kept = np.flatnonzero(~truth.is_missing)
-    versions = (_champion(setting), Version("the challenger", predictor, len(content), (), {}))
+    challenger = Version("the challenger", predictor, len(content), sha256(content).hexdigest(), (), {})
+    versions = (_champion(setting), challenger)
     held = np.sort(kept[test.rows]) if test is not None else kept[:0]
     rows, _ = known_rows(versions, truth, held, [])
     if len(rows) < FEWEST_ROWS:

@@ -24,13 +24,14 @@ KEPT = 2**16
 class Whole:
     """All rows of a table: how many, how many have a target, and the share that repeat an earlier one.
 
-    `future` is the share of the dates of each column that are later than now.
+    `future` is the share of the dates of each column that are later than `now`.
     """
 
     rows: int
     labelled: int
     repeated: float
     future: Mapping[str, float]
+    now: datetime
 
 
 def whole_of(table: Table, prepared: Prepared, now: datetime) -> Whole:
@@ -38,7 +39,7 @@ def whole_of(table: Table, prepared: Prepared, now: datetime) -> Whole:
     distinct = len(np.unique(row_hashes(table.columns, seed=0)))
     counter = Counter(now)
     counter.add(prepared.columns)
-    return Whole(table.rows, prepared.rows, 1 - distinct / table.rows, counter.future)
+    return Whole(table.rows, prepared.rows, 1 - distinct / table.rows, counter.future, now)
 
 
 def whole_of_draft(draft: Draft, now: datetime, on_rows: Reading) -> Whole:
@@ -56,7 +57,7 @@ def whole_of_draft(draft: Draft, now: datetime, on_rows: Reading) -> Whole:
         counter.add(replace(column, meaning=meanings.get(column.name)) for column in chunk.features)
         labelled += len(chunk.values)
         on_rows(counter.rows, "checking rows")
-    return Whole(counter.rows, labelled, counter.repeated, counter.future)
+    return Whole(counter.rows, labelled, counter.repeated, counter.future, now)
 
 
 class Counter:

@@ -1,7 +1,6 @@
 """A retraining that is killed goes on to the same challenger, the same report and the same aliases."""
 
 import json
-import multiprocessing
 import os
 import re
 import shutil
@@ -16,6 +15,7 @@ import pytest
 from predictor import FolderRepository, repository
 from tests.training.helpers import Command
 from tests.training.retrain.conftest import QUICK, Flowers, rows_of
+from tests.training.retrain.staging import context
 from training.checkpoints import Checkpoints
 from training.cli import main
 
@@ -48,12 +48,10 @@ def dying(words: list[str], step: str) -> None:
 
 @pytest.fixture(scope="module")
 def start() -> Start:
-    """Return a function that begins a process, and is quick about it: what it needs is imported once for all."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.training.retrain.test_resume", "training.retrain.run", "training.report"])
+    """Return a function that begins a process."""
 
     def begin(target: Callable[..., Any], *arguments: Any) -> Any:
-        process = context.Process(target=target, args=arguments)
+        process = context().Process(target=target, args=arguments)
         process.start()
         return process
 
