@@ -173,9 +173,10 @@ def test_a_thousand_digits_with_dropout_reach_the_tutorials_figure(data_folder: 
 
 @pytest.mark.slow
 def test_mnist_errs_on_less_than_two_in_a_hundred_within_a_minute(data_folder: Path) -> None:
+    start = time.process_time()  # of this process alone, whatever else the machine does
     fit = fitted("mnist", data_folder)
+    assert time.process_time() - start < 60
     assert 1 - fit.metrics["test.accuracy"] <= 0.016
-    assert fit.result.history[-1].seconds <= 60
     assert_documented("mnist", fit)
 
 
