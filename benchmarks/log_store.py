@@ -23,10 +23,8 @@ import uvloop
 from benchmarks.bulk import SHAPES, predictor_of
 from benchmarks.serving.networks import questions
 from predictor import FolderRepository, save_bytes
-from service.front import Front
+from service.application import create_application, create_observer
 from service.observing.logs import LogWriter
-from service.observing.metrics import create_observer
-from service.runtime import Runtime
 from service.settings import load_settings
 from service.wire.ground import Ground
 from service.wire.protocol import Connection
@@ -78,9 +76,8 @@ class Side:
     def __init__(self, models: Path, log: Path, message: bytes, **settings: Any) -> None:
         given = load_settings(models=models, default_model="m8", **settings)
         self.observer = create_observer(given, LogWriter(log.open("w")))
-        self.runtime = Runtime(given, self.observer)
-        self.runtime.registry.refresh()
-        self.front = Front(self.runtime, None)  # type: ignore[arg-type]  # nothing is asked of Flask
+        application = create_application(given, self.observer)
+        self.runtime, self.front = application.runtime, application.front
         self.observer.begin(0)
         if self.runtime.drift is not None:
             self.runtime.drift.is_ticked = True

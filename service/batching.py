@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.admission import Admission, LateError, Load
+from service.given import row_count
 from service.messages import Response
 from service.versions.catalog import Served
 
@@ -31,13 +32,19 @@ GROUP_S = 0.02
 class Work:
     """What a handler wants computed: X, (rows, width), through a model, and how to answer with the outputs.
 
-    `cells` are the rows as they were given, for `DriftWatch.observe`; None keeps them out of it.
+    `cells` are the rows as they were given, a `service.given.Given`; None keeps them out of what is observed and kept.
     """
 
     served: Served
     X: Matrix
     finish: Callable[[Matrix], Response]
     cells: Any = None
+
+    def answered(self) -> Matrix:
+        """Compute and answer at once, apart from all other work; return the outputs of the rows that were given."""
+        A = self.served.predictor.network.infer(self.X)
+        self.finish(A)
+        return A if self.cells is None else A[: row_count(self.cells)]
 
 
 Product = tuple[Matrix, float, float, int]

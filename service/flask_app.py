@@ -1,7 +1,7 @@
 """The Flask application: every route, complete by itself under any WSGI server."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flask import Flask
@@ -10,38 +10,34 @@ from flask import request as flask_request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
+from service.life import Life
 from service.messages import Request, request_id, response_headers
+from service.pipeline import Pipeline
 from service.problems import Problem
-from service.runtime import Runtime
-from service.settings import load_settings
+from service.router import Router
+from service.settings import Settings
 
-__all__ = ["create_app", "create_flask"]
+__all__ = ["create_flask"]
 
 UNREADABLE = (OSError, ValueError, EOFError, ParseException)
 WITH_BODY = ("POST", "PUT", "PATCH")
 PIECE = 65536
 
 
-def create_app() -> Flask:
-    """Build the application from the environment, for a WSGI server that takes a factory."""
-    runtime = Runtime(load_settings())
-    runtime.registry.refresh()
-    return create_flask(runtime)
-
-
-def create_flask(runtime: Runtime) -> Flask:
-    """Mount every route of the runtime on a Flask application."""
+def create_flask(settings: Settings, router: Router, pipeline: Pipeline, life: Life) -> Flask:
+    """Mount every route on a Flask application."""
     app = Flask("service", static_folder=None)
     app.url_map.merge_slashes = False
 
     def answer(**_parts: str) -> FlaskResponse:
-        return _answer(runtime)
+        life.start()
+        return _answer(pipeline, life.ids, settings.max_body_bytes)
 
     def answer_unmatched(_error: HTTPException) -> FlaskResponse:
-        return _answer(runtime)
+        return answer()
 
     methods: dict[str, list[str]] = {}
-    for route in runtime.router.routes:
+    for route in router.routes:
         methods.setdefault(route.template, []).append(route.method)
     for template, allowed in methods.items():
         app.add_url_rule(template, template, answer, methods=allowed, provide_automatic_options=False)
@@ -50,16 +46,15 @@ def create_flask(runtime: Runtime) -> Flask:
     return app
 
 
-def _answer(runtime: Runtime) -> FlaskResponse:
-    runtime.start()
+def _answer(pipeline: Pipeline, ids: Iterator[str], limit: int) -> FlaskResponse:
     environ = flask_request.environ
-    request = _request(environ, runtime)
+    request = _request(environ, ids)
     try:
-        request.body = _body(environ, runtime.settings.max_body_bytes)
+        request.body = _body(environ, limit)
     except Problem as problem:
-        response = runtime.pipeline.refuse(request, problem)
+        response = pipeline.refuse(request, problem)
     else:
-        response = runtime.pipeline.respond(request)
+        response = pipeline.respond(request)
     answer = FlaskResponse(response.body, response.status)
     answer.headers.clear()
     for name, value in response_headers(request, response):
@@ -67,7 +62,7 @@ def _answer(runtime: Runtime) -> FlaskResponse:
     return answer
 
 
-def _request(environ: Mapping[str, Any], runtime: Runtime) -> Request:
+def _request(environ: Mapping[str, Any], ids: Iterator[str]) -> Request:
     headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
     for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         if environ.get(name):
@@ -79,7 +74,7 @@ def _request(environ: Mapping[str, Any], runtime: Runtime) -> Request:
         query=environ.get("QUERY_STRING", ""),
         headers=headers,
         body=b"",
-        id=request_id(headers.get("x-request-id"), runtime.ids),
+        id=request_id(headers.get("x-request-id"), ids),
         received=time.monotonic(),
     )
 

@@ -10,10 +10,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from service.bodies.plain import reads_soon
+from service.life import Life
 from service.messages import WHOLE_BODY, Request, Response, request_id, response_headers
+from service.pipeline import Pipeline
 from service.problems import Problem
-from service.router import Match
-from service.runtime import Runtime
+from service.router import Match, Router
+from service.settings import Settings
 from service.wire.heads import Head
 
 __all__ = ["Front"]
@@ -46,15 +48,15 @@ class Plan(NamedTuple):
 class Front:
     """The door that an event-loop server calls."""
 
-    def __init__(self, runtime: Runtime, wsgi: Wsgi) -> None:
-        self._runtime = runtime
-        self._pipeline = runtime.pipeline
+    def __init__(self, settings: Settings, router: Router, pipeline: Pipeline, life: Life, wsgi: Wsgi) -> None:
+        self._pipeline = pipeline
+        self._life = life
         self._wsgi = wsgi
-        self._limit = runtime.settings.max_body_bytes
-        self._timeout_s = runtime.settings.body_timeout_s
-        self._thread_bytes = runtime.settings.thread_bytes
-        self._traces_all = runtime.settings.traces_endpoint is not None
-        self._match = runtime.router.match
+        self._limit = settings.max_body_bytes
+        self._timeout_s = settings.body_timeout_s
+        self._thread_bytes = settings.thread_bytes
+        self._traces_all = settings.traces_endpoint is not None
+        self._match = router.match
         self._pool: ThreadPoolExecutor | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,7 +102,7 @@ class Front:
         return request, self._pipeline.refusal(request, busy_s)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._runtime.start()
+        self._life.start()
         raw: bytes | None = scope.get("raw_path")
         path = scope["path"] if raw is None else raw.decode("latin-1").partition("?")[0]
         request = self._request(self._plan(scope["method"], path, scope["query_string"], scope["headers"]), b"")
@@ -142,7 +144,7 @@ class Front:
             plan.query,
             plan.headers,
             body,
-            request_id(plan.id, self._runtime.ids),
+            request_id(plan.id, self._life.ids),
             time.monotonic(),
             match=plan.match,
         )
@@ -201,10 +203,10 @@ class Front:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        self._runtime.start()
+        self._life.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self._runtime.stop()
+        self._life.stop()
         if self._pool is not None:
             self._pool.shutdown(wait=True)
             self._pool = None

@@ -20,6 +20,7 @@ __all__ = [
     "Response",
     "generated_ids",
     "json_response",
+    "media_type",
     "request_id",
     "response_headers",
     "standard_headers",
@@ -112,3 +113,11 @@ def standard_headers(request_id: str) -> list[tuple[bytes, bytes]]:
         (b"x-content-type-options", b"nosniff"),
         (b"cache-control", b"no-store"),
     ]
+
+
+def media_type(value: str) -> tuple[str, dict[str, str]]:
+    """Split a Content-Type or one range of an Accept header into its lower-case type and its parameters."""
+    kind, *rest = value.split(";")
+    pairs = (part.partition("=") for part in rest)
+    parameters: dict[str, Any] = {name.strip().lower(): text.strip().strip('"').lower() for name, _, text in pairs}
+    return kind.strip().lower(), parameters

@@ -6,27 +6,26 @@ import re
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
 from service.admission import FullError, LateError, retry_after_s
-from service.batching import Product, Work
+from service.batching import Batcher, Product, Work
 from service.bodies.answers import NotFiniteError
 from service.bodies.negotiation import check_accept, check_content_type, chosen_encoding, decoded, encoded
-from service.keys import LimitError
+from service.keys import KeyRing, LimitError
 from service.messages import Request, Response
-from service.observing.observer import ShedReason
-from service.observing.traces import TRACEPARENT
+from service.observer import ShedReason
+from service.observing.traces import TRACEPARENT, Tracer
 from service.problems import Problem
-from service.router import Match, Route
+from service.router import Match, Route, Router
+from service.runtime import Runtime
 from service.truth.logbook import FullLogError
 from service.turns import Turns
 from service.versions.catalog import NotReadyError, NotServedError, Served
 from service.versions.choosing import shadow_for
-
-if TYPE_CHECKING:
-    from service.runtime import Runtime
+from service.versions.mirror import Mirror
 
 __all__ = ["Pipeline"]
 
@@ -50,22 +49,35 @@ Then = Callable[[Request, Response], None]
 class Pipeline:
     """Turns requests into responses; it never raises for anything that a request can cause."""
 
-    def __init__(self, runtime: "Runtime") -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        router: Router,
+        batcher: Batcher,
+        tracer: Tracer,
+        *,
+        keys: KeyRing | None = None,
+        mirror: Mirror | None = None,
+    ) -> None:
+        settings = runtime.settings
         self._runtime = runtime
+        self._router = router
+        self._tracer = tracer
         self._observer = runtime.observer
         self._observe = runtime.drift.observe if runtime.drift else None
-        self._traces_all = runtime.settings.traces_endpoint is not None
+        self._traces_all = settings.traces_endpoint is not None
         self._keep = runtime.logbook.keep if runtime.logbook else None
         self._shadows = bool(runtime.shadow.rules)
-        self._mirror = runtime.mirror
-        self._batcher = runtime.batcher
-        self._admission = runtime.batcher.admission
-        self._turns = Turns(self._take_up_late, runtime.settings.max_wait_s)
-        self._deadline_s = runtime.settings.deadline_s
-        self._limit = runtime.settings.max_body_bytes
-        self._keys = runtime.keys
-        self._granted = {"feedback": {"feedback", runtime.settings.feedback_scope}}
-        self._admin_token = runtime.settings.admin_token()
+        self._mirror = mirror
+        self._batcher = batcher
+        self._admission = batcher.admission
+        self._turns = Turns(self._take_up_late, settings.max_wait_s)
+        self._deadline_s = settings.deadline_s
+        self._limit = settings.max_body_bytes
+        self._max_rows = settings.max_rows
+        self._keys = keys
+        self._granted = {"feedback": {"feedback", settings.feedback_scope}}
+        self._admin_token = settings.admin_token()
 
     def respond(self, request: Request, infer: Infer | None = None) -> Response:
         """Answer on the calling thread; `infer` computes, by default with admission."""
@@ -165,26 +177,26 @@ class Pipeline:
             response.headers = [*response.headers, ("content-encoding", chosen), ("vary", "accept-encoding")]
 
     def _compare(self, request: Request, work: Work, A: NDArray[Any]) -> None:
-        other = shadow_for(request, self._runtime)
+        runtime = self._runtime
+        other = shadow_for(request, runtime.registry.catalog, runtime.shadow.rules)
         if other is not None:
-            self._runtime.shadow.offer(work.served, other, work.cells, A)
+            runtime.shadow.offer(work.served, other, work.cells, A)
 
     async def respond_in_thread(self, request: Request) -> Response:
         """Answer a large body from a thread, so that small requests do not queue behind its reading."""
-        batcher = self._runtime.batcher
         size = len(request.body)
         # Rows may be wide: no body has more of them than a request may have.
-        rows = min(self._runtime.settings.max_rows, max(1, size // ROW_BYTES))
+        rows = min(self._max_rows, max(1, size // ROW_BYTES))
         load = self._admission.of_bytes(size, rows)
 
         def work() -> Response:
             started = time.monotonic()
-            response = self.respond(request, batcher.infer)
+            response = self.respond(request, self._batcher.infer)
             self._admission.learn_bytes(size, time.monotonic() - started)
             return response
 
         try:
-            return await batcher.offload(work, load, self._deadline(request))
+            return await self._batcher.offload(work, load, self._deadline(request))
         except (FullError, LateError, Problem) as error:
             if isinstance(error, FullError) and error.is_for_all:
                 self._admission.note_refused(request.path, size)
@@ -204,11 +216,11 @@ class Pipeline:
     def refuse(self, request: Request, problem: Problem) -> Response:
         """Answer a request that went wrong before its body was read."""
         if request.match is None:
-            request.match = self._runtime.router.match(request.path)
+            request.match = self._router.match(request.path)
         return self._finished(request, self._failed(request, problem))
 
     def _begin(self, request: Request) -> Response | Work:
-        match = request.match or self._runtime.router.match(request.path)
+        match = request.match or self._router.match(request.path)
         if match is None:
             raise Problem(404, "There is nothing at this path.")
         request.match = match
@@ -268,7 +280,7 @@ class Pipeline:
         return self._worded(request, self._problem(request, error))
 
     def _worded(self, request: Request, problem: Problem) -> Response:
-        return self._runtime.router.dialect(request.path, request.match).render(problem, request)
+        return self._router.dialect(request.path, request.match).render(problem, request)
 
     def _problem(self, request: Request, error: Exception) -> Problem:
         if isinstance(error, Problem):
@@ -295,7 +307,7 @@ class Pipeline:
             self._mirror.offer(request, response.status)
         trace_id = None
         if self._traces_all or TRACEPARENT in request.headers:
-            trace_id = self._runtime.tracer.trace(request, response, route)
+            trace_id = self._tracer.trace(request, response, route)
         self._observer.answered(
             request_id=request.id,
             method=request.method if request.method in METHODS else "other",

@@ -4,18 +4,15 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
 
 from service.batching import Work
 from service.messages import JSON, Headers, Request, Response
 from service.problems import PROBLEM_TYPE, Problem, problem_response
-
-if TYPE_CHECKING:
-    from service.runtime import Runtime
+from service.runtime import Runtime
 
 __all__ = ["NATIVE", "Access", "Dialect", "Handler", "Match", "Route", "Router"]
 
-Handler = Callable[[Request, "Runtime"], Response | Work]
+Handler = Callable[[Request, Runtime], Response | Work]
 Access = str
 CACHED_PATHS = 512
 
@@ -133,11 +130,3 @@ def _pattern(template: str) -> "re.Pattern[str]":
     parts = re.split(r"<(\w+)>", template)
     text = "".join(re.escape(p) if i % 2 == 0 else rf"(?P<{p}>[A-Za-z0-9_-]+)" for i, p in enumerate(parts))
     return re.compile(text, re.ASCII)
-
-
-def media_type(value: str) -> tuple[str, dict[str, str]]:
-    """Split a Content-Type or one range of an Accept header into its lower-case type and its parameters."""
-    kind, *rest = value.split(";")
-    pairs = (part.partition("=") for part in rest)
-    parameters: dict[str, Any] = {name.strip().lower(): text.strip().strip('"').lower() for name, _, text in pairs}
-    return kind.strip().lower(), parameters

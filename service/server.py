@@ -6,7 +6,6 @@ import os
 import resource
 import socket
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,11 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
 from predictor.wording import shown
+from service.application import Application, create_application, create_observer
 from service.front import Front
 from service.heap import give_back
 from service.observing.logs import LogWriter, capture_logging
-from service.observing.metrics import SharedObserver, create_observer
-from service.runtime import Runtime
+from service.observing.metrics import SharedObserver
 from service.settings import Settings
 from service.versions.catalog import Catalog
 from service.wire.closing import begin_no_more
@@ -30,33 +29,6 @@ STUCK_S = 30
 FILES_BESIDE_CONNECTIONS = 256
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - heartbeats, which must not wait for a disk
 HIGHEST_PORT = 65535
-
-
-class LateFlask:
-    """The Flask application, imported when the first worker is up or by the first request that needs it.
-
-    Predictions never do, and its import is the longest part of a cold start. The master imports it before it forks
-    the second worker, so that all workers but the first share its memory.
-    """
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._flask: Any = None
-        self._lock = threading.Lock()
-
-    def __call__(self, environ: Any, start_response: Any) -> Any:
-        """Answer one WSGI request."""
-        return self.load()(environ, start_response)
-
-    def load(self) -> Any:
-        """Return the application, built once."""
-        if self._flask is None:
-            with self._lock:
-                if self._flask is None:
-                    from service.flask_app import create_flask  # noqa: PLC0415
-
-                    self._flask = create_flask(self._runtime)
-        return self._flask
 
 
 class BindError(ValueError):
@@ -98,8 +70,7 @@ class Service(BaseApplication):  # type: ignore[misc]
         self.url = url_of(listener, "http" if settings.tls_cert is None else "https")
         # gunicorn closes this descriptor once it has a copy, and knows the address by its number.
         self.descriptor = listener.detach()
-        self.runtime: Runtime
-        self.flask: LateFlask
+        self.application: Application
         super().__init__()
 
     def load_config(self) -> None:
@@ -112,12 +83,11 @@ class Service(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Front:
         """Load the models, once, before the first fork."""
-        self.runtime = Runtime(self.settings, self.observer)
-        for entry in self.runtime.registry.refresh().models.values():
+        self.application = create_application(self.settings, self.observer)
+        for entry in self.application.runtime.registry.catalog.models.values():
             for served in entry.serving.values():
                 self.observer.layout.version(served.name, served.version)  # a count of zero is shown, too
-        self.flask = LateFlask(self.runtime)
-        return Front(self.runtime, self.flask)
+        return self.application.front
 
     def run(self) -> None:
         """Serve until told to end."""
@@ -127,18 +97,18 @@ class Service(BaseApplication):  # type: ignore[misc]
         worker.slot = self.observer.counters.claim(worker)
         self.observer.log.flush()
         if worker.slot:
-            self.flask.load()
+            self.application.wsgi.load()
         gc.collect()
         give_back()
         gc.freeze()  # what is here now is shared by all workers as long as nobody writes to it
 
     def _after_worker(self, _master: Any, worker: Any) -> None:
         self.observer.counters.release(worker.slot)
-        self.runtime.registry.plans.leave(worker.slot)
+        self.application.runtime.registry.plans.leave(worker.slot)
 
     def _when_ready(self, _master: Any) -> None:
-        catalog = self.runtime.registry.catalog
-        sys.stderr.write(welcome(self.url, catalog, self.runtime.settings.models))
+        catalog = self.application.runtime.registry.catalog
+        sys.stderr.write(welcome(self.url, catalog, self.settings.models))
         sys.stderr.flush()
 
 

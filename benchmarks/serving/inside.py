@@ -10,12 +10,10 @@ from typing import Any
 
 import uvloop
 
-from service.front import Front
+from service.application import Application, create_application, create_observer
 from service.messages import Request, Response
+from service.observer import QuietObserver
 from service.observing.logs import LogWriter
-from service.observing.metrics import create_observer
-from service.observing.observer import QuietObserver
-from service.runtime import Runtime
 from service.settings import load_settings
 from service.wire.ground import Ground
 from service.wire.heads import Head
@@ -82,24 +80,23 @@ def inside_us(models: Path, message: bytes, connections: int) -> float:
     settings = load_settings(models=models)
     with Path(os.devnull).open("w") as nowhere:
         observer = create_observer(settings, LogWriter(nowhere))
-        runtime = Runtime(settings, observer)
-        runtime.registry.refresh()
+        application = create_application(settings, observer)
         observer.begin(0)
-        if runtime.drift is not None:
-            runtime.drift.is_ticked = True
+        if application.runtime.drift is not None:
+            application.runtime.drift.is_ticked = True
         gc.collect()
         gc.freeze()  # as before the workers are forked
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                return runner.run(_measured(runtime, message, connections))
+                return runner.run(_measured(application, message, connections))
         finally:
             gc.unfreeze()
-            runtime.stop()
+            application.life.stop()
             observer.end()
 
 
-async def _measured(runtime: Runtime, message: bytes, connections: int) -> float:
-    front, loop = Front(runtime, lambda *_: []), asyncio.get_running_loop()
+async def _measured(application: Application, message: bytes, connections: int) -> float:
+    runtime, front, loop = application.runtime, application.front, asyncio.get_running_loop()
     ground = Ground(front, runtime.observer, limits_of(runtime.settings), loop, direct=front.direct)
     answers: list[bytes] = []
     clients = [Connection(ground) for _ in range(connections)]

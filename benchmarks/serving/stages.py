@@ -45,7 +45,7 @@ def lines(models: Path, asked: dict[str, Question], ours: Contestant | None) -> 
             for part, taken in (parts if whole is None else _with_rest(parts, whole)).items():
                 yield f"| {name} | {part} | {taken:.1f} | {taken / (whole or sum(parts.values())):.0%} |"
     finally:
-        application.runtime.stop()
+        application.life.stop()
 
 
 def _with_rest(parts: dict[str, float], whole: float) -> dict[str, float]:
@@ -61,7 +61,7 @@ def _parts(runtime: Any, question: Question, shared: int) -> dict[str, float]:
     schema, network, most = served.predictor.schema, served.predictor.network, runtime.settings.max_rows
     body = question.native()
     instances = read_instances(body, schema, most)
-    work = work_for(served, instances, runtime)
+    work = work_for(served, instances, runtime.observer, most)
     A = network.infer(work.X)
     X = np.concatenate([work.X] * shared)
     decoding = _us(lambda: plain_numbers(body, len(schema.names), most))

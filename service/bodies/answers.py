@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,9 @@ from service.bodies.explaining import Explainer
 from service.bodies.instances import Instances
 from service.bodies.pieces import dumped
 from service.messages import JSON, Headers, Response
+from service.observer import Observer
 from service.problems import one_fault
 from service.versions.catalog import Served
-
-if TYPE_CHECKING:
-    from service.runtime import Runtime
 
 __all__ = ["NotFiniteError", "Outputs", "answered", "named_headers", "plain_work", "work_for"]
 
@@ -63,10 +61,10 @@ class NotFiniteError(ArithmeticError):
         super().__init__(f"version {version} of model {model} gave an output that is not finite")
 
 
-def work_for(served: Served, instances: Instances, runtime: "Runtime") -> Work:
-    """Say what is to be computed for a request, and how its outputs become the answer."""
+def work_for(served: Served, instances: Instances, observer: Observer, max_rows: int) -> Work:
+    """Say what is to be computed for a request, of at most `max_rows`, and how its outputs become the answer."""
     margin = _margin(served, instances.options.interval)
-    warnings, count = _warnings(served, instances, runtime)
+    warnings, count = _warnings(served, instances, observer)
     rows = len(instances.X)
     extra: dict[str, Any] = {}
     if instances.options.warnings:
@@ -74,8 +72,8 @@ def work_for(served: Served, instances: Instances, runtime: "Runtime") -> Work:
     if not instances.options.explain:
         return Work(served, instances.X, partial(_answer, served, extra, margin, None), instances.cells)
     explainer = Explainer(served.predictor, rows)
-    if explainer.rows > runtime.settings.max_rows:
-        most = max(1, runtime.settings.max_rows // (served.width + 1))
+    if explainer.rows > max_rows:
+        most = max(1, max_rows // (served.width + 1))
         detail = f"an explanation needs one more row for each feature: expected at most {most} rows, found {rows}"
         raise one_fault(422, "/explain", "rows", detail)
     finish = partial(_answer, served, extra, margin, explainer)
@@ -83,10 +81,10 @@ def work_for(served: Served, instances: Instances, runtime: "Runtime") -> Work:
 
 
 def plain_work(
-    served: Served, instances: Instances, runtime: "Runtime", answer: Callable[[Served, "Outputs"], Response]
+    served: Served, instances: Instances, observer: Observer, answer: Callable[[Served, Outputs], Response]
 ) -> Work:
     """Say what is to be computed for a request without options; `answer` makes the response from what comes of it."""
-    _warnings(served, instances, runtime)
+    _warnings(served, instances, observer)
     return Work(served, instances.X, lambda A: answer(served, _outputs(served, A)), instances.cells)
 
 
@@ -164,17 +162,17 @@ def _bounds(outputs: Outputs, margin: float) -> dict[str, Any]:
     return {"intervals": np.clip(intervals, -LARGEST, LARGEST).astype(np.float32)}
 
 
-def _warnings(served: Served, instances: Instances, runtime: "Runtime") -> tuple[tuple[Fault, ...], int]:
+def _warnings(served: Served, instances: Instances, observer: Observer) -> tuple[tuple[Fault, ...], int]:
     """Count what is unusual about the rows; return the first of it with how much there is."""
     outside = served.predictor.schema.out_of_range(instances.X, instances.layout)
     if not outside.total and not instances.warning_count:
         return (), 0
     if outside.total:
-        runtime.observer.noted("out_of_range", outside.total, model=served.name)
+        observer.noted("out_of_range", outside.total, model=served.name)
     if instances.left_out_count:
-        runtime.observer.noted("left_out", instances.left_out_count, model=served.name)
+        observer.noted("left_out", instances.left_out_count, model=served.name)
     if unknown := instances.warning_count - instances.left_out_count:
-        runtime.observer.noted("unknown_category", unknown, model=served.name)
+        observer.noted("unknown_category", unknown, model=served.name)
     place = "/inputs" if instances.layout == "columns" else "/instances"
     shifted = tuple(Fault(place + fault.pointer, fault.code, fault.detail) for fault in outside)
     return instances.warnings + shifted, instances.warning_count + outside.total

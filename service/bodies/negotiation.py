@@ -4,8 +4,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 
 from predictor.wording import shown
+from service.messages import media_type
 from service.problems import Problem
-from service.router import media_type
 
 __all__ = ["check_accept", "check_content_type", "chosen_encoding", "chosen_type", "decoded", "encoded", "found_type"]
 

@@ -5,7 +5,7 @@ SageMaker's Content-Type and Accept name among the bulk forms is read and writte
 """
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
@@ -17,14 +17,12 @@ from service.bulk import form_of
 from service.bulk.csv_text import read_table, write_predictions
 from service.dialects.invocations_json import read_json
 from service.dialects.wording import sentence_of, status_of
-from service.messages import JSON, Request, Response, json_response
+from service.messages import JSON, Request, Response, json_response, media_type
 from service.problems import Problem
-from service.router import Dialect, Route, media_type
+from service.router import Dialect, Route
+from service.runtime import Runtime
 from service.versions.catalog import NotReadyError, Served
 from service.versions.choosing import served_for
-
-if TYPE_CHECKING:
-    from service.runtime import Runtime
 
 __all__ = ["INVOCATIONS", "ROUTES"]
 
@@ -38,12 +36,12 @@ ERROR_CODES = {
 }  # fmt: skip
 
 
-def invoke(request: Request, runtime: "Runtime") -> Work:
+def invoke(request: Request, runtime: Runtime) -> Work:
     """Answer the rows of a body with predictions."""
-    served = served_for(request, runtime)
+    served = served_for(request, runtime.registry.catalog, runtime.canaries)
     instances, is_probable = _read(request, served, runtime.settings.max_rows)
     wanted = chosen_type(request.headers.get("accept") or JSON, ANSWERS) or JSON
-    return plain_work(served, instances, runtime, partial(_render, wanted, is_probable))
+    return plain_work(served, instances, runtime.observer, partial(_render, wanted, is_probable))
 
 
 def _read(request: Request, served: Served, max_rows: int) -> tuple[Instances, bool]:
@@ -80,7 +78,7 @@ def _render(wanted: str, is_probable: bool, served: Served, outputs: Outputs) ->
     return answered(body, wanted, len(outputs.values), named_headers(served))
 
 
-def ping(_request: Request, runtime: "Runtime") -> Response:
+def ping(_request: Request, runtime: Runtime) -> Response:
     """Say that the default model can answer; 503 when it cannot."""
     runtime.registry.catalog.current(None)
     if not runtime.is_ready:
@@ -88,12 +86,12 @@ def ping(_request: Request, runtime: "Runtime") -> Response:
     return Response(200, b"\n", TEXT)
 
 
-def version(_request: Request, _runtime: "Runtime") -> Response:
+def version(_request: Request, _runtime: Runtime) -> Response:
     """Answer the version of this interface."""
     return Response(200, b"1", TEXT)
 
 
-def execution_parameters(_request: Request, runtime: "Runtime") -> Response:
+def execution_parameters(_request: Request, runtime: Runtime) -> Response:
     """Answer what a batch transform may send at once."""
     megabytes = max(1, runtime.settings.max_body_bytes // 2**20)
     concurrent = 2 * runtime.settings.workers

@@ -1,7 +1,5 @@
 """The Open Inference Protocol, version 2, with binary tensors, repository, configuration and statistics."""
 
-from typing import TYPE_CHECKING
-
 from service.batching import Work
 from service.bodies.answers import plain_work
 from service.dialects import oip_status as status
@@ -11,21 +9,19 @@ from service.dialects.wording import sentence_of, status_of
 from service.messages import Request, Response, json_response
 from service.problems import Problem
 from service.router import Access, Dialect, Handler, Route
+from service.runtime import Runtime
 from service.versions.choosing import served_for
-
-if TYPE_CHECKING:
-    from service.runtime import Runtime
 
 __all__ = ["ADMIN_ROUTES", "OIP", "ROUTES"]
 
 
-def infer(request: Request, runtime: "Runtime") -> Work:
+def infer(request: Request, runtime: Runtime) -> Work:
     """Answer the outputs that are asked for, by default all of them."""
-    served = served_for(request, runtime)
+    served = served_for(request, runtime.registry.catalog, runtime.canaries)
     asked = read_infer(request, served, runtime.settings.max_rows)
     if asked.timeout_s is not None:
         request.deadline = min(request.deadline, (request.ready or request.received) + asked.timeout_s)
-    return plain_work(served, asked.instances, runtime, asked.render)
+    return plain_work(served, asked.instances, runtime.observer, asked.render)
 
 
 def render(problem: Problem, request: Request) -> Response:

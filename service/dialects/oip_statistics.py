@@ -1,13 +1,11 @@
 """The statistics extension of the Open Inference Protocol: what all workers counted of each version."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from service.messages import Request, Response, json_response
-from service.observing.observer import Observer
-
-if TYPE_CHECKING:
-    from service.runtime import Runtime
+from service.observer import Observer
+from service.runtime import Runtime
 
 __all__ = ["all_statistics", "model_statistics"]
 
@@ -17,14 +15,14 @@ NONE = {"count": 0, "ns": 0}
 REFUSED = ("invalid", "refused", "late", "failed")
 
 
-def all_statistics(_request: Request, runtime: "Runtime") -> Response:
+def all_statistics(_request: Request, runtime: Runtime) -> Response:
     """Answer the statistics of every version that an alias names."""
     entries = runtime.registry.catalog.models.values()
     named = [(entry.name, version) for entry in entries for version in sorted(entry.versions)]
     return json_response({"model_stats": [_described(runtime.observer, *of) for of in named]})
 
 
-def model_statistics(request: Request, runtime: "Runtime") -> Response:
+def model_statistics(request: Request, runtime: Runtime) -> Response:
     """Answer the statistics of one version, or of all that aliases of the model name."""
     catalog = runtime.registry.catalog
     part = request.parameters.get

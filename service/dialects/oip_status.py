@@ -1,17 +1,15 @@
 """What the Open Inference Protocol tells of the server and of its models, and the model repository extension."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from predictor.wording import kind_of
 from service.bodies.documents import read_document
 from service.dialects.tensors import Tensor, inputs_of, outputs_of
 from service.messages import Request, Response, json_response
 from service.problems import Problem, one_fault
+from service.runtime import Runtime
 from service.versions.catalog import Catalog
 from service.versions.choosing import named_by
-
-if TYPE_CHECKING:
-    from service.runtime import Runtime
 
 __all__ = ["index", "load", "model_config", "model_list", "model_metadata", "model_ready", "server", "server_live"]
 
@@ -19,22 +17,22 @@ EXTENSIONS = ("binary_tensor_data", "model_repository", "model_configuration", "
 PLATFORM = "ganglion_npz"
 
 
-def server(_request: Request, _runtime: "Runtime") -> Response:
+def server(_request: Request, _runtime: Runtime) -> Response:
     """Answer what this server is."""
     return json_response({"name": "ganglion", "version": "1", "extensions": EXTENSIONS})
 
 
-def server_live(_request: Request, _runtime: "Runtime") -> Response:
+def server_live(_request: Request, _runtime: Runtime) -> Response:
     """Say that the process answers."""
     return json_response({"live": True})
 
 
-def server_ready(_request: Request, runtime: "Runtime") -> Response:
+def server_ready(_request: Request, runtime: Runtime) -> Response:
     """Say whether every model that should serve does; 503 when not."""
     return _readiness({"ready": runtime.is_ready})
 
 
-def model_ready(request: Request, runtime: "Runtime") -> Response:
+def model_ready(request: Request, runtime: Runtime) -> Response:
     """Say whether a model, or one version of it, can answer; 503 when not."""
     catalog = runtime.registry.catalog
     part = request.parameters.get
@@ -48,14 +46,14 @@ def _readiness(answer: dict[str, Any]) -> Response:
     return json_response(answer) if answer["ready"] else json_response(answer, 503, [("retry-after", "1")])
 
 
-def model_list(_request: Request, runtime: "Runtime") -> Response:
+def model_list(_request: Request, runtime: Runtime) -> Response:
     """Answer the names of all models, as KServe does."""
     return json_response({"models": list(runtime.registry.catalog.models)})
 
 
-def model_metadata(request: Request, runtime: "Runtime") -> Response:
+def model_metadata(request: Request, runtime: Runtime) -> Response:
     """Answer names, types and shapes of what goes into a model and comes out."""
-    served = named_by(request, runtime)
+    served = named_by(request, runtime.registry.catalog)
     versions = runtime.registry.catalog.entry(served.name).versions
     return json_response(
         {
@@ -68,9 +66,9 @@ def model_metadata(request: Request, runtime: "Runtime") -> Response:
     )
 
 
-def model_config(request: Request, runtime: "Runtime") -> Response:
+def model_config(request: Request, runtime: Runtime) -> Response:
     """Answer the same in the words of the model configuration extension."""
-    served = named_by(request, runtime)
+    served = named_by(request, runtime.registry.catalog)
     return json_response(
         {
             "name": served.name,
@@ -83,7 +81,7 @@ def model_config(request: Request, runtime: "Runtime") -> Response:
     )
 
 
-def index(request: Request, runtime: "Runtime") -> Response:
+def index(request: Request, runtime: Runtime) -> Response:
     """Answer every version that an alias names, with its state; {"ready": true} asks for those that serve."""
     wants_ready: Any = False
     if request.body.strip():
@@ -96,7 +94,7 @@ def index(request: Request, runtime: "Runtime") -> Response:
     return json_response([entry for entry in found if entry["state"] == "READY" or not wants_ready])
 
 
-def load(request: Request, runtime: "Runtime") -> Response:
+def load(request: Request, runtime: Runtime) -> Response:
     """Look at the repository now, and say whether the model serves what its aliases name."""
     entry = runtime.registry.refresh().models.get(request.parameters["name"])
     if entry is None:
@@ -106,7 +104,7 @@ def load(request: Request, runtime: "Runtime") -> Response:
     return Response(200, b"")
 
 
-def unload(request: Request, runtime: "Runtime") -> Response:
+def unload(request: Request, runtime: Runtime) -> Response:
     """Refuse: what serves is what the aliases of the repository name."""
     entry = runtime.registry.catalog.entry(request.parameters["name"])
     raise Problem(501, f"model '{entry.name}' serves as long as an alias of the repository names a version of it")

@@ -5,7 +5,6 @@ Aliases are labels, versions are versions. Where the two protocols differ, an an
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from predictor import ClassOutputs
 from predictor.wording import shown
@@ -18,11 +17,9 @@ from service.dialects.wording import sentence_of, status_of
 from service.messages import Request, Response, json_response
 from service.problems import Problem
 from service.router import Dialect, Handler, Route
+from service.runtime import Runtime
 from service.versions.catalog import Served
 from service.versions.choosing import served_for
-
-if TYPE_CHECKING:
-    from service.runtime import Runtime
 
 __all__ = ["ROUTES", "TENSORFLOW"]
 
@@ -31,47 +28,48 @@ KNOWN = re.compile(
 )
 
 
-def predict(request: Request, runtime: "Runtime") -> Work:
+def predict(request: Request, runtime: Runtime) -> Work:
     """Answer instances with predictions, or columns with outputs."""
     served = _served(request, runtime)
     asked = read_predict(request.body, served, runtime.settings.max_rows)
-    return plain_work(served, asked.instances, runtime, asked.render)
+    return plain_work(served, asked.instances, runtime.observer, asked.render)
 
 
-def classify(request: Request, runtime: "Runtime") -> Work:
+def classify(request: Request, runtime: Runtime) -> Work:
     """Answer examples with the score of every label."""
     served = _served(request, runtime)
     outputs = served.predictor.outputs
     if not isinstance(outputs, ClassOutputs) or not outputs.has_probabilities:
         raise Problem(400, f"Model {shown(served.name)} gives no probabilities of classes.")
     instances = read_examples(request.body, served, runtime.settings.max_rows)
-    return plain_work(served, instances, runtime, render_results)
+    return plain_work(served, instances, runtime.observer, render_results)
 
 
-def regress(request: Request, runtime: "Runtime") -> Work:
+def regress(request: Request, runtime: Runtime) -> Work:
     """Answer examples with one number each."""
     served = _served(request, runtime)
     outputs = served.predictor.outputs
     if isinstance(outputs, ClassOutputs) or len(outputs.targets) != 1:
         raise Problem(400, f"Model {shown(served.name)} does not predict one number.")
     instances = read_examples(request.body, served, runtime.settings.max_rows)
-    return plain_work(served, instances, runtime, render_results)
+    return plain_work(served, instances, runtime.observer, render_results)
 
 
-def explain(request: Request, runtime: "Runtime") -> Work:
+def explain(request: Request, runtime: Runtime) -> Work:
     """Answer instances with predictions and what each feature contributed to them: KServe's verb."""
     served = _served(request, runtime)
     asked = read_predict(request.body, served, runtime.settings.max_rows)
-    return work_for(served, replace(asked.instances, options=Options(explain=True)), runtime)
+    instances = replace(asked.instances, options=Options(explain=True))
+    return work_for(served, instances, runtime.observer, runtime.settings.max_rows)
 
 
-def _served(request: Request, runtime: "Runtime") -> Served:
+def _served(request: Request, runtime: Runtime) -> Served:
     label = request.parameters.get("alias")
     if label is not None:
         entry = runtime.registry.catalog.entry(request.parameters["name"])
         if label not in entry.aliases and label not in entry.serving:
             raise Problem(400, f"Unrecognized servable version label: {shown(label)}.")
-    return served_for(request, runtime)
+    return served_for(request, runtime.registry.catalog, runtime.canaries)
 
 
 def render(problem: Problem, request: Request) -> Response:

@@ -1,34 +1,32 @@
 """What TensorFlow Serving tells of its models: the states of their versions, and their signatures."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from service.dialects.tensorflow_bodies import signatures_of
 from service.dialects.tensors import Tensor, inputs_of
 from service.messages import Request, Response, json_response
+from service.runtime import Runtime
 from service.versions.catalog import VERSION, VersionState
 from service.versions.choosing import named_by
-
-if TYPE_CHECKING:
-    from service.runtime import Runtime
 
 __all__ = ["metadata", "model_list", "model_status", "version_status"]
 
 TYPES = {"FP32": "DT_FLOAT", "FP64": "DT_DOUBLE", "INT64": "DT_INT64", "BYTES": "DT_STRING"}
 
 
-def model_list(_request: Request, runtime: "Runtime") -> Response:
+def model_list(_request: Request, runtime: Runtime) -> Response:
     """Answer the names of all models, as KServe does."""
     return json_response({"models": list(runtime.registry.catalog.models)})
 
 
-def model_status(request: Request, runtime: "Runtime") -> Response:
+def model_status(request: Request, runtime: Runtime) -> Response:
     """Answer the state of every version that an alias names, newest first; `name` and `ready` are KServe's."""
     entry = runtime.registry.catalog.entry(request.parameters["name"])
     states = [_state(version, state) for version, state in sorted(entry.versions.items(), reverse=True)]
     return json_response({"model_version_status": states, "name": entry.name, "ready": "champion" in entry.serving})
 
 
-def version_status(request: Request, runtime: "Runtime") -> Response:
+def version_status(request: Request, runtime: Runtime) -> Response:
     """Answer the state of the version that the path names by its number or its label."""
     part = request.parameters.get
     catalog = runtime.registry.catalog
@@ -40,9 +38,9 @@ def version_status(request: Request, runtime: "Runtime") -> Response:
     return json_response({"model_version_status": [_state(version, entry.versions[version])]})
 
 
-def metadata(request: Request, runtime: "Runtime") -> Response:
+def metadata(request: Request, runtime: Runtime) -> Response:
     """Answer the signatures of a version: names, types and shapes of what goes in and comes out."""
-    served = named_by(request, runtime)
+    served = named_by(request, runtime.registry.catalog)
     inputs = _tensors(inputs_of(served))
     signatures = {
         name: {

@@ -5,8 +5,8 @@ import time
 from typing import Any
 
 from predictor.drift import Shift
+from service.observer import Observer
 from service.observing.drift import DriftWatch
-from service.observing.observer import Observer
 from service.observing.webhook import Webhook, WebhookError
 from service.sharing.memory import Memory
 from service.sharing.windows import WINDOWS

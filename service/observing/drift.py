@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from predictor.cells import Cells
 from predictor.drift import Shift
+from service.given import Given
 from service.sharing.windows import SharedWindows
 from service.versions.catalog import Served
 
 __all__ = ["DriftWatch"]
-
-Given = NDArray[Any] | Sequence[Cells]
 
 CELLS_A_TICK = 2048  # the rows between two ticks are a sample of so many cells, for a tenth of a millisecond of work
 FEWEST_A_TICK = 16

@@ -4,10 +4,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Literal
 
-from service.observing.observer import EVENTS, LOGGED, SHED_REASONS, Event, Logged, ShedReason
+from service.observer import (
+    EVENTS,
+    LOGGED,
+    ROLLBACK_REASONS,
+    SHED_REASONS,
+    Event,
+    Judged,
+    Logged,
+    RollbackReason,
+    ShedReason,
+)
 from service.sharing.counters import SharedNames
-from service.truth.judging import Judged
-from service.versions.watching import ROLLBACK_REASONS, RollbackReason
 
 __all__ = [
     "BATCH_ROWS",

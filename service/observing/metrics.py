@@ -6,6 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from service.observer import (
+    EVENTS,
+    ROLLBACK_REASONS,
+    SHED_REASONS,
+    Comparison,
+    Event,
+    Judged,
+    Logged,
+    Refused,
+    RollbackReason,
+    ShedReason,
+    Stages,
+)
 from service.observing.layout import (
     BATCH_ROWS,
     BUCKETS,
@@ -19,22 +32,16 @@ from service.observing.layout import (
     histogram,
 )
 from service.observing.logs import LogWriter, trace_of
-from service.observing.observer import EVENTS, SHED_REASONS, Comparison, Event, Logged, Refused, ShedReason, Stages
 from service.observing.refused import RefusedRequests, request_record
 from service.observing.tallies import Tallies
-from service.routes import routes_of
-from service.settings import Settings
 from service.sharing.counters import SharedCounters
-from service.truth.judging import Judged
-from service.versions.watching import ROLLBACK_REASONS, RollbackReason
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
-__all__ = ["SharedObserver", "create_observer"]
+__all__ = ["SharedObserver"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-SPARE_ROWS = 64
 
 
 class SharedObserver:
@@ -302,12 +309,3 @@ class _Page:
     def collect(self) -> Iterator["Metric"]:
         """Yield the metrics."""
         yield from self._families
-
-
-def create_observer(settings: Settings, log: LogWriter | None = None) -> SharedObserver:
-    """Build the observer that all workers share; call it before the fork."""
-    layout = Layout(route.template for route in routes_of(settings))
-    counters = SharedCounters(SPARE_ROWS, layout.width, len(GAUGES))
-    return SharedObserver(
-        layout, counters, log or LogWriter(level=settings.log_level, is_json=settings.log_format == "json")
-    )

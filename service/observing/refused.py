@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from service.observer import Refused
 from service.observing.logs import LogWriter
-from service.observing.observer import Refused
 from service.observing.tallies import Tallies
 
 __all__ = ["RefusedRequests", "request_record"]

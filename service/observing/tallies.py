@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from service.observer import Stages
 from service.observing.layout import BATCH_ROWS, BUCKETS, OUTCOMES, STAGES, Layout, Outcome
-from service.observing.observer import Stages
 from service.sharing.counters import SharedCounters
 
 __all__ = ["Kind", "Tallies"]

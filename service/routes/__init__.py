@@ -1,27 +1,29 @@
 """The table of routes."""
 
+from collections.abc import Iterable
+
 from service.dialects import dialect_routes, platform_routes
 from service.router import Dialect, Route
-from service.routes import admin, drift, feedback, health, metrics, models, openapi, pages, predict
+from service.routes import admin, drift, feedback, health, metrics, models, pages, predict
+from service.routes.openapi import describing
 from service.settings import Settings
 
 __all__ = ["all_routes", "routes_of", "routes_table"]
 
 
-def all_routes(*, is_admin: bool) -> tuple[Route, ...]:
-    """Return every route; the administrative ones only when they are switched on."""
+def all_routes(*, is_admin: bool, named: Iterable[Route] = ()) -> tuple[Route, ...]:
+    """Return every route, those of further names at the end; the administrative ones only when they are switched on."""
     found = (
         *predict.ROUTES, *models.ROUTES, *drift.ROUTES, *feedback.ROUTES, *health.ROUTES, *metrics.ROUTES,
-        *openapi.ROUTES, *pages.ROUTES,
+        *pages.ROUTES, *(admin.ROUTES if is_admin else ()), *dialect_routes(is_admin=is_admin), *named,
     )  # fmt: skip
-    dialects = dialect_routes(is_admin=is_admin)
-    return (*found, *admin.ROUTES, *dialects) if is_admin else (*found, *dialects)
+    return (*found, describing(found))
 
 
 def routes_of(settings: Settings) -> tuple[Route, ...]:
     """Return the routes of a service with these settings."""
     named = platform_routes(predict_route=settings.predict_route, health_route=settings.health_route)
-    return (*all_routes(is_admin=settings.admin), *named)
+    return all_routes(is_admin=settings.admin, named=named)
 
 
 def routes_table(dialect: Dialect) -> str:

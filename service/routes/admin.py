@@ -1,16 +1,14 @@
 """Promote and roll back over HTTP; these routes exist only when they are switched on and a token guards them."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from predictor import RepositoryError
 from service.bodies.documents import read_document
 from service.messages import Request, Response, json_response
 from service.problems import Problem, one_fault
 from service.router import Route
-
-if TYPE_CHECKING:
-    from service.runtime import Runtime
+from service.runtime import Runtime
 
 __all__ = ["ROUTES", "promote", "rollback"]
 
@@ -18,7 +16,7 @@ HIGHEST_VERSION = 999_999_999
 KEYS = {"version", "note", "watch"}
 
 
-def promote(request: Request, runtime: "Runtime") -> Response:
+def promote(request: Request, runtime: Runtime) -> Response:
     """Make one published version the champion: ``{"version": n}``, with a ``note`` and ``"watch": false`` if wanted."""
     name = runtime.registry.catalog.entry(request.parameters["name"]).name
     document = _document(request.body)
@@ -34,13 +32,13 @@ def promote(request: Request, runtime: "Runtime") -> Response:
     return _changed(runtime, name, lambda: repository.promote(name, version, note=note, is_watched=is_watched))
 
 
-def rollback(request: Request, runtime: "Runtime") -> Response:
+def rollback(request: Request, runtime: Runtime) -> Response:
     """Make the previous champion the champion again."""
     name = runtime.registry.catalog.entry(request.parameters["name"]).name
     return _changed(runtime, name, lambda: runtime.registry.repository.rollback(name))
 
 
-def _changed(runtime: "Runtime", name: str, change: Callable[[], object]) -> Response:
+def _changed(runtime: Runtime, name: str, change: Callable[[], object]) -> Response:
     try:
         change()
     except RepositoryError as error:

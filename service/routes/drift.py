@@ -1,23 +1,21 @@
 """How far the rows that were asked for have moved from those of training."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from predictor.drift import DRIFTED, FEWEST_ROWS, SHIFTED, Shift
 from service.messages import Request, Response, json_response
 from service.problems import Problem, one_fault
 from service.router import Route
+from service.runtime import Runtime
 from service.sharing.windows import WINDOWS
-
-if TYPE_CHECKING:
-    from service.runtime import Runtime
 
 __all__ = ["ROUTES"]
 
 DIGITS = 6
 
 
-def show_drift(request: Request, runtime: "Runtime") -> Response:
+def show_drift(request: Request, runtime: Runtime) -> Response:
     """Answer what the last hour, or ?window=24h, says of each feature and output, the largest shift first.
 
     ?version= asks for another loaded version than the champion, ?bins=true adds the shares of the bins.

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from service.batching import Work
 from service.messages import Request, Response, json_response
 from service.problems import Problem, one_fault
 from service.router import Route
+from service.runtime import Runtime
 from service.sharing.windows import WINDOWS
 from service.truth.judging import LEVEL
 from service.truth.logbook import Logbook
@@ -21,9 +22,6 @@ from service.truth.logrecords import cells_json, outputs_json
 from service.truth.truths import Brought, Item, known_count, read_feedback, wrong_length
 from service.versions.catalog import Served
 from service.versions.choosing import named_by
-
-if TYPE_CHECKING:
-    from service.runtime import Runtime
 
 __all__ = ["ROUTES"]
 
@@ -40,10 +38,10 @@ class _Met:
     version: int | None = None
 
 
-def give_feedback(request: Request, runtime: "Runtime") -> Response | Work:
+def give_feedback(request: Request, runtime: Runtime) -> Response | Work:
     """Take what was true of requests by their ids, or of rows that come along, in the background."""
     logbook = _logbook(runtime)
-    served = named_by(request, runtime)
+    served = named_by(request, runtime.registry.catalog)
     given = read_feedback(request.body, served, runtime.settings.max_rows)
     if isinstance(given, Brought):
         return Work(served, given.instances.X, partial(_take_rows, request, served, given, logbook))
@@ -58,7 +56,7 @@ def give_feedback(request: Request, runtime: "Runtime") -> Response | Work:
     return json_response({"model": served.name, "rows": rows, "feedback": said}, ACCEPTED)
 
 
-def show_feedback(request: Request, runtime: "Runtime") -> Response:
+def show_feedback(request: Request, runtime: Runtime) -> Response:
     """Answer how right each loaded version was in the last day, or ?window=1h, by the truths that are known."""
     logbook = _logbook(runtime)
     window = request.option("window") or DAY
@@ -76,7 +74,7 @@ def show_feedback(request: Request, runtime: "Runtime") -> Response:
     return json_response({"model": entry.name, "window": window, "interval": LEVEL, "versions": versions})
 
 
-def _logbook(runtime: "Runtime") -> Logbook:
+def _logbook(runtime: Runtime) -> Logbook:
     if runtime.logbook is None:
         raise Problem(404, "Feedback is not taken here: GANGLION_LOG_STORE names no store.")
     return runtime.logbook

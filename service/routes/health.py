@@ -1,22 +1,18 @@
 """Alive, and ready to predict."""
 
-from typing import TYPE_CHECKING
-
 from service.messages import Request, Response, json_response
 from service.router import Route
-
-if TYPE_CHECKING:
-    from service.runtime import Runtime
+from service.runtime import Runtime
 
 __all__ = ["ROUTES", "alive", "ready"]
 
 
-def alive(_request: Request, _runtime: "Runtime") -> Response:
+def alive(_request: Request, _runtime: Runtime) -> Response:
     """Say that the process answers."""
     return json_response({"status": "alive"})
 
 
-def ready(_request: Request, runtime: "Runtime") -> Response:
+def ready(_request: Request, runtime: Runtime) -> Response:
     """Say whether every alias that should serve is proven; 503 with the reasons when not.
 
     An older proven version that still answers for an alias keeps the service ready, and the reason is told.

@@ -7,13 +7,13 @@ from predictor import ClassOutputs
 from predictor.drift import Shift
 from service.messages import Request, Response
 from service.router import Route
+from service.runtime import Runtime
 from service.sharing.windows import WINDOWS
 from service.versions.catalog import Served
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
-    from service.runtime import Runtime
 
 __all__ = ["ROUTES", "metrics"]
 
@@ -21,14 +21,14 @@ FIGURES = ("errors", "errors_beside", "slower", "shift", "difference", "live_los
 MOST_FEATURES = 64  # with a series of their own; of a wider model the largest shift is told
 
 
-def metrics(_request: Request, runtime: "Runtime") -> Response:
+def metrics(_request: Request, runtime: Runtime) -> Response:
     """Answer the counters of all workers in Prometheus' text format."""
     more = (*_models(runtime), *_watches(runtime), *_drift(runtime), *_live(runtime))
     content_type, text = runtime.observer.exposition(more)
     return Response(200, text, content_type)
 
 
-def _models(runtime: "Runtime") -> Iterator["Metric"]:
+def _models(runtime: Runtime) -> Iterator["Metric"]:
     from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - heavy, and of no use to predictions
 
     info = GaugeMetricFamily(
@@ -51,7 +51,7 @@ def _models(runtime: "Runtime") -> Iterator["Metric"]:
     yield from (info, ready, refused)
 
 
-def _watches(runtime: "Runtime") -> Iterator["Metric"]:
+def _watches(runtime: Runtime) -> Iterator["Metric"]:
     from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - heavy, and of no use to predictions
 
     of = ("model", "version")
@@ -71,7 +71,7 @@ def _watches(runtime: "Runtime") -> Iterator["Metric"]:
     yield from (answers, found)
 
 
-def _drift(runtime: "Runtime") -> Iterator["Metric"]:
+def _drift(runtime: Runtime) -> Iterator["Metric"]:
     from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - heavy, and of no use to predictions
 
     if runtime.drift is None:
@@ -102,7 +102,7 @@ def _drift(runtime: "Runtime") -> Iterator["Metric"]:
     yield from (rows, largest, drifted, *by_feature.values())
 
 
-def _live(runtime: "Runtime") -> Iterator["Metric"]:
+def _live(runtime: Runtime) -> Iterator["Metric"]:
     from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - heavy, and of no use to predictions
 
     if runtime.logbook is None:
@@ -130,7 +130,7 @@ def _values(shift: Shift) -> dict[str, float]:
     return psi | {"missing_ratio": shift.missing, "outside_ratio": shift.outside}
 
 
-def _serving(runtime: "Runtime") -> list[Served]:
+def _serving(runtime: Runtime) -> list[Served]:
     """Return every version that an alias serves, once."""
     entries = runtime.registry.catalog.models.values()
     return list(dict.fromkeys(served for entry in entries for served in entry.serving.values()))

@@ -1,21 +1,19 @@
 """What is loaded: models, versions, schemas, metrics, lineage, states and reasons."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from service.describing import version_details
 from service.messages import Request, Response, json_response
 from service.router import Route
+from service.runtime import Runtime
 from service.versions.catalog import VERSION, Catalog, ModelEntry, NotServedError
 from service.versions.watching import Rollback, Watch
-
-if TYPE_CHECKING:
-    from service.runtime import Runtime
 
 __all__ = ["ROUTES"]
 
 
-def list_models(_request: Request, runtime: "Runtime") -> Response:
+def list_models(_request: Request, runtime: Runtime) -> Response:
     """Answer every model with the states of its versions."""
     catalog = runtime.registry.catalog
     return json_response(
@@ -23,7 +21,7 @@ def list_models(_request: Request, runtime: "Runtime") -> Response:
     )
 
 
-def show_model(request: Request, runtime: "Runtime") -> Response:
+def show_model(request: Request, runtime: Runtime) -> Response:
     """Answer one model, with the details of the version that answers for it."""
     catalog = runtime.registry.catalog
     entry = catalog.entry(request.parameters["name"])
@@ -31,7 +29,7 @@ def show_model(request: Request, runtime: "Runtime") -> Response:
     return json_response(_summary(entry, catalog, runtime) | {"champion": version_details(served) if served else None})
 
 
-def show_version(request: Request, runtime: "Runtime") -> Response:
+def show_version(request: Request, runtime: Runtime) -> Response:
     """Answer one version that is loaded, or that failed to load."""
     entry = runtime.registry.catalog.entry(request.parameters["name"])
     version = request.parameters["version"]
@@ -43,7 +41,7 @@ def show_version(request: Request, runtime: "Runtime") -> Response:
     return json_response(known | (version_details(state.served) if state.served else {}))
 
 
-def _summary(entry: ModelEntry, catalog: Catalog, runtime: "Runtime") -> dict[str, Any]:
+def _summary(entry: ModelEntry, catalog: Catalog, runtime: Runtime) -> dict[str, Any]:
     splits = {"canary": runtime.canaries.get(entry.name), "shadow": runtime.shadow.rules.get(entry.name)}
     return {
         "name": entry.name,
@@ -62,7 +60,7 @@ def _summary(entry: ModelEntry, catalog: Catalog, runtime: "Runtime") -> dict[st
     }
 
 
-def _watch(watch: Watch, entry: ModelEntry, runtime: "Runtime") -> dict[str, Any]:
+def _watch(watch: Watch, entry: ModelEntry, runtime: Runtime) -> dict[str, Any]:
     figures = runtime.evidence.figures(entry, watch)
     return {
         "alias": watch.alias,

@@ -2,14 +2,11 @@
 
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 from service.messages import HTML, JSON, Request, Response, json_response
 from service.router import Route
+from service.runtime import Runtime
 from service.versions.catalog import NotServedError
-
-if TYPE_CHECKING:
-    from service.runtime import Runtime
 
 __all__ = ["ROUTES"]
 
@@ -30,7 +27,7 @@ def _file(name: str) -> bytes:
     return (files("service") / "pages" / name).read_bytes()
 
 
-def index(request: Request, _runtime: "Runtime") -> Response:
+def index(request: Request, _runtime: Runtime) -> Response:
     """Answer the playground; a program that asks for no page, as KServe's client does, is told that all is well."""
     accept = request.headers.get("accept")
     if accept is not None and "text/html" not in accept:
@@ -38,12 +35,12 @@ def index(request: Request, _runtime: "Runtime") -> Response:
     return Response(200, _file("index.html"), HTML, PAGE_HEADERS)
 
 
-def docs(_request: Request, _runtime: "Runtime") -> Response:
+def docs(_request: Request, _runtime: Runtime) -> Response:
     """Answer the page that describes every route."""
     return Response(200, _file("docs.html"), HTML, PAGE_HEADERS)
 
 
-def asset(request: Request, _runtime: "Runtime") -> Response:
+def asset(request: Request, _runtime: Runtime) -> Response:
     """Answer a script or style sheet of the pages, by its name in a fixed table."""
     found = ASSETS.get(request.parameters["asset"])
     if found is None:

@@ -1,21 +1,18 @@
 """Predictions in the native protocol."""
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from service.batching import Work
 from service.bodies.answers import plain_work, work_for
 from service.bodies.instances import NO_OPTIONS, read_instances
 from service.bodies.negotiation import chosen_type
 from service.bulk import KINDS, form_of, write_bulk
-from service.messages import JSON, Request
+from service.messages import JSON, Request, media_type
 from service.problems import Problem
-from service.router import Route, media_type
+from service.router import Route
+from service.runtime import Runtime
 from service.versions.catalog import Served
 from service.versions.choosing import served_for
-
-if TYPE_CHECKING:
-    from service.runtime import Runtime
 
 __all__ = ["ROUTES", "predict"]
 
@@ -24,16 +21,16 @@ OF_JSON = frozenset({None, "", JSON})
 FOR_JSON = frozenset({None, "", JSON, "*/*"})
 
 
-def predict(request: Request, runtime: "Runtime") -> Work:
+def predict(request: Request, runtime: Runtime) -> Work:
     """Answer every instance of the body, in the order it was sent."""
-    served = served_for(request, runtime)
+    served = served_for(request, runtime.registry.catalog, runtime.canaries)
     if request.headers.get("content-type") in OF_JSON and request.headers.get("accept") in FOR_JSON:
         instances = read_instances(request.body, served.predictor.schema, runtime.settings.max_rows)
-        return work_for(served, instances, runtime)
+        return work_for(served, instances, runtime.observer, runtime.settings.max_rows)
     return _predict_in_bulk(request, served, runtime)
 
 
-def _predict_in_bulk(request: Request, served: Served, runtime: "Runtime") -> Work:
+def _predict_in_bulk(request: Request, served: Served, runtime: Runtime) -> Work:
     """Do the same where the body or the answer may be in another form than JSON."""
     kind, parameters = media_type(request.headers.get("content-type") or JSON)
     schema, max_rows = served.predictor.schema, runtime.settings.max_rows
@@ -44,10 +41,10 @@ def _predict_in_bulk(request: Request, served: Served, runtime: "Runtime") -> Wo
         instances = given.read(request.body, schema, max_rows, parameters)
     wanted = form_of(chosen_type(request.headers.get("accept") or JSON, TYPES) or JSON)
     if wanted is None:
-        return work_for(served, instances, runtime)
+        return work_for(served, instances, runtime.observer, runtime.settings.max_rows)
     if instances.options != NO_OPTIONS:
         raise Problem(422, f"Options need an answer in {JSON}.")
-    return plain_work(served, instances, runtime, partial(write_bulk, wanted))
+    return plain_work(served, instances, runtime.observer, partial(write_bulk, wanted))
 
 
 ROUTES = tuple(

@@ -2,42 +2,20 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from feedback import Shape
+from service.observer import Judged
 from service.sharing.windows import SLOTS, SharedWindows
 
-__all__ = ["LEVEL", "Judged", "LiveFigures", "judged"]
+__all__ = ["LEVEL", "LiveFigures", "judged"]
 
 LEVEL = 0.9
 """The part of outcomes that the intervals hold which live coverage is told of."""
 ROUNDING = 1e-6  # of float32 probabilities, so that a class at the bound is in the set
 VERSIONS = 64
-
-
-class Judged(NamedTuple):
-    """Rows with a known truth: how many, how many classes were right, the sum of the errors of numbers.
-
-    The error of a row is |prediction - truth|, the mean of it over several targets. `bounded` rows have an interval or
-    a set that is to hold nine in ten outcomes, and `covered` of these did hold the truth.
-    """
-
-    rows: float = 0.0
-    correct: float = 0.0
-    error: float = 0.0
-    bounded: float = 0.0
-    covered: float = 0.0
-
-    def said(self, *, is_classes: bool) -> dict[str, float | int | None]:
-        """Return the figures by name; None where there is no row to tell one by."""
-        figure, total = ("accuracy", self.correct) if is_classes else ("mean_absolute_error", self.error)
-        return {
-            "rows": int(self.rows),
-            figure: total / self.rows if self.rows else None,
-            "coverage": self.covered / self.bounded if self.bounded else None,
-        }
 
 
 def judged(shape: Shape, outputs: Mapping[str, Any], truths: Sequence[Any]) -> Judged:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from feedback import Answered, Asked, Place, Shape, Store, StoreError, Told
 from service.batching import Work
 from service.messages import Request
-from service.observing.observer import Observer
+from service.observer import Observer
 from service.truth.judging import LiveFigures
 from service.truth.logrecords import Kept, asked_of, shape_of
 from service.truth.matching import Matcher

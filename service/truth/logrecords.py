@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from feedback import Asked, Shape
 from predictor import CategoricalFeature, ClassOutputs, DateFeature, Feature, Outputs
 from predictor.cells import Cells
+from service.given import Given, row_count
 from service.truth.judging import LEVEL
 from service.versions.catalog import Served
 
-__all__ = ["Given", "Kept", "asked_of", "cells_json", "outputs_json", "row_count", "shape_of"]
+__all__ = ["Kept", "asked_of", "cells_json", "outputs_json", "shape_of"]
 
-Given = NDArray[Any] | Sequence[Cells]
 NUMPY = orjson.OPT_SERIALIZE_NUMPY
 CELLS_AT_ONCE = 8192
 ROWS_AT_ONCE = 1024
@@ -29,11 +29,6 @@ its key, when it was received by `time.monotonic`, its rows, the outputs for the
 
 A plain tuple, as it is made for every request.
 """
-
-
-def row_count(cells: Given) -> int:
-    """Return how many rows there are: of a matrix, or of a sequence for each feature."""
-    return len(cells) if isinstance(cells, np.ndarray) else len(cells[0])
 
 
 def shape_of(served: Served) -> Shape:

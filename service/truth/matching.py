@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from feedback import Answered, Shape, Store, Told, merged
-from service.observing.observer import Observer
+from service.observer import Observer
 from service.truth.judging import LiveFigures, judged
 
 __all__ = ["Matcher"]

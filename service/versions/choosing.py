@@ -1,32 +1,30 @@
 """Which version answers a request."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from service.messages import Request
-from service.versions.catalog import CHAMPION, ModelEntry, Served
-
-if TYPE_CHECKING:
-    from service.runtime import Runtime
+from service.versions.catalog import CHAMPION, Catalog, ModelEntry, Served
+from service.versions.splitting import Rule
 
 __all__ = ["named_by", "served_for", "shadow_for", "split_key"]
 
+Rules = Mapping[str, Rule]  # by the name of the model
 SESSION_KEY = "x-session-key"
 
 
-def named_by(request: Request, runtime: "Runtime") -> Served:
+def named_by(request: Request, catalog: Catalog) -> Served:
     """Find what the path's name, version or alias names; NotServedError or NotReadyError when nothing answers."""
     part = request.parameters.get
-    return runtime.registry.catalog.current(part("name"), version=part("version"), alias=part("alias"))
+    return catalog.current(part("name"), version=part("version"), alias=part("alias"))
 
 
-def served_for(request: Request, runtime: "Runtime") -> Served:
+def served_for(request: Request, catalog: Catalog, canaries: Rules) -> Served:
     """Find the same to predict with it: a split may choose another version, and the request is counted for it."""
     part = request.parameters.get
     version, alias = part("version"), part("alias")
-    catalog = runtime.registry.catalog
     served = catalog.current(part("name"), version=version, alias=alias)
-    if runtime.canaries and version is None and alias is None and request.method == "POST":
-        rule = runtime.canaries.get(served.name)
+    if canaries and version is None and alias is None and request.method == "POST":
+        rule = canaries.get(served.name)
         if rule is not None and rule.takes(split_key(request)):
             entry = catalog.models[served.name]
             other = entry.serving.get(rule.alias)
@@ -48,12 +46,12 @@ def split_key(request: Request) -> bytes:
     return request.body if session is None else session.encode("latin-1")
 
 
-def shadow_for(request: Request, runtime: "Runtime") -> Served | None:
+def shadow_for(request: Request, catalog: Catalog, shadows: Rules) -> Served | None:
     """Find the version that computes a request beside the champion that answers it, None when there is none."""
-    rule = runtime.shadow.rules.get(request.served.name)
+    rule = shadows.get(request.served.name)
     if rule is None or not rule.takes(split_key(request)):
         return None
-    entry = runtime.registry.catalog.models.get(rule.model)
+    entry = catalog.models.get(rule.model)
     if entry is None or entry.serving.get(CHAMPION) is not request.served:
         return None
     other = entry.serving.get(rule.alias)

@@ -6,7 +6,7 @@ from typing import Any
 
 from predictor import ArtifactError, Repository, RepositoryError, load_bytes, prove
 from predictor.artifact import OversizedError
-from service.observing.observer import Observer
+from service.observer import Observer
 from service.versions.catalog import CHAMPION, REASONS, Catalog, ModelEntry, RefusalCode, Served, VersionState
 from service.versions.watching import rollback_of, watch_of
 

@@ -2,68 +2,37 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor import ClassOutputs
-from service.batching import Work
 from service.messages import Request
-from service.sharing.windows import SharedWindows
-from service.truth.judging import Judged, LiveFigures
-from service.versions.catalog import ModelEntry, NotReadyError, NotServedError, Served
-from service.versions.verdicts import CELLS, HUNDREDTHS, Figures, Limits, Live, Tally
+from service.observer import Observer
+from service.versions.catalog import NotReadyError, NotServedError, Served
+from service.versions.evidence import Evidence
+from service.versions.registry import Registry
+from service.versions.verdicts import HUNDREDTHS, Limits, Tally
 from service.versions.watching import Watch
 from service.versions.yardstick import IncomparableError, yardstick_of
 
-if TYPE_CHECKING:
-    from service.runtime import Runtime
+__all__ = ["Ask", "Mirror"]
 
-__all__ = ["Evidence", "Mirror"]
+Ask = Callable[[Request, Served], NDArray[Any] | None]
+"""Lets a version answer a request: its outputs for the rows that were given, (rows, outputs), None where it gives none.
+
+It may raise whatever keeps the version from answering.
+"""
 
 SHARE, LATER_SHARE = 0.03, 0.005  # of one core, the most that asking again may take, at first and later on
 MOST_BYTES = 2**20
 MOST_ROWS = 256  # of one request that are compared
 SLOW_S = 0.0005  # of processor time for a request: less is no harm, whatever it is a multiple of
-ARENA_CELLS = 2**20
-WINDOW = "24h"
 BAD = 400
 NOT_OF_A_VERSION = frozenset({408, 429, 503, 504})  # answers that tell of load, or of the client
-
-
-class Evidence:
-    """What all processes of one fork found out about watched versions; made before the fork."""
-
-    def __init__(self, live: LiveFigures | None = None) -> None:
-        self._windows = SharedWindows(ARENA_CELLS)
-        self._live = live
-
-    def judged(self, name: str, version: int) -> Judged:
-        """Return what feedback has said of a version over a day."""
-        return Judged() if self._live is None else self._live.of(name, version, WINDOW)
-
-    def add(self, name: str, watch: Watch, counts: NDArray[np.int64]) -> None:
-        """Add what a request said."""
-        self._windows.add(name, watch.number, counts, time.monotonic())
-
-    def figures(self, entry: ModelEntry, watch: Watch) -> Figures | None:
-        """Return what is known by now; None where a version of the two is not loaded any more."""
-        served, beside = entry.loaded(watch.version), entry.loaded(watch.beside)
-        if served is None or beside is None:
-            return None
-        yardstick = yardstick_of(served, beside)
-        size = CELLS + yardstick.size
-        counts = self._windows.sums(entry.name, watch.number, size, WINDOW, time.monotonic())
-        return Figures.of(counts, yardstick, None if self._live is None else self._by_feedback(served, beside, watch))
-
-    def _by_feedback(self, served: Served, beside: Served, watch: Watch) -> Live:
-        now, before = self.judged(served.name, served.version), watch.judged or Judged()
-        since = Judged(*(max(0.0, a - b) for a, b in zip(now, before, strict=True)))
-        is_classes = isinstance(served.predictor.outputs, ClassOutputs)
-        return Live.of(since, self.judged(beside.name, beside.version), is_classes=is_classes)
 
 
 class _Outcome(NamedTuple):
@@ -88,9 +57,10 @@ class Mirror:
     answers to judge by, and half a part later; what comes meanwhile is left out, also bodies of more than 1 MiB.
     """
 
-    def __init__(self, runtime: "Runtime", evidence: Evidence, limits: Limits) -> None:
-        self._runtime = runtime.quiet()
-        self._observer = runtime.observer
+    def __init__(self, ask: Ask, registry: Registry, evidence: Evidence, limits: Limits, observer: Observer) -> None:
+        self._ask = ask
+        self._registry = registry
+        self._observer = observer
         self._evidence = evidence
         self._limits = limits
         self._is_busy = False
@@ -102,7 +72,7 @@ class Mirror:
     def offer(self, request: Request, status: int) -> None:
         """Take a request with the status of its answer, if its version is watched and it is time for another."""
         served: Served = request.served
-        entry = self._runtime.registry.catalog.models.get(served.name)
+        entry = self._registry.catalog.models.get(served.name)
         if entry is None or not entry.watches or self._is_busy or time.monotonic() < self._next:
             return
         watch = next((watch for watch in entry.watches.values() if watch.version == served.version), None)
@@ -164,20 +134,11 @@ class Mirror:
         return tally.counts(predictions)
 
     def _asked(self, request: Request, served: Served) -> _Outcome:
-        """Let a version answer, as if the path had named it."""
-        parameters = {name: text for name, text in request.parameters.items() if name != "alias"}
-        asked = replace(request, parameters=parameters | {"version": str(served.version)}, served=None)
         began = time.thread_time()
         try:
-            work = request.match.routes[request.method].handler(asked, self._runtime)
-            if not isinstance(work, Work):
-                return _Outcome(None, 0.0)
-            A = served.predictor.network.infer(work.X)
-            work.finish(A)
+            A = self._ask(request, served)
         except (NotServedError, NotReadyError):
             raise
         except Exception:  # noqa: BLE001 - whatever keeps a version from answering is what is looked for
-            return _Outcome(None, 0.0)
-        cells = work.cells
-        rows = len(A) if cells is None else len(cells) if isinstance(cells, np.ndarray) else len(cells[0])
-        return _Outcome(A[: min(rows, MOST_ROWS)], time.thread_time() - began)
+            A = None
+        return _Outcome(None, 0.0) if A is None else _Outcome(A[:MOST_ROWS], time.thread_time() - began)

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 
 from predictor import Repository, RepositoryError
-from service.observing.observer import Observer
+from service.observer import Observer
 from service.sharing.plans import Plans
 from service.versions.catalog import Catalog, ModelEntry
 from service.versions.loading import Loader, plan_of, without_what_is_new

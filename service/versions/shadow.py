@@ -9,15 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor import InputError
-from predictor.cells import Cells
-from service.observing.observer import Comparison, Observer
+from service.given import Given, row_count
+from service.observer import Comparison, Observer
 from service.versions.catalog import Served
 from service.versions.splitting import Rule
 from service.versions.yardstick import distances
 
 __all__ = ["Shadow"]
 
-Given = NDArray[Any] | Sequence[Cells]
 Job = tuple[Served, Served, Given, NDArray[Any]]
 
 MOST_ROWS_WAITING = 4096
@@ -41,7 +40,7 @@ class Shadow:
 
     def offer(self, champion: Served, other: Served, cells: Given, A: NDArray[Any]) -> None:
         """Take the rows of one request as they were given, with the champion's outputs for them."""
-        rows = len(cells) if isinstance(cells, np.ndarray) else len(cells[0])
+        rows = row_count(cells)
         with self._lock:
             if self._rows + rows <= MOST_ROWS_WAITING:
                 self._rows += rows

@@ -6,10 +6,10 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from predictor import Promotion, Repository, RepositoryError
-from service.observing.observer import Observer
+from service.observer import Observer
 from service.sharing.memory import Memory
 from service.versions.catalog import CHAMPION, ModelEntry, VersionState
-from service.versions.mirror import Evidence
+from service.versions.evidence import Evidence
 from service.versions.splitting import Rule
 from service.versions.verdicts import Breach, Figures, Limits
 from service.versions.watching import Rollback, Watch, rollback_of

@@ -7,8 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.truth.judging import Judged
-from service.versions.watching import RollbackReason
+from service.observer import Judged, RollbackReason
 from service.versions.yardstick import Shift, Yardstick
 
 __all__ = ["CELLS", "HUNDREDTHS", "Breach", "Figures", "Limits", "Live", "Tally"]

@@ -4,7 +4,7 @@ import threading
 import time
 
 from service.keys import KeyRing, KeysError
-from service.observing.observer import Observer
+from service.observer import Observer
 from service.versions.registry import Registry
 
 __all__ = ["Watcher"]

@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from predictor import Promotion
+from service.observer import RollbackReason
 
-__all__ = ["ROLLBACK_REASONS", "Rollback", "RollbackReason", "Watch", "rollback_of", "watch_of"]
-
-RollbackReason = Literal["errors", "latency", "shift", "difference", "live"]
-ROLLBACK_REASONS: tuple[RollbackReason, ...] = ("errors", "latency", "shift", "difference", "live")
+__all__ = ["Rollback", "Watch", "rollback_of", "watch_of"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +15,7 @@ class Watch:
     """A version behind an alias is compared with another, from one time on and up to another; both of `time.time`.
 
     `until` is None for a canary, which is watched as long as it is one. `number` is different for each watch.
-    `judged` is what feedback had said of the version before that, a `service.truth.judging.Judged`.
+    `judged` is what feedback had said of the version before that, a `service.observer.Judged`.
     """
 
     number: int

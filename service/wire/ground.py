@@ -6,7 +6,7 @@ from time import time
 from typing import TYPE_CHECKING, Any
 
 from service.messages import Request, Response, generated_ids
-from service.observing.observer import Observer
+from service.observer import Observer
 from service.wire.framing import Limits
 from service.wire.heads import Head, Heads
 from service.wire.turnstile import Refusing, Turnstile

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from service.messages import Request, Response, response_headers
-from service.observing.observer import Refused
+from service.observer import Refused
 from service.wire.exchange import HSTS, rendered_head
 from service.wire.heads import Head
 

@@ -43,7 +43,7 @@ SETTLE_S = 0.25  # longer than the handshakes take that have begun when nothing 
 class EventLoopWorker(Worker):  # type: ignore[misc]
     """Accepts one connection at a time from the shared listeners, so that workers share the load.
 
-    `app` is the `service.server.Service`: it brings the settings, the observer and the runtime.
+    `app` is the `service.server.Service`: it brings the settings, the observer and the application.
     """
 
     def init_signals(self) -> None:
@@ -74,12 +74,12 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         self.taken_after_all = 1
         self.is_alone = self.app.settings.workers == 1  # there is nobody to leave a connection to
         self.app.observer.begin(self.slot)
-        self.drift = self.app.runtime.drift
+        self.drift = self.app.application.runtime.drift
         if self.drift is not None:
             self.drift.is_ticked = True
-        self.app.runtime.watcher.is_ticked = True
+        self.app.application.watcher.is_ticked = True
         # What is served may have changed between the master's start and this fork.
-        self.app.runtime.registry.join(self.slot)
+        self.app.application.runtime.registry.join(self.slot)
         self.tls = self.app.settings.tls()
         self.ground = Ground(
             self.wsgi,
@@ -111,7 +111,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         self.loop.add_signal_handler(signal.SIGINT, lambda: None)
 
     def _stop(self) -> None:
-        self.app.runtime.is_ending = True
+        self.app.application.runtime.is_ending = True
         self.stopping.set()
 
     def _stop_soon(self) -> None:
@@ -121,7 +121,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
     async def _tick(self) -> None:
         """Do by turns what is to be done again and again, never all of it at once: what arrives meanwhile waits."""
         for count in itertools.count():
-            self.app.runtime.watcher.tick()
+            self.app.application.watcher.tick()
             turn = count % TURNS
             if turn == 0:
                 self.ground.tick()

@@ -21,7 +21,7 @@ def application(tmp_path_factory: Any) -> Any:
     settings = load_settings(models=root, default_model="flowers", log_store=store, **bounds)
     app: Application = create_application(settings)
     yield app
-    app.runtime.stop()
+    app.life.stop()
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])

@@ -12,9 +12,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from predictor import Calibration
-from service.application import create_application
+from service.application import create_application, create_observer
 from service.observing.logs import LogWriter
-from service.observing.metrics import create_observer
 from service.settings import load_settings
 from tests.contract.harness import through_front
 from tests.service import models
@@ -55,7 +54,7 @@ def page(tmp_path_factory: Any) -> Any:
         client = application.flask.test_client()
         until(lambda: any(watch["figures"]["answers"] for watch in client.get("/models/flowers").get_json()["watches"]))
         found = client.get("/metrics").get_data(as_text=True)
-        application.runtime.stop()
+        application.life.stop()
     return found
 
 

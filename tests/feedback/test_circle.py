@@ -45,7 +45,7 @@ def test_a_server_that_hangs_holds_up_nobody(server: Any, tmp_path: Path) -> Non
             assert client.post("/feedback", json=told).get_json()["feedback"][0]["state"] == "waiting"
         assert time.monotonic() - began < 60
         began = time.monotonic()
-        app.runtime.stop()
+        app.life.stop()
         assert time.monotonic() - began < 60
 
 
@@ -73,7 +73,7 @@ def test_what_was_served_and_told_is_trained_on(place: Place, tmp_path: Path, ca
         return bool(found["rows"] == 300)
 
     until(are_judged)
-    app.runtime.stop()
+    app.life.stop()
     assert found["mean_absolute_error"] < 200
     assert 0.5 < found["coverage"] <= 1
     more = ["--password-file", str(place.password_file)] if place.password_file else []

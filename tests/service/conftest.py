@@ -21,7 +21,7 @@ def application(tmp_path_factory: Any) -> Any:
     models.filled_repository(root)
     application = create_application(load_settings(models=root, default_model="flowers", deadline_s=models.DEADLINE_S))
     yield application
-    application.runtime.stop()
+    application.life.stop()
 
 
 @pytest.fixture
@@ -37,4 +37,4 @@ def build(repository: Any, tmp_path: Any) -> Any:
 
     yield build
     for application in built:
-        application.runtime.stop()
+        application.life.stop()

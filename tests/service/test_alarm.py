@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from service.application import create_observer
 from service.observing.logs import LogWriter
-from service.observing.metrics import create_observer
 from service.observing.webhook import Webhook, WebhookError
 from service.settings import SettingsError, load_settings
 from service.sharing.memory import FILE, Memory
@@ -100,7 +100,7 @@ def test_drift_is_told_once_in_the_form_of_a_repository_dispatch(
     application = alarmed(**files)
     ask(application)
     for _ in range(3):
-        application.runtime.alarm.look()
+        application.alarm.look()
     ((path, headers, body),) = receiver.posts
     sent = json.loads(body)
     assert (path, sent["event_type"]) == ("/hook", "ganglion-drift")
@@ -121,17 +121,17 @@ def test_drift_is_told_once_in_the_form_of_a_repository_dispatch(
 def test_rows_as_in_training_and_too_few_rows_tell_nothing(alarmed: Any, receiver: Receiver) -> None:
     application = alarmed()
     ask(application, [[1.0, 1.0, 1.0, 1.0], [5.0, 5.0, 5.0, 5.0]] * 30)
-    application.runtime.alarm.look()
+    application.alarm.look()
     few = alarmed(drift_webhook_rows=61)
     ask(few)
-    few.runtime.alarm.look()
+    few.alarm.look()
     assert receiver.posts == []
 
 
 def test_of_several_that_look_at_once_one_sends(alarmed: Any, receiver: Receiver) -> None:
     application = alarmed()
     ask(application)
-    threads = [threading.Thread(target=application.runtime.alarm.look) for _ in range(4)]
+    threads = [threading.Thread(target=application.alarm.look) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -146,14 +146,14 @@ def test_a_restart_does_not_send_again_where_there_is_a_folder(
     for _ in range(2):
         application = alarmed(**({"state": tmp_path / "state"} if is_kept else {}))
         ask(application)
-        application.runtime.alarm.look()
+        application.alarm.look()
     assert len(receiver.posts) == (1 if is_kept else 2)
 
 
 def test_after_the_interval_it_is_told_again(alarmed: Any, receiver: Receiver) -> None:
     application = alarmed(drift_webhook_interval_s=0.2)
     ask(application)
-    until(lambda: (application.runtime.alarm.look(), len(receiver.posts) >= 2)[1])
+    until(lambda: (application.alarm.look(), len(receiver.posts) >= 2)[1])
 
 
 def test_what_failed_is_tried_again_sooner(
@@ -163,9 +163,9 @@ def test_what_failed_is_tried_again_sooner(
     receiver.statuses = [403]
     application = alarmed()
     ask(application)
-    application.runtime.alarm.look()
+    application.alarm.look()
     assert (events(application, "webhook_sent"), events(application, "webhook_failed")) == (0, 1)
-    until(lambda: (application.runtime.alarm.look(), len(receiver.posts) == 2)[1])
+    until(lambda: (application.alarm.look(), len(receiver.posts) == 2)[1])
     assert events(application, "webhook_sent") == 1
     assert "it answered 403" in (tmp_path / "log").read_text()
 

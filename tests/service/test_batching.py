@@ -118,7 +118,7 @@ def test_full_and_late_become_429_and_504(build: Any, monkeypatch: Any) -> None:
         def enqueue(*_: Any) -> Any:
             raise error
 
-        monkeypatch.setattr(application.runtime.batcher, "enqueue", enqueue)
+        monkeypatch.setattr(application.batcher, "enqueue", enqueue)
         answer = through_front(application, body)
         return answer.status, answer.headers["retry-after"]
 
@@ -215,7 +215,7 @@ def test_the_bytes_of_an_answer_do_not_depend_on_what_is_asked_at_the_same_time(
 
 async def asked_together(application: Any, requests: Any) -> Any:
     """Answers, and how many products were made for them."""
-    batcher, made = application.runtime.batcher, []
+    batcher, made = application.batcher, []
     infer = batcher.infer
 
     def counted(*work: Any) -> Any:
@@ -264,4 +264,4 @@ def shared_application(tmp_path_factory: Any) -> Any:
     models.publish(FolderRepository(root), "wide", wide())
     application = create_application(load_settings(models=root, default_model="flowers", thread_bytes=2**20))
     yield application
-    application.runtime.stop()
+    application.life.stop()

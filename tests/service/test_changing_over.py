@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from predictor import FolderRepository, Golden, save_bytes
-from service.observing.observer import QuietObserver
+from service.observer import QuietObserver
 from service.sharing.plans import PLAN_BYTES, Plans
 from service.versions.registry import Registry
 from tests.predictor.models import members_of, repacked, rewritten

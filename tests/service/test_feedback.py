@@ -12,9 +12,9 @@ import pytest
 
 from feedback import Store, StoreError, examples, place_of
 from predictor import Calibration
+from service.application import create_observer
 from service.keys import new_key
 from service.observing.logs import LogWriter
-from service.observing.metrics import create_observer
 from service.settings import SettingsError, load_settings
 from tests.service import models
 from tests.service.wire import running, until
@@ -246,7 +246,7 @@ def test_what_the_store_never_took_is_counted_and_said_at_the_end(build: Any, tm
         ask(client, "a")
         tell(client, {"request_id": "a", "truths": [ANSWER] * 3})
         until(lambda: metric(client, "ganglion_log_failures_total") > 0)
-        app.runtime.stop()
+        app.life.stop()
     said = [json.loads(line) for line in (tmp_path / "lines").read_text().splitlines() if "not take records" in line]
     assert said[0]["store"] == f"{tmp_path}/none/log.db"
     assert "its folder has to be there" in said[0]["reason"]

@@ -3,7 +3,8 @@
 import pytest
 
 from feedback import Shape
-from service.truth.judging import Judged, LiveFigures, judged
+from service.observer import Judged
+from service.truth.judging import LiveFigures, judged
 
 NUMBER = Shape((("a", "number"),), ("price",), None, 10.0)
 CLASSES = Shape((("a", "number"),), ("kind",), ("x", "y", 3), 0.4)

@@ -3,9 +3,8 @@
 import itertools
 from collections.abc import Iterable
 
+from service.observer import EVENTS, LOGGED, ROLLBACK_REASONS, SHED_REASONS
 from service.observing.layout import BATCH_ROWS, BUCKETS, GAUGES, OF_VERSION, STAGES, STATUSES, Layout
-from service.observing.observer import EVENTS, LOGGED, SHED_REASONS
-from service.versions.watching import ROLLBACK_REASONS
 
 ROUTES = ("/predict", "/metrics", "/predict")
 METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH", "BREW")

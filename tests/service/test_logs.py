@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from service.application import create_observer
 from service.observing.logs import LineFormatter, LogWriter
-from service.observing.metrics import create_observer
 from service.settings import load_settings
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from feedback import Asked, Shape, Store, Told, place_of
-from service.observing.observer import Logged, QuietObserver
+from service.observer import Judged, Logged, QuietObserver
 from service.truth import matching
-from service.truth.judging import Judged, LiveFigures
+from service.truth.judging import LiveFigures
 from service.truth.matching import Matcher
 from tests.service.wire import until
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from service.application import create_observer
 from service.observing.layout import BUCKETS
 from service.observing.logs import LogWriter
-from service.observing.metrics import create_observer
 from service.settings import load_settings
 from service.sharing.counters import SharedCounters
 from tests.service.processes import ended_well, in_worker

@@ -12,8 +12,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from predictor import FileRepository, RepositoryError, save_bytes
-from service.application import create_application
-from service.runtime import repository_at
+from service.application import create_application, repository_at
 from service.settings import SettingsError, load_settings
 from tests.contract import harness
 from tests.service import models

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from predictor import NumberOutputs, NumericFeature, Schema
+from service.application import create_observer
+from service.observer import Comparison, QuietObserver
 from service.observing.logs import LogWriter
-from service.observing.metrics import create_observer
-from service.observing.observer import Comparison, QuietObserver
 from service.settings import SettingsError, load_settings
 from service.versions.catalog import Served
 from service.versions.shadow import MOST_ROWS_WAITING, Shadow, compared

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.observing.metrics import create_observer
+from service.application import create_observer
 from service.settings import load_settings
 from tests.service import models
 

@@ -153,7 +153,7 @@ def test_a_full_service_refuses_before_it_reads_the_body(build: Any, size: int) 
     application = build()
     nonsense = {"repeat": ["{", "x", size, "}"]}
     assert through_front(application, nonsense).status == 400
-    admission = application.runtime.batcher.admission
+    admission = application.batcher.admission
     admission.admit((10**6, 0.1), time.monotonic() + SOON)
     answer = through_front(application, nonsense)
     assert (answer.status, answer.headers["retry-after"]) == (429, "1")

@@ -1,7 +1,6 @@
 """What a full service refuses by head and size alone is answered, counted and logged as any other refusal is."""
 
 import asyncio
-import copy
 import json
 import re
 import time
@@ -10,10 +9,9 @@ from typing import Any
 
 import pytest
 
+from service.application import create_application, create_observer
 from service.front import Front
 from service.observing.logs import LogWriter
-from service.observing.metrics import create_observer
-from service.runtime import Runtime
 from service.settings import load_settings
 from service.wire.ground import Ground
 from service.wire.protocol import Connection
@@ -64,10 +62,9 @@ class Served:
 
     def __init__(self, settings: Any, log: LogWriter, **ground: Any) -> None:
         self.observer = create_observer(settings, log)
-        self.runtime = Runtime(settings, self.observer)
-        self.runtime.registry.refresh()
-        self.admission = self.runtime.batcher.admission
-        front = Front(self.runtime, lambda *_: ())
+        self.application = create_application(settings, self.observer)
+        self.admission = self.application.batcher.admission
+        front = self.application.front
         given: dict[str, Any] = {"direct": front.direct, "refusing": front} | ground
         self.ground = Ground(front, self.observer, limits_of(settings), asyncio.get_running_loop(), **given)
         self.connection = self.connect()
@@ -130,7 +127,7 @@ def serve(repository: Any, tmp_path: Any) -> Callable[..., Any]:
             served.observer.begin(0)
             await test(served)
             served.observer.end()
-            served.runtime.stop()
+            served.application.life.stop()
 
         with path.open("a") as log:
             asyncio.run(main())
@@ -277,9 +274,10 @@ def test_where_all_requests_are_traced_no_refusal_is_left_out(serve: Any) -> Non
         served.fill()
         await served.ask(request)
         assert served.is_at_once(request)
-        traced = copy.copy(served.runtime)
-        traced.settings = traced.settings.model_copy(update={"traces_endpoint": "http://127.0.0.1:9"})
-        turnstile = served.ground.turnstile = Turnstile(served.ground, Front(traced, lambda *_: ()))
+        app = served.application
+        settings = app.runtime.settings.model_copy(update={"traces_endpoint": "http://127.0.0.1:9"})
+        traced = Front(settings, app.router, app.pipeline, app.life, app.wsgi)
+        turnstile = served.ground.turnstile = Turnstile(served.ground, traced)
         turnstile.note_refused()
         assert not served.is_at_once(request)
         await served.ask()

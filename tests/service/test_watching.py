@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from predictor import FolderRepository, Predictor, Reference, save_bytes
+from service.application import create_observer
 from service.observing.logs import LogWriter
-from service.observing.metrics import create_observer
 from service.settings import load_settings
 from service.versions.yardstick import Yardstick
 from tests.contract.harness import through_front
@@ -283,7 +283,7 @@ def test_nothing_is_watched_unless_it_is_asked_for(build: Any, repository: Any) 
     application = build()
     models.publish(repository, "flowers", models.one_class(2))
     application.runtime.registry.refresh()
-    assert application.runtime.mirror is None
+    assert application.mirror is None
     assert application.flask.test_client().get("/models/flowers").get_json()["watches"] == []
 
 

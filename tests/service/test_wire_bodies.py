@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.messages import WHOLE_BODY
-from service.observing.observer import QuietObserver
+from service.observer import QuietObserver
 from service.wire.exchange import JOINED_BYTES
 from service.wire.framing import Limits
 from service.wire.ground import Ground

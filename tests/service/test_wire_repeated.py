@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from service.observing.observer import QuietObserver
+from service.observer import QuietObserver
 from service.wire import reader
 from service.wire.framing import Framing, Limits
 from service.wire.ground import Ground

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from predictor import ClassOutputs, Histogram, NumberOutputs, NumericFeature, Reference, Schema
-from service.truth.judging import Judged
+from service.observer import Judged
 from service.versions.verdicts import Breach, Figures, Limits, Live, Tally
 from service.versions.yardstick import IncomparableError, Shift, Yardstick
 from tests.service import models

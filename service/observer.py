@@ -4,22 +4,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
 
-from service.truth.judging import Judged
-from service.versions.watching import RollbackReason
-
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
 __all__ = [
     "EVENTS",
     "LOGGED",
+    "ROLLBACK_REASONS",
     "SHED_REASONS",
     "Comparison",
     "Event",
+    "Judged",
     "Logged",
     "Observer",
     "QuietObserver",
     "Refused",
+    "RollbackReason",
     "ShedReason",
     "Stages",
 ]
@@ -44,6 +44,8 @@ Logged = Literal[
 written, never taken, of rows that something was told of before, of requests that are not found, of another number of
 rows than the request had; and times that the store failed."""
 LOGGED: tuple[Logged, ...] = get_args(Logged)
+RollbackReason = Literal["errors", "latency", "shift", "difference", "live"]
+ROLLBACK_REASONS: tuple[RollbackReason, ...] = get_args(RollbackReason)
 Stages = tuple[float, float, float, float, float]
 """Seconds that a prediction was decoded, waited, was computed, was encoded; rows of the product, 0 for all but the
 first of the requests that share one."""
@@ -57,6 +59,29 @@ class Comparison(NamedTuple):
     failed: int = 0
     skipped: int = 0
     difference: float = 0.0
+
+
+class Judged(NamedTuple):
+    """Rows with a known truth: how many, how many classes were right, the sum of the errors of numbers.
+
+    The error of a row is |prediction - truth|, the mean of it over several targets. `bounded` rows have an interval or
+    a set that is to hold nine in ten outcomes, and `covered` of these did hold the truth.
+    """
+
+    rows: float = 0.0
+    correct: float = 0.0
+    error: float = 0.0
+    bounded: float = 0.0
+    covered: float = 0.0
+
+    def said(self, *, is_classes: bool) -> dict[str, float | int | None]:
+        """Return the figures by name; None where there is no row to tell one by."""
+        figure, total = ("accuracy", self.correct) if is_classes else ("mean_absolute_error", self.error)
+        return {
+            "rows": int(self.rows),
+            figure: total / self.rows if self.rows else None,
+            "coverage": self.covered / self.bounded if self.bounded else None,
+        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
