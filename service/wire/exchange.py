@@ -1,34 +1,46 @@
 """One request and its answer, between the connection and the ASGI application."""
 
 import asyncio
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from service.messages import JSON, WHOLE_BODY, Request, Response, response_headers
+from service.messages import WHOLE_BODY, Request, Response
 from service.wire.framing import HeaderList
+from service.wire.ground import Ground
 from service.wire.heads import Head
 
-if TYPE_CHECKING:
-    from service.wire.protocol import Connection
+__all__ = ["Exchange", "Line"]
 
-__all__ = ["HSTS", "Exchange", "rendered", "rendered_head"]
-
-# The standard library learnt the current names of these with Python 3.13.
-PHRASES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
-STATUS_LINES = {
-    code.value: f"HTTP/1.1 {code.value} {PHRASES.get(code.value, code.phrase)}\r\n".encode() for code in HTTPStatus
-}
-NO_CONTENT = 204
 JOINED_BYTES = 262_144
 """Longer bodies that came in pieces are put together by a thread: to get memory for megabytes takes milliseconds."""
-USUAL = (
-    b"%b%bx-request-id: %b\r\nx-content-type-options: nosniff\r\ncache-control: no-store\r\n"
-    b"content-length: %d\r\ncontent-type: application/json\r\n\r\n%b"
-)
-"""What `rendered_head` makes of the headers that every answer in JSON has, and the body."""
-CLOSE = b"connection: close\r\n"
-HSTS = (b"strict-transport-security", b"max-age=31536000")
-KEEP = b"connection: keep-alive\r\n"
+
+
+class Line(Protocol):
+    """What an exchange needs of its connection."""
+
+    @property
+    def ground(self) -> Ground:
+        """What it shares with all others."""
+
+    @property
+    def peer(self) -> tuple[str, int]:
+        """The client's address."""
+
+    @property
+    def local(self) -> tuple[str, int] | None:
+        """The address that the client has reached."""
+
+    @property
+    def current(self) -> "Exchange | None":
+        """The exchange in work; an answer to any other goes nowhere."""
+
+    def deliver(self, exchange: "Exchange", request: Request, response: Response) -> None:
+        """Write the answer to a request."""
+
+    def answer(self, exchange: "Exchange", status: int, headers: HeaderList, body: bytes) -> None:
+        """Write an answer."""
+
+    def fail_current(self) -> None:
+        """Answer for an application that ended without an answer."""
 
 
 class Exchange:
@@ -43,7 +55,7 @@ class Exchange:
         "connection", "expects_continue", "head", "is_given", "is_late", "is_whole", "parts", "pieces", "started",
     )  # fmt: skip
 
-    def __init__(self, connection: "Connection", head: Head, body: bytes | None = None) -> None:
+    def __init__(self, connection: Line, head: Head, body: bytes | None = None) -> None:
         self.connection = connection
         self.head = head
         self.expects_continue = head.framing.expects_continue
@@ -130,34 +142,3 @@ class Exchange:
         if self.started is None or self.connection.current is not self:
             return
         self.connection.answer(self, self.started["status"], self.started["headers"], body)
-
-
-def rendered(request: Request, response: Response, date_line: bytes) -> bytes:
-    """Render a whole answer without headers of its own, on a connection that is kept."""
-    if response.content_type != JSON or response.status == NO_CONTENT:
-        head = rendered_head(response.status, date_line, response_headers(request, response), ends=False, is_old=False)
-        return head + response.body
-    body = response.body
-    return USUAL % (STATUS_LINES[response.status], date_line, request.id.encode("ascii"), len(body), body)
-
-
-def rendered_head(status: int, date_line: bytes, headers: HeaderList, *, ends: bool, is_old: bool) -> bytes:
-    """Render status line and headers; `ends` tells that the connection ends, `is_old` that it speaks HTTP/1.0.
-
-    RuntimeError when a header holds a line break, which would be two answers.
-    """
-    lines = [STATUS_LINES[status], date_line]
-    count = 3
-    for name, value in headers:
-        if name == b"connection" or (status == NO_CONTENT and name == b"content-length"):
-            continue
-        lines += (name, b": ", value, b"\r\n")
-        count += 1
-    if ends or is_old:
-        lines.append(CLOSE if ends else KEEP)
-        count += 1
-    lines.append(b"\r\n")
-    head = b"".join(lines)
-    if head.count(b"\n") != count or head.count(b"\r") != count:
-        raise RuntimeError("a header of an answer holds a line break")
-    return head

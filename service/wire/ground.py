@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from email.utils import formatdate
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from service.messages import Request, Response, generated_ids
 from service.observer import Observer
@@ -14,14 +14,32 @@ from service.wire.turnstile import Refusing, Turnstile
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Task
 
-    from service.wire.protocol import Connection
-
-__all__ = ["Ground"]
+__all__ = ["Ground", "Guest"]
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 Direct = Callable[[Head, bytes, Callable[[Request, Response], None]], bool]
 
 DRAIN_IDLE_S = 1.0
+
+
+class Guest(Protocol):
+    """What the ground needs of a connection on it."""
+
+    deadline: float
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the client owes nothing and is owed nothing."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the next move is the client's."""
+
+    def expire(self) -> None:
+        """Act on a deadline that has passed."""
+
+    def abort(self) -> None:
+        """Drop the connection."""
 
 
 class Ground:
@@ -53,7 +71,7 @@ class Ground:
         self.loop = loop
         self.trusted = frozenset(trusted)
         self.heads = Heads()
-        self.connections: set[Connection] = set()
+        self.connections: set[Guest] = set()
         self.tasks: set[Task[None]] = set()
         self.ids: Iterator[str] = generated_ids()
         self.is_draining = False
@@ -80,7 +98,7 @@ class Ground:
         for connection in [c for c in self.connections if c.deadline <= now]:
             connection.expire()
 
-    def left(self, connection: "Connection") -> None:
+    def left(self, connection: Guest) -> None:
         """Forget a connection; there is room for another."""
         self.connections.discard(connection)
         self.count -= 1

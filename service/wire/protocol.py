@@ -10,12 +10,13 @@ from functools import partial
 from typing import Any
 
 from service.messages import Request, Response, response_headers
-from service.wire.exchange import HSTS, Exchange, rendered, rendered_head
+from service.wire.exchange import Exchange
 from service.wire.framing import HeaderList, RefusedError
 from service.wire.ground import Ground
 from service.wire.heads import Head
 from service.wire.reader import Phase, Reader
 from service.wire.refusals import Refusal, refusal
+from service.wire.rendering import HSTS, rendered, rendered_head
 from service.wire.slices import SLICE_BYTES, Slices
 
 __all__ = ["Connection"]

@@ -4,26 +4,24 @@ The parser (llhttp, strict) finds most of what is not HTTP; a header section tha
 """
 
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import httptools
 
-from service.wire.exchange import Exchange
+from service.wire.exchange import Exchange, Line
 from service.wire.framing import (
     HEAD_TOO_LARGE,
     URI_TOO_LONG,
     HeaderList,
+    Limits,
     RefusedError,
     check_head,
     head_without_upgrade,
 )
 from service.wire.heads import Head
-from service.wire.refusals import FRAMING_TOO_LARGE, HEAD_BROKEN_OFF, HEAD_TOO_LATE, reason_of, refusal
+from service.wire.refusals import FRAMING_TOO_LARGE, HEAD_BROKEN_OFF, HEAD_TOO_LATE, Refusal, reason_of, refusal
 
-if TYPE_CHECKING:
-    from service.wire.protocol import Connection
-
-__all__ = ["Phase", "Reader"]
+__all__ = ["Phase", "ReadLine", "Reader"]
 
 SLICE = 8192  # bytes parsed at once: bounds how many pipelined requests are held ready
 
@@ -37,10 +35,33 @@ class Phase(IntEnum):
     ENDING = 3  # nothing more is read from this client: what arrives is thrown away
 
 
+class ReadLine(Line, Protocol):
+    """What a reader needs of its connection."""
+
+    @property
+    def limits(self) -> Limits:
+        """How much a client may send, and how slowly."""
+
+    def hold(self, data: bytes) -> None:
+        """Keep what cannot be read before the request in work is answered."""
+
+    def enqueue(self, item: Exchange | Refusal) -> None:
+        """Begin with what was read, or remember it."""
+
+    def turns_away(self, head: Head, size: int) -> bool:
+        """Refuse a request at once if its head and size suffice to tell; return whether it was."""
+
+    def work_on(self, exchange: Exchange) -> None:
+        """Let the application answer a request; no other is in work."""
+
+    def wait(self) -> None:
+        """Give the client its time for what is next."""
+
+
 class Reader:
     """The reading half of a connection, which is handed each request and each refusal as soon as it is read."""
 
-    def __init__(self, connection: "Connection") -> None:
+    def __init__(self, connection: ReadLine) -> None:
         self.connection = connection
         self.ground = connection.ground
         self.limits = connection.limits

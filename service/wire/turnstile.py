@@ -5,17 +5,15 @@ one header section are alike but for the id, so the answer is made once, by what
 """
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterator
+from typing import Protocol
 
 from service.messages import Request, Response, response_headers
-from service.observer import Refused
-from service.wire.exchange import HSTS, rendered_head
+from service.observer import Observer, Refused
 from service.wire.heads import Head
+from service.wire.rendering import HSTS, rendered_head
 
-if TYPE_CHECKING:
-    from service.wire.ground import Ground
-
-__all__ = ["Refusing", "Turnstile"]
+__all__ = ["Place", "Refusing", "Turnstile"]
 
 
 class Refusing(Protocol):
@@ -28,19 +26,28 @@ class Refusing(Protocol):
         """Return the answer to such a request, as if it came with an id."""
 
 
+class Place(Protocol):
+    """Where a turnstile stands: what it needs of the worker."""
+
+    date_line: bytes
+    is_encrypted: bool
+    ids: Iterator[str]
+    observer: Observer
+
+
 class Prepared:
     """The refusal of requests with one head, all but the id, for as long as its date and the time to wait are right."""
 
     __slots__ = ("busy_s", "date_line", "id_size", "pieces", "what")
 
-    def __init__(self, ground: "Ground", refusing: Refusing, head: Head, busy_s: int, given_id: str) -> None:
+    def __init__(self, place: Place, refusing: Refusing, head: Head, busy_s: int, given_id: str) -> None:
         request, response = refusing.refusal(head, busy_s, given_id)
         headers = response_headers(request, response)
-        if ground.is_encrypted:
+        if place.is_encrypted:
             headers.append(HSTS)
-        start = rendered_head(response.status, ground.date_line, headers, ends=False, is_old=head.version == "1.0")
+        start = rendered_head(response.status, place.date_line, headers, ends=False, is_old=head.version == "1.0")
         self.busy_s = busy_s
-        self.date_line = ground.date_line
+        self.date_line = place.date_line
         self.id_size = len(given_id)  # ids of other lengths make answers of other lengths
         self.pieces = (start + response.body).split(given_id.encode("ascii"))
         route = request.match.template
@@ -54,8 +61,8 @@ class Turnstile:
     full does not pay for it.
     """
 
-    def __init__(self, ground: "Ground", refusing: Refusing | None) -> None:
-        self._ground = ground
+    def __init__(self, place: Place, refusing: Refusing | None) -> None:
+        self._place = place
         self._refusing = refusing
         self.is_busy = False
         self._has_refused = False
@@ -75,17 +82,17 @@ class Turnstile:
         busy_s = refusing.busy_s(head, size) if refusing else 0
         if refusing is None or not busy_s:
             return None
-        ground = self._ground
-        given_id = next(ground.ids)
+        place = self._place
+        given_id = next(place.ids)
         prepared: Prepared | None = head.refusal
         if (
             prepared is None
             or prepared.busy_s != busy_s
-            or prepared.date_line is not ground.date_line
+            or prepared.date_line is not place.date_line
             or prepared.id_size != len(given_id)
         ):
-            prepared = head.refusal = Prepared(ground, refusing, head, busy_s, given_id)
+            prepared = head.refusal = Prepared(place, refusing, head, busy_s, given_id)
         answer = given_id.encode("ascii").join(prepared.pieces)
         self._has_refused = True
-        ground.observer.refused(prepared.what, given_id, began, time.monotonic(), size)
+        place.observer.refused(prepared.what, given_id, began, time.monotonic(), size)
         return answer
