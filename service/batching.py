@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.admission import Admission, LateError, Load
+from service.courtesy import LoopWork
 from service.given import row_count
 from service.messages import Response
 from service.versions.catalog import Served
@@ -68,6 +69,7 @@ class Batcher:
         self._turn: dict[Served, list[_Waiting]] = {}
         self.began = 0.0  # when the first work of this turn of the loop was taken up, 0 while there is none
         self._pool: ThreadPoolExecutor | None = None
+        self._loop_work: LoopWork | None = None  # while there are threads that make way for it
 
     def compute(self, served: Served, X: Matrix, deadline: float) -> Product:
         """Return the outputs (rows, outputs) on the calling thread; FullError or LateError when it is too much."""
@@ -99,6 +101,8 @@ class Batcher:
         self.admission.admit(load, deadline)
         if not self._turn:
             self.began = time.monotonic()
+            if self._loop_work is not None:
+                self._loop_work.is_begun = True
             asyncio.get_running_loop().call_soon(self._flush)
         self._turn.setdefault(served, []).append((X, deadline, then, load))
 
@@ -119,11 +123,12 @@ class Batcher:
         """Let running work end and take no more."""
         if self._pool is not None:
             self._pool.shutdown(wait=True)
-            self._pool = None
+            self._pool = self._loop_work = None
 
     def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="batch")
+            self._loop_work = LoopWork()
+            self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="batch", initializer=self._loop_work.enter)
         return self._pool
 
     def _in_time(self, work: Callable[[], T], deadline: float) -> T:
@@ -149,6 +154,8 @@ class Batcher:
             for group in self._groups(waiting):
                 job = self._threads().submit(self._computed, served, group)
                 job.add_done_callback(partial(self._answer_soon, loop, group))
+        if self._loop_work is not None:
+            self._loop_work.is_begun = False
 
     def _groups(self, waiting: list[_Waiting]) -> Iterator[list[_Waiting]]:
         """Divide requests into groups that share a product each: of bounded rows and time, or of a single one."""

@@ -5,31 +5,21 @@ other request would be answered.
 """
 
 import re
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import orjson
 
-__all__ = ["counted", "dumped", "loaded", "pause", "released"]
+from service.courtesy import make_way
 
-PIECE_BYTES = 32_768
-PIECE_ROWS = 1024
-PIECE_VALUES = 2048
-PAUSE_S = 1e-6  # of which the system makes some 50 us
+__all__ = ["counted", "dumped", "loaded", "released"]
+
+PIECE_BYTES = 16_384
+PIECE_ROWS = 512
+PIECE_VALUES = 1024
 SPACE = rb"[ \t\r\n]{0,64}"  # what has more is read as a whole: megabytes of it shall cost no search
 HEAD = re.compile(SPACE.join((rb"", rb"\{", rb'("[^"\\]{1,64}")', rb":", rb"\[", rb"([\[{])")))
-
-
-def pause() -> None:
-    """Leave the interpreter's lock to the event loop, if it waits for it; on the loop itself do nothing.
-
-    To sleep for no time at all gives up the lock, too, but takes it back before a thread that waits for it is awake.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        time.sleep(PAUSE_S)
 
 
 def counted(body: bytes, characters: bytes) -> int:
@@ -79,7 +69,7 @@ def _in_pieces(body: bytes) -> dict[str, Any] | None:
     while (cut := body.find(border, start + PIECE_BYTES)) >= 0:
         rows += orjson.loads(b"".join((b"[", view[start : cut + 1], b"]")))
         start = cut + len(border)
-        pause()
+        make_way()
     if body.find(b"\\", start) >= 0 or body.find(head[1], start) >= 0:
         return None  # the key of the rows may stand there a second time
     document: dict[str, Any] = orjson.loads(b"".join((view[: head.start(2)], view[start:])))
@@ -110,5 +100,5 @@ def _value(value: Any) -> Iterator[bytes]:
     for start in range(0, len(value), step):
         yield b"," if start else b"["
         yield orjson.dumps(value[start : start + step], option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
-        pause()
+        make_way()
     yield b"]"

@@ -29,7 +29,7 @@ RETRY_ACCEPT_S = 0.2
 DEFER_S = 0.002
 DEFERRALS = 4  # a worker that waits for a processor gets one within some milliseconds
 MOST_AT_ONCE = 64
-SWITCH_S = 0.0001
+SWITCH_S = 0.00005
 """How long the event loop waits for a thread at bulk work before it asks for the interpreter's lock.
 
 A single row needs the lock several times, whenever NumPy or a system call gave it up, and waits anew each time.

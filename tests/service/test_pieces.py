@@ -1,8 +1,6 @@
 """What is done in pieces comes to what it comes to as a whole."""
 
-import threading
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -104,17 +102,6 @@ def test_no_call_reads_much_more_than_a_piece(row: str, monkeypatch: pytest.Monk
     assert found == {"rows": [orjson.loads(row)] * 1000, "more": True}
     assert sum(read) >= len(body) - 1000
     assert max(read) <= 1000 + 100
-
-
-def test_the_loop_itself_never_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    paused: list[float] = []
-    monkeypatch.setattr("service.bodies.pieces.time", SimpleNamespace(sleep=paused.append))
-    pieces.pause()
-    assert paused == []
-    thread = threading.Thread(target=pieces.pause)
-    thread.start()
-    thread.join()
-    assert len(paused) == 1
 
 
 def test_rows_that_nobody_needs_are_let_go() -> None:
