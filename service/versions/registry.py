@@ -148,6 +148,10 @@ class Registry:
         except (RepositoryError, OSError) as error:
             self._loader.report("the model repository cannot be read", error)
             return Catalog(old.models, old.default, "the model repository cannot be read")
+        if old.models and not names:
+            # A folder that was unmounted or moved away looks like this, and is no wish to stop serving.
+            self._loader.report("the model repository is empty", RepositoryError("what was loaded serves on"))
+            return Catalog(old.models, old.default, "the model repository is empty: what was loaded serves on")
         models = {name: self._entry(name, old.models.get(name)) for name in names}
         return Catalog(models, self._default or (names[0] if len(names) == 1 else None))
 

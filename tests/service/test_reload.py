@@ -85,8 +85,21 @@ def test_damaged_aliases_keep_the_old_model_serving(build: Any, tmp_path: Any, t
     assert version_of(application, "/predict") == 3
 
 
-def test_the_repository_disappearing_keeps_everything_serving(build: Any, tmp_path: Any) -> None:
+@pytest.mark.parametrize("is_mounted", [False, True])
+def test_the_repository_disappearing_keeps_everything_serving(build: Any, tmp_path: Any, *, is_mounted: bool) -> None:
     application = build()
-    (tmp_path / "models").rename(tmp_path / "gone")
-    application.runtime.registry.refresh()
-    assert application.flask.test_client().get("/healthz").status_code == 200
+    registry, client = application.runtime.registry, application.flask.test_client()
+    root = tmp_path / "models"
+    root.rename(tmp_path / "gone")
+    if is_mounted:
+        root.mkdir()
+    registry.refresh()
+    assert version_of(application, "/predict") == 3
+    said = "the model repository is empty: what was loaded serves on"
+    assert (client.get("/readyz").status_code, client.get("/readyz").get_json()["reasons"]) == (200, [said])
+    if is_mounted:
+        root.rmdir()
+    (tmp_path / "gone").rename(root)
+    registry.refresh()
+    assert version_of(application, "/predict") == 3
+    assert client.get("/readyz").get_json() == {"status": "ready"}
