@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from predictor.delimited import FIELD_LIMIT, UTF_16, WINDOWS, delimiter_of, without_preamble
+from predictor.delimited import FIELD_LIMIT, OPEN, WINDOWS, delimiter_of, encoding_of, ends_open, without_preamble
 from predictor.spellings import ABSENT, MISSING, number, spelled_numbers
 from predictor.wording import hint, shown
 
@@ -49,7 +49,7 @@ class TableFile:
 def read_table_file(name: str) -> TableFile:
     """Read a file, or standard input where the name is "-": gzipped or not, its delimiter found out.
 
-    UTF-8, UTF-16 with its mark, or else Windows-1252. Lines before the table are passed over, as training does.
+    UTF-8, UTF-16, or else Windows-1252. Lines before the table are passed over, as training does.
     Raises TableFileError, and OSError for a file that cannot be opened.
     """
     source = "standard input" if name == STANDARD_INPUT else name
@@ -61,13 +61,17 @@ def read_table_file(name: str) -> TableFile:
     rows: list[list[str]] = []
     lines: list[int] = []
     line = before + 1
+    last: list[str] = []
     for row in reader:
         if row:
+            last = row
             rows.append([cell.strip() for cell in row])
             lines.append(line)
         line = before + reader.line_num + 1
     if len(rows) < 2:  # noqa: PLR2004 - a header and a row
         raise TableFileError(f"{source}: expected a line with the names of the columns and at least one row")
+    if ends_open(last, io.StringIO(body, newline=""), delimiter):
+        raise TableFileError(f"{source}, line {lines[-1]}: {OPEN}")
     for row, line in zip(rows, lines, strict=True):
         if len(row) != len(rows[0]):
             raise TableFileError(
@@ -127,8 +131,7 @@ def _bytes(name: str, source: str) -> bytes:
 
 
 def _text(data: bytes, source: str) -> str:
-    encoding = "utf-16" if data.startswith(UTF_16) else "utf-8-sig"
-    for known in (encoding, WINDOWS):
+    for known in (encoding_of(data[:4]), WINDOWS):
         try:
             text = data.decode(known)
         except UnicodeDecodeError:

@@ -227,6 +227,8 @@ def test_the_command_writes_numbers_and_categories_to_a_file(service: Any, tmp_p
         ("", "at least one row"),
         ("area,street,roof\n", "at least one row"),
         ("area,street,roof\n1,2\n", "line 2: expected 3 cells as in the header, found 2"),
+        ('area,street,roof\n1,2,3\n1,2,"3\n1,2,3\n', "line 3: a quote is opened and never closed"),
+        ('area,street,roof\n1,2,3\n1,"2,3\n1,2,3\n', "line 3: a quote is opened and never closed"),
         ("area,road,roof\n1,2,3\n", "does not have: 'street'; it has 'area', 'road', 'roof'"),
     ],
 )
@@ -251,12 +253,13 @@ def as_text(rows: tuple[str, ...], delimiter: str) -> str:
     "data",
     [
         ("Areas of 2024\n" + as_text(AREAS, ";")).encode("utf-16"),
+        as_text(AREAS, ";").encode("utf-16-le"),
         as_text(AREAS, ";").encode("windows-1252"),
         gzip.compress(as_text(AREAS, ";").replace("\n", "\r\n").encode("utf-8-sig")),
         as_text(AREAS, ";").replace(";", "\t").encode(),
         as_text(AREAS, ";").replace(";", " | ").encode(),
     ],
-    ids=["utf-16", "windows-1252", "gzip", "tabs", "bars"],
+    ids=["utf-16", "utf-16-le", "windows-1252", "gzip", "tabs", "bars"],
 )
 def test_the_command_reads_what_training_reads(service: Any, tmp_path: Any, capsys: Any, data: bytes) -> None:
     answers = []

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from predictor.delimited import OPEN
 from tests.training.helpers import Writer
 from training.errors import DataError
 from training.problem import pose
@@ -65,6 +66,9 @@ def test_more_words_for_missing_can_be_given(write: Writer) -> None:
         (b"\xff\xfea\n1", "a.csv, line 2: expected utf-16 text, found the byte 0x31"),
         ("1,9\n3,4\n3,4\n5\n", "a.csv, line 4: expected 2 cells as in the first line, found 1"),
         (b"a,b\n1,\x00\n", "a.csv, line 2: expected text, found a NUL byte"),
+        ('a,b\n1,"x\ny"\n2,"z\n3,z\n', f"a.csv, line 4: {OPEN}"),
+        ('a,b\n1,z\n"2,z\n3,z', f"a.csv, line 3: {OPEN}"),
+        ('1,z\r\n2,"z\r\n3,z\r\n', f"a.csv, line 2: {OPEN}"),
     ],
 )
 def test_what_is_no_table_is_refused_with_its_place(write: Writer, content: str | bytes, message: str) -> None:
@@ -79,7 +83,7 @@ def test_a_word_among_many_numbers_is_a_mistake_that_is_named_by_its_line(write:
     table = read(write("a.csv", "n,m\n\n" + "\n".join(rows)))
     with pytest.raises(DataError) as caught:
         pose(table, target="m", task=None)
-    fault = "column 'n': expected a number, found '12O' in line 43 (1 such cells of 50); correct them, call them"
+    fault = "column 'n': expected a number, found '12O' in line 43 (1 such cell of 50); correct them, call them"
     missing = "missing with --set 'data.missing=[\"12O\"]', or take all cells as they stand with"
     assert str(caught.value) == f"a.csv: {fault} {missing} --set data.kinds.n=category"
     with pytest.raises(DataError) as caught:
@@ -180,13 +184,19 @@ def test_other_encodings_are_read_and_said(write: Writer) -> None:
     assert windows.names == ("città", "prezzo")
     fault = "read as windows-1252, not UTF-8: line 1 has the byte 0xe0, 'à'; if that is wrong, name the encoding"
     assert windows.notes == (f"{fault}: --set data.encoding=NAME",)
-    for encoding in ("utf-16", "utf-8-sig", "utf-8"):
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig", "utf-8"):
         table = read(write("a.csv", text.encode(encoding)))
         assert (table.names, table.notes) == (("città", "prezzo"), ())
     named = read_source(str(write("a.csv", text.replace("€", "E").encode("cp850"))), SourceOptions(encoding="cp850"))
     assert named.columns[0].values.tolist() == ["Forlì"]
     with pytest.raises(DataError, match="line 1: expected ascii text, found the byte 0xc3"):
         read_source(str(write("a.csv", text)), SourceOptions(encoding="ascii"))
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
+@pytest.mark.parametrize("cell", ['"two\nlines"', '5" pipe', '"say ""hi""\n"'])
+def test_a_quote_that_is_closed_or_is_no_quote_ends_a_table(write: Writer, cell: str, end: str) -> None:
+    assert read(write("a.csv", f'a,b\n1,x\n2,6" pipe\n3,{cell}{end}')).rows == 3
 
 
 def test_gzip_is_read_and_a_workbook_is_not(write: Writer) -> None:

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from predictor.delimited import UTF_8
 from predictor.wording import shown
 from training.errors import DataError
 
-__all__ = ["UTF_8", "inflated", "is_gzipped", "opened", "opened_as_utf_8"]
+__all__ = ["inflated", "is_gzipped", "opened", "opened_as_utf_8"]
 
 GZIP = b"\x1f\x8b"
-UTF_8 = "utf-8-sig"
 UNREADABLE = (OSError, EOFError, zlib.error)
 
 

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
-from predictor.delimited import UTF_16, delimiter_of
+from predictor.delimited import OPEN, UTF_8, delimiter_of, encoding_of, ends_open
 from predictor.spellings import ABSENT, MISSING, number
 from predictor.wording import shown
 from training.errors import DataError
 from training.sources.cells import typed_column
 from training.sources.chunked import Size, Unchanged
-from training.sources.csv_bytes import UTF_8, is_gzipped, opened, opened_as_utf_8
+from training.sources.csv_bytes import is_gzipped, opened, opened_as_utf_8
 from training.sources.csv_files import table_of
 from training.sources.csv_layout import has_header, header_of
 from training.table import Column, Table, checked_names
@@ -36,8 +36,8 @@ WITNESSES = 200
 class CsvChunks:
     """A CSV file as a table, see `ChunkedTable`; the options are those of `read_csv`.
 
-    What the file is laid out like is seen in its beginning. Without `encoding` it must be UTF-8, or UTF-16 with a mark:
-    that it is something else would be known at the end only.
+    What the file is laid out like is seen in its beginning. Without `encoding` it must be UTF-8, or what `encoding_of`
+    tells: that it is something else would be known at the end only.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class CsvChunks:
         self._missing = missing
         self._unchanged = Unchanged([path])
         with opened(path) as file:
-            self._encoding = encoding or ("utf-16" if file.read(2) in UTF_16 else UTF_8)
+            self._encoding = encoding or encoding_of(file.read(4))
         with opened_as_utf_8(path, self._encoding) as file:
             head = file.read(HEAD_BYTES).decode(UTF_8, "replace")
         if not head.strip():
@@ -83,10 +83,15 @@ class CsvChunks:
                         column_types=dict.fromkeys(places, pa.string()), strings_can_be_null=False
                     ),
                 )
+                rows, last = 0, []
                 for batch in reader:
+                    if batch.num_rows:
+                        rows, last = rows + batch.num_rows, [column[-1].as_py() for column in batch.columns]
                     yield pa.Table.from_batches([batch]).rename_columns(list(self.names))
             except pa.ArrowInvalid as error:
                 raise DataError(f"{self.source}{self._first_fault() or f': cannot be read: {error}'}") from error
+        if self._ends_open(last):
+            raise DataError(f"{self.source}, {self.place(rows)}: {OPEN}")
 
     def size(self) -> Size:
         """Return about how many rows there are, by the lines of the beginning, and how many bytes of text."""
@@ -198,10 +203,16 @@ class CsvChunks:
             reader, line, expected = csv.reader(lines, delimiter=self._delimiter), 1, len(self.names)
             for row in reader:
                 if row and len(row) != expected:
+                    if self._ends_open(row):
+                        return f", line {line}: {OPEN}"
                     first = "header" if self._headed else "first line"
                     return f", line {line}: expected {expected} cells as in the {first}, found {len(row)}"
                 line = reader.line_num + 1
         return ""
+
+    def _ends_open(self, last: Sequence[str]) -> bool:
+        with self._lines() as lines:
+            return ends_open(last, lines, self._delimiter)
 
     @contextmanager
     def _lines(self) -> Iterator[io.TextIOWrapper]:

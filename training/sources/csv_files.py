@@ -13,7 +13,7 @@ from pyarrow import csv as arrow_csv
 from predictor.wording import shown
 from training.errors import DataError
 from training.sources.cells import typed_column
-from training.sources.csv_layout import Layout, header_of, laid_out, line_of, ragged_row
+from training.sources.csv_layout import Layout, check_last, header_of, laid_out, line_of, ragged_row
 from training.table import Table, checked_names
 
 __all__ = ["read_csv", "table_of"]
@@ -40,6 +40,7 @@ def read_csv(
     first = header_of(layout.text, layout.delimiter, source)
     names = checked_names(first if layout.headed else [""] * len(first), source)
     cells = _parsed(layout, len(first), source).rename_columns(list(names))
+    check_last(layout, cells.num_rows, [column[-1].as_py() for column in cells.columns if len(column)], source)
     digest = hashlib.sha256(data).hexdigest()
     comma, place = layout.delimiter == ";", partial(line_of, layout)
     table = table_of(source, cells, digest, missing=missing, prefers_comma=comma, place=place)

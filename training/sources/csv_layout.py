@@ -10,9 +10,12 @@ from predictor.delimited import (
     FIELD_LIMIT,
     HEAD_LETTERS,
     HEAD_ROWS,
-    UTF_16,
+    OPEN,
+    UTF_8,
     WINDOWS,
     delimiter_of,
+    encoding_of,
+    ends_open,
     rows_of,
     without_preamble,
 )
@@ -22,6 +25,7 @@ from training.errors import DataError
 
 __all__ = [
     "Layout",
+    "check_last",
     "has_header",
     "header_of",
     "laid_out",
@@ -61,17 +65,17 @@ def laid_out(data: bytes, source: str, *, encoding: str | None, header: bool | N
 def decoded(data: bytes, source: str, encoding: str | None) -> tuple[str, str]:
     """Return the text of a file, and what is worth telling about its encoding.
 
-    Without `encoding`, UTF-8, or UTF-16 where a mark says so, or else Windows-1252. Raises DataError for what is no
+    Without `encoding`, UTF-8, or what `encoding_of` tells, or else Windows-1252. Raises DataError for what is no
     text in it.
     """
     if not data.strip():
         raise DataError(f"{source}: expected a header and rows, found an empty file")
     note = ""
-    known = encoding or ("utf-16" if data.startswith(UTF_16) else "utf-8-sig")
+    known = encoding or encoding_of(data[:4])
     try:
         text = data.decode(known)
     except UnicodeDecodeError as error:
-        if encoding or known == "utf-16":
+        if encoding or known != UTF_8:
             raise _not_text(data, error, source, known) from error
         text, note = _as_windows(data, error, source)
     if "\0" in text:
@@ -146,12 +150,20 @@ def line_of(layout: Layout, row: int) -> str:
     return f"data row {row}"
 
 
+def check_last(layout: Layout, row: int, cells: Sequence[str], source: str) -> None:
+    """Raise DataError where the last row, of this number, holds the rows after it, as its quote is not closed."""
+    if ends_open(cells, io.StringIO(layout.text, newline=""), layout.delimiter):
+        raise DataError(f"{source}, {line_of(layout, row)}: {OPEN}")
+
+
 def ragged_row(layout: Layout) -> str | None:
     """Name the first row whose number of cells differs from the first's, or return None."""
     expected, begins = 0, 0 if layout.headed else 1
     for row, cells in enumerate(rows_of(layout.text, layout.delimiter), start=begins):
         expected = expected or len(cells)
         if len(cells) != expected:
+            if ends_open(cells, io.StringIO(layout.text, newline=""), layout.delimiter):
+                return f"{line_of(layout, row)}: {OPEN}"
             first = "header" if layout.headed else "first line"
             return f"{line_of(layout, row)}: expected {expected} cells as in the {first}, found {len(cells)}"
     return None
