@@ -1,5 +1,6 @@
 """What becomes of the columns of a table: which of them can help, and how each is encoded."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -135,8 +136,8 @@ def _constant(part: Column, data: Data, encoding: Encoding) -> str | None:
     fewest = fewest_rows(len(is_missing), data)
     if flags_missing(part, encoding) if part.is_numeric else is_missing.sum() >= fewest:
         return None
-    counts = np.unique_counts(known if part.is_numeric else known.astype(str)).counts
-    others = len(known) - int(counts.max())
+    most = np.unique_counts(known).counts.max() if part.is_numeric else max(Counter(known.tolist()).values())
+    others = len(known) - int(most)
     if not others:
         return "the same in every training row"
     if others < fewest and len(known) >= SMALL_ROWS:

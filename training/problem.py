@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from predictor.wording import hint, shown
 from training.errors import DataError
 from training.kinds import as_asked, inferred
-from training.table import Column, Table
+from training.table import Column, Table, told_apart
 from training.tails import heavy_tail
 from training.wording import alike
 
@@ -121,7 +121,8 @@ def _listed(names: Sequence[str], word: str) -> str:
 
 
 def _resolved(source: str, column: Column, task: Task | None, notes: list[str]) -> Target:
-    distinct, codes = np.unique(column.values if column.is_numeric else column.values.astype(str), return_inverse=True)
+    values = column.values
+    distinct, codes = np.unique(values, return_inverse=True) if column.is_numeric else told_apart(values)
     where = f"{source}: target {shown(column.name)}"
     if len(distinct) == 1:
         found = shown(str(_label(distinct.tolist()[0])))

@@ -12,9 +12,19 @@ from predictor.dates import Form
 from predictor.features import checked_name
 from predictor.wording import shown
 from training.errors import DataError
-from training.wording import kind_key, option
+from training.wording import count, kind_key, option
 
-__all__ = ["Column", "Kind", "Meaning", "Mistake", "Table", "checked_names", "content_digest", "matrix_columns"]
+__all__ = [
+    "Column",
+    "Kind",
+    "Meaning",
+    "Mistake",
+    "Table",
+    "checked_names",
+    "content_digest",
+    "matrix_columns",
+    "told_apart",
+]
 
 
 Kind = Literal["number", "category", "date"]
@@ -46,8 +56,8 @@ class Mistake:
         otherwise = "--task classes" if is_target else option(kind_key(column), "category")
         return (
             f"column {shown(column)}: expected {self.expected}, found {shown(self.cell)} in {self.where}"
-            f" ({self.cells} such cells of {self.rows}); correct them, call them missing with {missing}, or take all"
-            f" cells as they stand with {otherwise}"
+            f" ({count(self.cells, 'such cell')} of {self.rows:,}); correct them, call them missing with {missing}, or"
+            f" take all cells as they stand with {otherwise}"
         )
 
 
@@ -127,6 +137,16 @@ def checked_names(names: Sequence[str], source: str) -> tuple[str, ...]:
             first = trimmed.index(name) + 1
             raise DataError(f"{source}: columns {first} and {position + 1} are both named {shown(name)}")
     return trimmed
+
+
+def told_apart(cells: NDArray[np.object_]) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
+    """Return the different texts of some cells, rising, and the place of each cell's among them, (rows,).
+
+    NumPy would give every cell the width of the longest, so that one page of text took gigabytes.
+    """
+    places = {text: place for place, text in enumerate(sorted(set(cells.tolist())))}
+    codes = np.fromiter((places[text] for text in cells.tolist()), np.int64, len(cells))
+    return np.array(list(places), dtype=object), codes
 
 
 def matrix_columns(X: NDArray[Any], names: Iterable[str]) -> tuple[Column, ...]:

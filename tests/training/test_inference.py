@@ -205,7 +205,7 @@ def test_the_user_says_what_a_column_is() -> None:
 @pytest.mark.parametrize(
     ("kind", "cells", "message"),
     [
-        ("number", ["1", "two"], "t.csv: column 'x': expected a number, found 'two' in data row 2 (1 such cells of 2)"),
+        ("number", ["1", "two"], "t.csv: column 'x': expected a number, found 'two' in data row 2 (1 such cell of 2)"),
         ("date", ["2021-01-01", "soon"], "t.csv: column 'x': expected a date, found 'soon' in data row 2"),
         ("date-day-first", ["1/2/2021", "1/13/2021"], "t.csv: column 'x': expected a date, found '1/13/2021'"),
     ],
@@ -223,7 +223,7 @@ def test_a_mistake_among_dates_is_named_with_what_to_do() -> None:
     with pytest.raises(DataError) as caught:
         pose(table, target="y", task=None)
     assert str(caught.value) == (
-        "t.csv: column 'due on': expected a date, found '2021-01-32' in data row 31 (1 such cells of 60); correct them,"
+        "t.csv: column 'due on': expected a date, found '2021-01-32' in data row 31 (1 such cell of 60); correct them,"
         " call them missing with --set 'data.missing=[\"2021-01-32\"]', or take all cells as they stand with"
         " --set 'data.kinds.\"due on\"=category'"
     )

@@ -42,9 +42,8 @@ def _compare(options: argparse.Namespace) -> int:
     from training.sources import SourceOptions, read_source  # noqa: PLC0415 - as above
 
     if len(options.versions) < FEWEST:
-        raise DataError(
-            f"expected two versions or more, such as {options.versions[0]} and {options.versions[0]}@previous"
-        )
+        name = options.versions[0].split("@")[0]
+        raise DataError(f"expected two versions or more, such as {name} and {name}@previous")
     versions = [open_version(options.models, target) for target in options.versions]
     blocks = recorded(versions, advice="" if options.data else ADVICE)
     if options.data is not None:

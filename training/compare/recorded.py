@@ -17,6 +17,7 @@ PARTS = ("test", "validation", "train")
 NONE = "-"
 TWO = 2
 LEVELS_SHOWN = 6
+UNSAID = "(none)"
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def _different(sides: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, ...]]:
 
 def _said(feature: Feature) -> str:
     if isinstance(feature, CategoricalFeature):
-        levels = named([str(level) for level in feature.categories], LEVELS_SHOWN)
+        levels = named([str(level) or UNSAID for level in feature.categories], LEVELS_SHOWN)
         return f"category: {levels}; {_missing(feature.missing)}; unknown: {feature.unknown}"
     if isinstance(feature, DateFeature):
         return f"date; {_missing(feature.missing)}"
@@ -163,4 +164,6 @@ def _said(feature: Feature) -> str:
 
 
 def _missing(value: object) -> str:
-    return "missing: " + ("refused" if value is None else figure(value) if isinstance(value, float) else str(value))
+    if value is None:
+        return "missing: refused"
+    return f"missing: {figure(value) if isinstance(value, float) else str(value) or UNSAID}"

@@ -22,7 +22,7 @@ from training.kinds import as_asked
 from training.recipe import Data, Encoding
 from training.sources.cells import typed_column
 from training.sources.parquet_files import column_of
-from training.table import Column
+from training.table import Column, told_apart
 
 __all__ = ["Encoder", "columns_in", "is_frame", "wants_encoding"]
 
@@ -140,7 +140,7 @@ def _read(column: Column) -> Column:
     """Take text that plainly spells numbers, blanks aside, for numbers, as in a CSV file."""
     if column.is_numeric or column.meaning is not None:
         return column
-    words, codes = np.unique(["" if cell is None else cell for cell in column.values.tolist()], return_inverse=True)
+    words, codes = told_apart(np.where(column.is_missing, "", column.values))
     found = typed_column(column.name, words.tolist(), codes, missing=frozenset())
     return found if found.is_numeric and not found.reading else column
 

@@ -1,5 +1,6 @@
 """What the columns of the data hold, for the report."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ __all__ = ["MOST_COLUMNS", "column_facts", "histogram", "target_facts"]
 
 MOST_COLUMNS = 100  # more than this nobody reads, and images have them by the hundred
 MOST_LEVELS = 8
+MOST_LETTERS = 200  # of a cell; a whole page of text says no more about a column
 QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 NAMES = ("lowest", "lower_quarter", "median", "upper_quarter", "highest")
 BINS = 10
@@ -80,10 +82,11 @@ def _dates(column: Column) -> dict[str, Any]:
 
 
 def _levels(texts: Sequence[str]) -> dict[str, Any]:
-    levels, counts = np.unique_counts(np.array(texts, dtype=str))
-    order = np.lexsort((levels, -counts))[:MOST_LEVELS]
-    most = {str(levels[place]): int(counts[place]) for place in order}
-    return {"distinct": len(levels), "most": most}
+    counts = Counter(texts)
+    most: Counter[str] = Counter()
+    for text, rows in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_LEVELS]:
+        most[text if len(text) <= MOST_LETTERS else text[:MOST_LETTERS] + "..."] += rows
+    return {"distinct": len(counts), "most": dict(most)}
 
 
 def _use(feature: Feature) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from training.report.moments import moments, spelled_moment
 from training.scoring import Answers
-from training.table import Column
+from training.table import Column, told_apart
 
 __all__ = ["Slice", "find_changes", "find_slices", "target_column", "wilson"]
 
@@ -123,7 +123,7 @@ def _parts(column: Column) -> Iterator[tuple[str, Mask]]:
     if seconds is not None:
         yield from _ranges(seconds, np.isfinite(seconds), partial(spelled_moment, column))
         return
-    levels, codes = np.unique(np.where(is_missing, "", column.values).astype(str), return_inverse=True)
+    levels, codes = told_apart(np.where(is_missing, "", column.values))
     counts = np.bincount(codes[~is_missing], minlength=len(levels))
     for code in np.flatnonzero(counts >= FEWEST_ROWS):
         yield str(levels[code]), (codes == code) & ~is_missing

@@ -93,7 +93,7 @@ def _against_the_champion(evidence: Evidence, lines: Promotion) -> Iterator[str]
         least = -allowed[duel.holdout] * duel.unit
         if not duel.low >= least:
             yield (
-                f"{evidence.metric} on the {duel.holdout} held-out rows ({duel.rows:,}): the gain on the champion is"
+                f"{evidence.metric} on {duel.holdout} held-out rows ({duel.rows:,}): the gain on the champion is"
                 f" {duel.gain:+.4g} with a lower bound of {duel.low:+.4g}, expected at least {least:+.4g}"
             )
     for slump in evidence.collapses:

@@ -114,7 +114,7 @@ def _are_recent(table: Table, lines: Promotion) -> NDArray[np.bool_]:
 def _duel(holdout: str, metric: str, champion: Answers, challenger: Answers) -> Duel:
     ends = paired_intervals(champion, challenger)
     if metric not in ends:
-        raise DataError(f"{metric} has no value on the {holdout} held-out rows; choose another promotion.metric")
+        raise DataError(f"{metric} has no value on {holdout} held-out rows; choose another promotion.metric")
     before, after = measures(champion)[metric], measures(challenger)[metric]
     low, high = ends[metric]
     if metric in HIGHER_IS_BETTER:

@@ -174,6 +174,7 @@ def test_every_wrong_comparison_is_one_sentence_on_standard_error(command: Comma
     tulips.write_text("length,width,colour,kind\n1,1,red,tulip\n")
     for words, message in (
         (("m",), "expected two versions or more, such as m and m@previous"),
+        (("m@2",), "expected two versions or more, such as m and m@previous"),
         (("m@1", "n@1"), "no model is called 'n' in"),
         (("m@1", "numbr"), "no model is called 'numbr' in"),
         (("m@1", "m@7"), "m has no version 7; it has 1, 2"),

@@ -42,10 +42,10 @@ def test_a_challenger_that_holds_every_line_passes() -> None:
     [
         (
             {"duels": duel("all", -0.021)},
-            "accuracy on the all held-out rows (100): the gain on the champion is +0 with",
+            "accuracy on all held-out rows (100): the gain on the champion is +0 with",
         ),
-        ({"duels": duel("recent", -0.11)}, "accuracy on the recent held-out rows"),
-        ({"duels": duel("legacy", -0.11)}, "accuracy on the legacy held-out rows"),
+        ({"duels": duel("recent", -0.11)}, "accuracy on recent held-out rows"),
+        ({"duels": duel("legacy", -0.11)}, "accuracy on legacy held-out rows"),
         ({"duels": duel("all", -0.02, unit=0.5)}, "expected at least -0.01"),
         ({"duels": duel("all", float("nan"))}, "lower bound of +nan"),
         ({"collapses": (Collapse("colour", "red", 40, 0.2),)}, "where colour is red (40 rows) the error grew by 0.2"),

@@ -148,9 +148,11 @@ def spoilt(files: Path, folder: Path, line: int, old: str, new: str) -> Path:
 
 def test_a_bad_row_deep_inside_is_named_by_line_and_column(command: Command, files: Path, tmp_path: Path) -> None:
     for old, new, message in (
-        (r"^[^,]*", "oops", ": column 'x0': expected a number, found 'oops' in line 7377 (1 such cells of 12000)"),
+        (r"^[^,]*", "oops", ": column 'x0': expected a number, found 'oops' in line 7377 (1 such cell of 12,000)"),
         (r"^[^,]*,", "", ", line 7377: expected 15 cells as in the header, found 14"),
-        (r"[^,]*$", "?!", ": target: column 'y': expected a number, found '?!' in line 7377 (1 such cells of 12000)"),
+        (r",([^,]*)$", r',"\1', ", line 7377: a quote is opened and never closed; close it, or write it twice"),
+        (r"^", '"', ", line 7377: a quote is opened and never closed; close it, or write it twice"),
+        (r"[^,]*$", "?!", ": target: column 'y': expected a number, found '?!' in line 7377 (1 such cell of 12,000)"),
     ):
         ran = command("fit", spoilt(files, tmp_path, 7_377, old, new), "--target", "y", *SMALL)
         assert ran.code == 2
