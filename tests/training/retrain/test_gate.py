@@ -126,7 +126,7 @@ def judged(draw: st.DrawFn) -> tuple[Evidence, Promotion, list[str]]:
     is_ahead = own > 0.5 if is_higher else own < 0.5
     reasons = [
         *(["test.accuracy is"] * (not evidence.metrics["test.accuracy"] >= 0.8)),
-        *(f"on the {duel.holdout} held" for duel in duels if not duel.low >= -allowed[duel.holdout] * duel.unit),
+        *(f"on {duel.holdout} held" for duel in duels if not duel.low >= -allowed[duel.holdout] * duel.unit),
         *(f"where colour is {slump.part} " for slump in collapses if not slump.worse <= 0.1),
         *(["the calibration error"] * (ece is not None and not ece[1] <= 0.0625 + 0.02)),
         *(["without looking at any column"] * (lines.beats_trivial and not is_ahead)),
