@@ -1,10 +1,11 @@
 """1,024 rows a request in every form that the service reads, in one interleaved run: rows a second by form.
 
-    python -m benchmarks.bulk [--seconds 3] [--rounds 3] [--features 784]
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.bulk [--seconds 3] [--rounds 3] [--features 784]
 
 One service on two workers serves an 8-64-64-3 and a 784-512-512-10 network and is asked by `wrk` over 4 connections.
 A form answers in kind: JSON for JSON, bytes for bytes. Ratios are to JSON in the same round:
-more rows a second, and less processor time of the server.
+more rows a second, and less processor time of the server. The last line of a network is the processor time of the
+matrix products of a request alone: what a form would cost that took nothing else, and the ratio that it would have.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from predictor import ClassOutputs, FolderRepository, Golden, NumericFeature, Pr
 
 ROWS = 1024
 CONNECTIONS = 4
+PRODUCTS = 50
 SHAPES = ((8, 64, 64, 3), (784, 512, 512, 10))
 NPY = "application/x-npy"
 ARROW = "application/vnd.apache.arrow.stream"
@@ -58,15 +60,17 @@ def main() -> int:
         print("| features | form | bytes | rows a second | ratio | server CPU a request, ms | ratio |")
         print("|---:|---|---:|---:|---:|---:|---:|")
         for sizes in (sizes for sizes in SHAPES if options.features in (None, sizes[0])):
-            for line in measured(server, list(forms(sizes)), options.rounds, options.seconds):
+            for line in measured(server, sizes, options.rounds, options.seconds):
                 print(f"| {sizes[0]} | {line}")
     return 0
 
 
-def measured(server: Contestant, chosen: list[Form], rounds: int, seconds: int) -> Iterator[str]:
-    """Yield a line of the table for each form."""
+def measured(server: Contestant, sizes: tuple[int, ...], rounds: int, seconds: int) -> Iterator[str]:
+    """Yield a line of the table for each form, and one for the products."""
+    chosen = list(forms(sizes))
     rates: dict[str, list[float]] = {form.name: [] for form in chosen}
     costs: dict[str, list[float]] = {form.name: [] for form in chosen}
+    bound: list[float] = []
     for form in chosen:
         drive(server.port, form, 1)
     for _ in range(rounds):
@@ -75,15 +79,37 @@ def measured(server: Contestant, chosen: list[Form], rounds: int, seconds: int) 
             requests, took_s = drive(server.port, form, seconds)
             rates[form.name].append(requests * ROWS / took_s)
             costs[form.name].append((cpu_s(server.processes()) - before) / requests * 1e3)
+        bound.append(products_ms(sizes))
     first = chosen[0].name
     for form in chosen:
         rate, cost = rates[form.name], costs[form.name]
         faster = statistics.median(a / b for a, b in zip(rate, rates[first], strict=True))
-        cheaper = statistics.median(b / a for a, b in zip(cost, costs[first], strict=True))
         yield (
             f"{form.name} | {len(form.body):,} | {statistics.median(rate):,.0f} | {faster:.2f} "
-            f"| {statistics.median(cost):.2f} | {cheaper:.2f} |"
+            f"| {statistics.median(cost):.2f} | {cheaper(cost, costs[first]):.2f} |"
         )
+    yield f"the products alone | - | - | - | {statistics.median(bound):.2f} | {cheaper(bound, costs[first]):.2f} |"
+
+
+def cheaper(cost: list[float], than: list[float]) -> float:
+    """Return how many times as much the other costs, of the median round."""
+    return statistics.median(b / a for a, b in zip(cost, than, strict=True))
+
+
+def products_ms(sizes: tuple[int, ...]) -> float:
+    """Return the processor time that the matrix products of a request take alone, in milliseconds."""
+    rng = np.random.default_rng(2)
+    layers = [
+        (rng.random((ROWS, inner), np.float32), rng.random((inner, units), np.float32), np.empty((ROWS, units), "f4"))
+        for inner, units in itertools.pairwise(sizes)
+    ]
+    taken = []
+    for _ in range(PRODUCTS):
+        began = time.process_time()
+        for A, W, out in layers:
+            np.matmul(A, W, out=out)
+        taken.append(time.process_time() - began)
+    return statistics.median(taken) * 1e3
 
 
 def forms(sizes: tuple[int, ...]) -> Iterator[Form]:
