@@ -31,7 +31,7 @@ def create_flask(settings: Settings, router: Router, pipeline: Pipeline, life: L
 
     def answer(**_parts: str) -> FlaskResponse:
         life.start()
-        return _answer(pipeline, life.ids, settings.max_body_bytes)
+        return _answer(pipeline, router, life.ids, settings.max_body_bytes)
 
     def answer_unmatched(_error: HTTPException) -> FlaskResponse:
         return answer()
@@ -46,11 +46,13 @@ def create_flask(settings: Settings, router: Router, pipeline: Pipeline, life: L
     return app
 
 
-def _answer(pipeline: Pipeline, ids: Iterator[str], limit: int) -> FlaskResponse:
+def _answer(pipeline: Pipeline, router: Router, ids: Iterator[str], limit: int) -> FlaskResponse:
     environ = flask_request.environ
     request = _request(environ, ids)
+    request.match = router.match(request.path)
+    is_needed = not request.match or request.match.needs_body(request.method)
     try:
-        request.body = _body(environ, limit)
+        request.body = _body(environ, limit, is_needed=is_needed)
     except Problem as problem:
         response = pipeline.refuse(request, problem)
     else:
@@ -86,12 +88,12 @@ def _path(target: str) -> str:
     return target.partition("?")[0]
 
 
-def _body(environ: Mapping[str, Any], limit: int) -> bytes:
+def _body(environ: Mapping[str, Any], limit: int, *, is_needed: bool) -> bytes:
     """Read the body to its end: 411 without any length, 413 beyond the limit, 400 when it breaks off."""
     length: str = environ.get("CONTENT_LENGTH") or ""
     is_chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
     if not length and not is_chunked:
-        if environ["REQUEST_METHOD"] in WITH_BODY:
+        if is_needed and environ["REQUEST_METHOD"] in WITH_BODY:
             raise Problem(411, "A body needs a Content-Length, or the chunked transfer coding.")
         return b""
     if is_chunked:

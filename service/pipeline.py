@@ -232,7 +232,9 @@ class Pipeline:
                 return Response(204, b"", "", [("allow", match.allow)])
             route = match.routes.get("GET") if request.method == "HEAD" else None
         if route is None:
-            raise Problem(405, "This method is not allowed here.", headers=[("allow", match.allow)])
+            raise Problem(
+                405, f"This method is not allowed here; allowed: {match.allow}.", headers=[("allow", match.allow)]
+            )
         self._check(request, route)
         return route.handler(request, self._runtime)
 

@@ -47,7 +47,8 @@ class Route:
 
     `access` is "public", or the scope that an API key needs where the service has keys: "predict", "feedback",
     "observe", and "admin", which the administrator's token has, too. `status` is that of a good answer.
-    `consumes` are the media types that a body may have, None for any.
+    `consumes` are the media types that a body may have, None for any. `needs_body` tells that a POST without a body's
+    length is refused, as one that was forgotten.
     """
 
     method: str
@@ -60,6 +61,7 @@ class Route:
     headers: Headers = ()
     dialect: Dialect = NATIVE
     is_prediction: bool = False
+    needs_body: bool = True
     status: int = 200
 
 
@@ -70,6 +72,11 @@ class Match:
     template: str
     routes: Mapping[str, Route]
     parameters: Mapping[str, str] = field(default_factory=dict)
+
+    def needs_body(self, method: str) -> bool:
+        """Whether a request of this method without a body lacks something."""
+        route = self.routes.get(method)
+        return route is None or route.needs_body
 
     @property
     def allow(self) -> str:

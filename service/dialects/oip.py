@@ -56,6 +56,7 @@ def _post(path: str, handler: Handler, summary: str, access: Access) -> Route:
     is_prediction = handler is infer
     return Route(
         "POST", path, handler, summary, access=access, consumes=None, dialect=OIP, is_prediction=is_prediction,
+        needs_body=is_prediction,
         produces=("application/json", "application/octet-stream") if is_prediction else ("application/json",),
     )  # fmt: skip
 

@@ -63,5 +63,12 @@ def _version(version: object) -> int:
 
 ROUTES = (
     Route("POST", "/admin/models/<name>/promote", promote, "Make a version the champion", access="admin"),
-    Route("POST", "/admin/models/<name>/rollback", rollback, "Make the previous champion serve again", access="admin"),
+    Route(
+        "POST",
+        "/admin/models/<name>/rollback",
+        rollback,
+        "Make the previous champion serve again",
+        access="admin",
+        needs_body=False,
+    ),
 )

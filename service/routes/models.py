@@ -7,7 +7,7 @@ from service.describing import version_details
 from service.messages import Request, Response, json_response
 from service.router import Route
 from service.runtime import Runtime
-from service.versions.catalog import VERSION, Catalog, ModelEntry, NotServedError
+from service.versions.catalog import Catalog, ModelEntry
 from service.versions.watching import Rollback, Watch
 
 __all__ = ["ROUTES"]
@@ -33,9 +33,7 @@ def show_version(request: Request, runtime: Runtime) -> Response:
     """Answer one version that is loaded, or that failed to load."""
     entry = runtime.registry.catalog.entry(request.parameters["name"])
     version = request.parameters["version"]
-    state = entry.versions.get(int(version)) if VERSION.fullmatch(version) else None
-    if state is None:
-        raise NotServedError(f"No version '{version[:64]}' of model '{entry.name}' is loaded.")
+    state = Catalog.state(entry, version)
     known = {"model": entry.name, "version": int(version), "state": state.state, "reason": state.reason}
     known["code"] = state.code
     return json_response(known | (version_details(state.served) if state.served else {}))

@@ -1,9 +1,10 @@
 """Which models are loaded, in which state and why: values that a reader takes once and that never change."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Literal
 
 from predictor import Predictor
@@ -140,7 +141,7 @@ class Catalog:
             return served
         if alias in entry.aliases or (alias == CHAMPION and not entry.aliases):
             raise NotReadyError(f"No proven version of model {shown(entry.name)} is loaded for alias {shown(alias)}.")
-        raise NotServedError(f"Model {shown(entry.name)} has no alias {shown(alias)}.")
+        raise NotServedError(f"Model {shown(entry.name)} has no alias {shown(alias)}; {_known(entry.aliases)}.")
 
     def entry(self, name: str | None) -> ModelEntry:
         """Find a model by name, None meaning the default one; NotServedError when there is none."""
@@ -154,18 +155,26 @@ class Catalog:
             )
         entry = self.models.get(name or self.default or "")
         if entry is None:
-            raise NotServedError(f"No model is called {shown(name or self.default or '')}.")
+            called = f"No model is called {shown(name or self.default or '')}"
+            raise NotServedError(f"{called}; {_known(self.models)}.")
         return entry
 
     @staticmethod
     def version(entry: ModelEntry, version: str) -> Served:
         """Find a loaded version of a model by its number as text."""
-        state = entry.versions.get(int(version)) if VERSION.fullmatch(version) else None
-        if state is None:
-            raise NotServedError(f"No version {shown(version)} of model {shown(entry.name)} is loaded.")
+        state = Catalog.state(entry, version)
         if state.served is None:
             raise NotReadyError(f"Version {version} of model {shown(entry.name)} failed to load.")
         return state.served
+
+    @staticmethod
+    def state(entry: ModelEntry, version: str) -> VersionState:
+        """Find what became of a version of a model by its number as text; NotServedError where none has it."""
+        state = entry.versions.get(int(version)) if VERSION.fullmatch(version) else None
+        if state is None:
+            asked = f"No version {shown(version)} of model {shown(entry.name)} is loaded"
+            raise NotServedError(f"{asked}; {_known(sorted(entry.versions, reverse=True))}.")
+        return state
 
     def faults(self) -> list[str]:
         """Say what keeps an alias from serving what it should; empty when all is well."""
@@ -178,3 +187,9 @@ class Catalog:
         entries = self.models.values()
         known = self.default is None or self.default in self.models
         return bool(entries) and known and all(entry.is_ready for entry in entries)
+
+
+def _known(names: Collection[object]) -> str:
+    """Say which names would have been right, the first few of them."""
+    more = f" and {len(names) - NAMED} others" if len(names) > NAMED else ""
+    return f"known: {', '.join(map(str, islice(names, NAMED))) or 'none'}{more}"

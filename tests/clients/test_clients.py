@@ -32,7 +32,7 @@ def test_tritonclient(program: str, answers: int, run: Any, expected: Any) -> No
         agree(answer, expected)
     assert found["version"] == "2"
     assert len(found["houses"]) == 2
-    assert "[404] No model is called 'nope'." in found["faults"][0]
+    assert "[404] No model is called 'nope'; known: " in found["faults"][0]
     assert "'street' is missing" in found["faults"][1]
 
 

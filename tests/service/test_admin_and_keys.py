@@ -33,6 +33,9 @@ def test_the_administrator_promotes_and_rolls_back(admin: Any) -> None:
     assert admin.post("/predict", json=ONE).get_json()["version"] == 1
     back = admin.post("/admin/models/flowers/rollback", json={}, headers=bearer(TOKEN))
     assert (back.status_code, back.get_json()["serving"]["champion"]) == (200, 3)
+    bare = admin.post("/admin/models/flowers/rollback", headers=bearer(TOKEN))  # as curl -X POST sends it
+    assert (bare.status_code, bare.get_json()["serving"]["champion"]) == (200, 1)
+    assert admin.post("/admin/models/flowers/promote", headers=bearer(TOKEN)).status_code == 411
 
 
 def test_a_promotion_is_put_on_record_with_its_note(admin: Any, repository: Any) -> None:

@@ -29,10 +29,10 @@ def test_a_version_comes_before_an_alias_and_the_champion_is_meant_without_eithe
     ("named", "error", "message"),
     [
         ({"alias": "next"}, NotReadyError, "No proven version of model 'flowers' is loaded for alias 'next'."),
-        ({"alias": "other"}, NotServedError, "Model 'flowers' has no alias 'other'."),
+        ({"alias": "other"}, NotServedError, "Model 'flowers' has no alias 'other'; known: champion, next\\."),
         ({"version": "2"}, NotReadyError, "Version 2 of model 'flowers' failed to load."),
-        ({"version": "3"}, NotServedError, "No version '3' of model 'flowers' is loaded."),
-        ({"version": "01"}, NotServedError, "No version '01' of model 'flowers' is loaded."),
+        ({"version": "3"}, NotServedError, "No version '3' of model 'flowers' is loaded; known: 2, 1\\."),
+        ({"version": "01"}, NotServedError, "No version '01' of model 'flowers' is loaded; known: 2, 1\\."),
         ({"version": "1\n"}, NotServedError, "No version"),
         ({"version": "\u0661"}, NotServedError, "No version"),
     ],
@@ -57,7 +57,7 @@ def test_without_a_name_the_default_is_meant_and_nothing_else() -> None:
     with pytest.raises(NotReadyError, match=r"^No model is loaded\.$"):
         catalog().current(None)
     for absent in (None, "absent"):
-        with pytest.raises(NotServedError, match=r"^No model is called 'absent'\.$"):
+        with pytest.raises(NotServedError, match=r"^No model is called 'absent'; known: flowers\.$"):
             catalog(FLOWERS, default="absent").current(absent)
 
 
