@@ -1,15 +1,12 @@
 """What the service counts and logs of its requests, and the page that shows it, summed over the workers."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from service.observer import (
-    EVENTS,
-    ROLLBACK_REASONS,
-    SHED_REASONS,
     Comparison,
     Event,
     Judged,
@@ -20,16 +17,10 @@ from service.observer import (
     Stages,
 )
 from service.observing.layout import (
-    BATCH_ROWS,
-    BUCKETS,
     GAUGES,
     JUDGED,
-    OF_SHADOW,
-    OUTCOMES,
     SHADOW,
-    STAGES,
     Layout,
-    histogram,
 )
 from service.observing.logs import LogWriter, trace_of
 from service.observing.refused import RefusedRequests, request_record
@@ -166,13 +157,10 @@ class SharedObserver:
 
     def exposition(self, more: Iterable["Metric"] = ()) -> tuple[str, bytes]:
         """Return the metrics page, with `more` at its end."""
-        # Imported at the first scrape: it costs a worker start-up time and memory that predictions do not need.
-        from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415
+        from service.observing.page import rendered  # noqa: PLC0415 - it is heavy, and of no use to predictions
 
         self._count()
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Page([*self.collect(), *more]))
-        return CONTENT_TYPE, generate_latest(registry)
+        return CONTENT_TYPE, rendered(self.layout, self.counters.sums(), more)
 
     def statistics(self, model: str, version: int) -> Mapping[str, float]:
         """Return what all workers counted of a version: requests by outcome, rows, executions, seconds, `last`."""
@@ -180,132 +168,3 @@ class SharedObserver:
         layout = self.layout
         found = layout.of_version(self.counters.sums(), layout.version(model, version))
         return found | {"last": max(self.counters.gauges(layout.last(model, version)))}
-
-    def collect(self) -> Iterator["Metric"]:
-        """Yield all metrics that are counted."""
-        from prometheus_client.core import (  # noqa: PLC0415 - see `exposition`
-            CounterMetricFamily,
-            GaugeMetricFamily,
-            HistogramMetricFamily,
-        )
-
-        layout, sums = self.layout, self.counters.sums()
-        requests = CounterMetricFamily("ganglion_requests", "Requests answered.", labels=("route", "method", "status"))
-        for labels, value in layout.requests(sums):
-            requests.add_metric(labels, value)
-        yield requests
-        seconds = HistogramMetricFamily("ganglion_request_seconds", "Time to answer a request.", labels=("route",))
-        for route, (buckets, total) in layout.latencies(sums):
-            seconds.add_metric([route], buckets, total)
-        yield seconds
-        stages = HistogramMetricFamily("ganglion_stage_seconds", "Time in a stage of a prediction.", labels=("stage",))
-        for place, stage in enumerate(STAGES):
-            stages.add_metric([stage], *histogram(sums, layout.stage(place), BUCKETS))
-        yield stages
-        batch = HistogramMetricFamily("ganglion_batch_rows", "Rows that shared an execution.")
-        batch.add_metric([], *histogram(sums, layout.batches, BATCH_ROWS))
-        yield batch
-        shed = CounterMetricFamily("ganglion_shed", "Requests refused for too much work.", labels=("reason",))
-        for reason in SHED_REASONS:
-            shed.add_metric([reason], sums[layout.shed(reason)])
-        yield shed
-        yield from self._by_model(sums)
-        yield from self._log(sums)
-        yield from self._by_version(sums)
-        for i, (name, text) in enumerate((("connections", "Open connections."), ("workers", "Workers running."))):
-            yield GaugeMetricFamily(f"ganglion_{name}", text, value=sums[i])
-
-    def _by_model(self, sums: list[float]) -> Iterator["Metric"]:
-        from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 - see `exposition`
-
-        layout = self.layout
-        events = CounterMetricFamily("ganglion_events", "What happened beside requests.", labels=("event", "model"))
-        for model in layout.models:
-            for event in EVENTS:
-                if value := sums[layout.event(event, model)]:
-                    events.add_metric([event, model], value)
-        yield events
-        rollbacks = CounterMetricFamily(
-            "ganglion_rollbacks", "Versions that broke a limit and were rolled back.", labels=("model", "reason")
-        )
-        for model in layout.models:
-            for cause in ROLLBACK_REASONS:
-                if value := sums[layout.rollback(model, cause)]:
-                    rollbacks.add_metric([model, cause], value)
-        yield rollbacks
-
-    def _log(self, sums: list[float]) -> Iterator["Metric"]:
-        from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 - see `exposition`
-
-        results: dict[str, tuple[str, dict[str, Logged]]] = {
-            "log_requests": ("Requests for the log store.", {"written": "written", "full": "full", "lost": "lost"}),
-            "feedback_requests": (
-                "Feedback that was taken, by request.",
-                {
-                    "written": "told",
-                    "lost": "untold",
-                    "repeated": "repeated",
-                    "unmatched": "unmatched",
-                    "mismatched": "mismatched",
-                },
-            ),
-        }
-        for name, (text, of) in results.items():
-            family = CounterMetricFamily(f"ganglion_{name}", text, labels=("result",))
-            for result, what in of.items():
-                family.add_metric([result], sums[self.layout.logged(what)])
-            yield family
-        failed = sums[self.layout.logged("failed")]
-        yield CounterMetricFamily("ganglion_log_failures", "Times that the log store could not be used.", value=failed)
-
-    def _by_version(self, sums: list[float]) -> Iterator["Metric"]:
-        from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 - see `exposition`
-
-        labels = ("model", "version")
-        answered = CounterMetricFamily(
-            "ganglion_predictions", "Prediction requests of a version.", labels=(*labels, "outcome")
-        )
-        rows = CounterMetricFamily("ganglion_rows", "Rows predicted.", labels=labels)
-        executions = CounterMetricFamily("ganglion_executions", "Matrix products, shared or not.", labels=labels)
-        shadow = CounterMetricFamily(
-            "ganglion_shadow_rows", "Rows that a version computed beside the champion.", labels=(*labels, "result")
-        )
-        apart = CounterMetricFamily(
-            "ganglion_shadow_difference", "Sum of how far rows of a shadow and the champion are apart.", labels=labels
-        )
-        judged = {
-            f"feedback_{key}": CounterMetricFamily(f"ganglion_feedback_{name}", text, labels=labels)
-            for key, name, text in (
-                ("rows", "rows", "Rows whose truth became known."),
-                ("correct", "correct", "Rows of these whose class was right."),
-                ("error", "absolute_error", "Sum of how far predicted numbers were off."),
-                ("bounded", "bounded", "Rows of these with an interval or set for nine in ten."),
-                ("covered", "covered", "Rows of these whose interval or set held the truth."),
-            )
-        }
-        for of, found in self.layout.by_version(sums):
-            if found["feedback_rows"]:
-                for key, family in judged.items():
-                    if found[key] or key == "feedback_rows":
-                        family.add_metric(of, found[key])
-            for outcome in OUTCOMES:
-                if found[outcome]:
-                    answered.add_metric([*of, outcome], found[outcome])
-            if any(found[f"shadow_{name}"] for name in OF_SHADOW):
-                for name in OF_SHADOW:
-                    shadow.add_metric([*of, name], found[f"shadow_{name}"])
-                apart.add_metric(of, found["shadow_difference"])
-            rows.add_metric(of, found["rows"])
-            executions.add_metric(of, found["executions"])
-        yield from (answered, rows, executions, shadow, apart, *judged.values())
-
-
-class _Page:
-    """What prometheus_client takes metrics from."""
-
-    def __init__(self, families: list["Metric"]) -> None:
-        self._families = families
-
-    def collect(self) -> Iterator["Metric"]:
-        """Yield the metrics."""
-        yield from self._families
