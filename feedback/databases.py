@@ -123,19 +123,12 @@ def _postgresql(place: Place, patience_s: float | None, *, is_read_only: bool) -
         given = conninfo_to_dict(place.address)
     except psycopg.Error as error:
         raise PlaceError("PostgreSQL cannot read this URL: expected postgresql://user@host:5432/database") from error
-    milliseconds = int((patience_s or 0) * 1000)  # 0 is no limit
-    session = {"statement_timeout": milliseconds, "default_transaction_read_only": "on" if is_read_only else "off"}
-    bounds: dict[str, Any] = {
-        "connect_timeout": CONNECT_S,
-        "application_name": "ganglion",
-        "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
-        "tcp_user_timeout": milliseconds,
-    }
+    asked = _bounds(patience_s, is_read_only=is_read_only) | given
 
     def connect() -> Any:
         password = place.password()
         known = {} if password is None else {"password": password}
-        return psycopg.connect("", autocommit=True, **(bounds | given | known))
+        return psycopg.connect("", autocommit=True, **(asked | known))
 
     return Database(
         connect=connect,
@@ -148,3 +141,15 @@ def _postgresql(place: Place, patience_s: float | None, *, is_read_only: bool) -
         stamp=str,
         insert=_copy,
     )
+
+
+def _bounds(patience_s: float | None, *, is_read_only: bool) -> dict[str, Any]:
+    """Return what a connection to PostgreSQL is asked for, unless the URL says otherwise."""
+    milliseconds = int((patience_s or 0) * 1000)  # 0 is no limit
+    session = {"statement_timeout": milliseconds, "default_transaction_read_only": "on" if is_read_only else "off"}
+    return {
+        "connect_timeout": CONNECT_S,
+        "application_name": "ganglion",
+        "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
+        "tcp_user_timeout": milliseconds,
+    }

@@ -52,38 +52,48 @@ def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = CommandParser("python -m predictor", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_looking(commands)
+    _add_choosing(commands)
+    return parser
 
-    def command(name: str, run: Callable[[argparse.Namespace], int], summary: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=summary, description=summary)
-        default = Path(os.environ.get("GANGLION_MODELS", "models"))
-        where = "the model repository: %(default)s (GANGLION_MODELS)"
-        added.add_argument("--models", type=Path, default=default, metavar="DIR", help=where)
-        added.set_defaults(run=run)
-        return added
 
+def _command(commands: Any, name: str, run: Callable[[argparse.Namespace], int], summary: str) -> Any:
+    added = commands.add_parser(name, help=summary, description=summary)
+    default = Path(os.environ.get("GANGLION_MODELS", "models"))
+    where = "the model repository: %(default)s (GANGLION_MODELS)"
+    added.add_argument("--models", type=Path, default=default, metavar="DIR", help=where)
+    added.set_defaults(run=run)
+    return added
+
+
+def _add_looking(commands: Any) -> None:
+    """Add the commands that change nothing."""
     target = "MODEL[@VERSION]"
-    command("list", _list, "List models, versions and aliases.")
-    inspect = command("inspect", _inspect, "Show what a version is made of.")
+    _command(commands, "list", _list, "List models, versions and aliases.")
+    inspect = _command(commands, "inspect", _inspect, "Show what a version is made of.")
     inspect.add_argument(
         "target", metavar=target, help="a model, perhaps with a version or alias, a file or its folder"
     )
-    verify = command("verify", _verify, "Load versions and infer their golden rows.")
+    verify = _command(commands, "verify", _verify, "Load versions and infer their golden rows.")
     verify.add_argument("targets", nargs="*", metavar=target, help="as for inspect; none means everything")
-    promote = command("promote", _promote, "Make a version the champion, which answers.")
+    history = _command(commands, "history", _history, "Show which version became champion when, and why.")
+    history.add_argument("name", metavar="MODEL")
+
+
+def _add_choosing(commands: Any) -> None:
+    """Add the commands that choose which version answers."""
+    promote = _command(commands, "promote", _promote, "Make a version the champion, which answers.")
     promote.add_argument("name", metavar="MODEL")
     promote.add_argument("version", type=_version, metavar="VERSION", help="a number that list shows")
     promote.add_argument("--note", default="", metavar="TEXT", help="why, for the record that history shows")
     promote.add_argument("--no-watch", action="store_true", help="a service that watches new champions lets it be")
-    alias = command("alias", _alias, "Let a name of your own choice mean a version.")
+    alias = _command(commands, "alias", _alias, "Let a name of your own choice mean a version.")
     alias.add_argument("name", metavar="MODEL")
     alias.add_argument("alias", metavar="ALIAS", help="such as challenger")
     alias.add_argument("version", type=_version, metavar="VERSION", help="a number that list shows")
-    rollback = command("rollback", _rollback, "Make the previous champion the champion again.")
+    rollback = _command(commands, "rollback", _rollback, "Make the previous champion the champion again.")
     rollback.add_argument("name", metavar="MODEL")
     rollback.add_argument("--note", default="", metavar="TEXT", help="why, for the record that history shows")
-    history = command("history", _history, "Show which version became champion when, and why.")
-    history.add_argument("name", metavar="MODEL")
-    return parser
 
 
 def _version(text: str) -> int:

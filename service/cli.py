@@ -84,21 +84,29 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(
         dest="command", required=True, metavar="serve|predict|key", parser_class=argparse.ArgumentParser
     )
-    server = commands.add_parser("serve", help="serve the models of a repository over HTTP")
+    _add_serve(commands.add_parser("serve", help="serve the models of a repository over HTTP"))
+    _add_key(commands.add_parser("key", help="draw an API key"))
+    _add_predict(commands.add_parser("predict", help="predict the rows of a CSV file with a running service"))
+    return top
+
+
+def _add_serve(server: argparse.ArgumentParser) -> None:
     server.add_argument("--models", metavar="DIR", help="folder of the model repository")
     server.add_argument("--bind", metavar="HOST:PORT", help="address and port to listen on")
     server.add_argument("--workers", metavar="N", type=int, help="worker processes")
     server.add_argument("--tls-cert", metavar="FILE", help="certificate chain in PEM: serve HTTPS")
     server.add_argument("--tls-key", metavar="FILE", help="private key of the certificate, in PEM")
-    key = commands.add_parser("key", help="draw an API key")
+
+
+def _add_key(key: argparse.ArgumentParser) -> None:
     key.add_argument("name", metavar="NAME", help="what the log calls it")
     key.add_argument("--scopes", default="predict", help="predict, feedback, observe, admin, by comma [%(default)s]")
     key.add_argument("--limit", metavar="N/s", help="how many requests it may make: 100/s, 100/min, 100/h [any number]")
-    client = commands.add_parser("predict", help="predict the rows of a CSV file with a running service")
+
+
+def _add_predict(client: argparse.ArgumentParser) -> None:
     client.add_argument(
-        "file",
-        metavar="FILE.csv",
-        help="rows to predict, as `training fit` reads it; - reads standard input",
+        "file", metavar="FILE.csv", help="rows to predict, as `training fit` reads it; - reads standard input"
     )
     client.add_argument("--url", default="http://127.0.0.1:8000", help="where the service is [%(default)s]")
     client.add_argument("--model", metavar="NAME", help="model to ask [the default one]")
@@ -112,4 +120,3 @@ def parser() -> argparse.ArgumentParser:
     client.add_argument("--api-key-file", metavar="FILE", help="file that holds the key which the service asks for")
     client.add_argument("--batch", metavar="N", type=int, default=1000, help="rows a request [%(default)s]")
     client.add_argument("--timeout", metavar="SECONDS", type=float, default=30.0, help="for one request [%(default)s]")
-    return top

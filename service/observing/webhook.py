@@ -54,18 +54,8 @@ class Webhook:
     def send(self, event: str, payload: Mapping[str, Any]) -> int:
         """Send an event and return the status of the answer; at most three attempts, no redirects. WebhookError."""
         body = json.dumps({"event_type": event, "client_payload": payload}).encode()
-        again = Retry(
-            TRIED_AGAIN,
-            redirect=0,
-            backoff_factor=FIRST_WAIT_S,
-            status_forcelist=PASSING,
-            allowed_methods=None,
-            respect_retry_after_header=False,  # it is not theirs to say how long this takes
-        )
         try:
-            with requests.Session() as session:
-                for scheme in ("https://", "http://"):
-                    session.mount(scheme, HTTPAdapter(max_retries=again))
+            with _session() as session:
                 answer = session.post(
                     self._filled(),
                     data=body,
@@ -98,6 +88,22 @@ class Webhook:
         if self.secret is not None:
             headers["X-Hub-Signature-256"] = "sha256=" + hmac.new(self.secret, body, hashlib.sha256).hexdigest()
         return headers
+
+
+def _session() -> requests.Session:
+    """Return a session that tries again what may pass."""
+    again = Retry(
+        TRIED_AGAIN,
+        redirect=0,
+        backoff_factor=FIRST_WAIT_S,
+        status_forcelist=PASSING,
+        allowed_methods=None,
+        respect_retry_after_header=False,  # it is not theirs to say how long this takes
+    )
+    session = requests.Session()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(max_retries=again))
+    return session
 
 
 def _untouched(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -4,7 +4,7 @@ from service.messages import Request, Response
 from service.router import Route
 from service.runtime import Runtime
 
-__all__ = ["ROUTES", "metrics"]
+__all__ = ["ROUTES"]
 
 
 def metrics(_request: Request, runtime: Runtime) -> Response:

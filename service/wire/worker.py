@@ -1,7 +1,6 @@
 """A gunicorn worker that serves an ASGI application with this project's own protocol on a uvloop event loop."""
 
 import asyncio
-import errno
 import gc
 import itertools
 import os
@@ -14,6 +13,7 @@ import uvloop
 from gunicorn.workers.base import Worker
 
 from service.heap import keep_for_the_next
+from service.wire.accepting import Acceptor
 from service.wire.framing import Limits
 from service.wire.ground import Ground
 from service.wire.protocol import Connection
@@ -24,11 +24,6 @@ TICK_S = 0.1
 TURNS = 5
 DRIFT_TURN = 2
 HEARTBEAT_TICKS = 10
-SHORT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-RETRY_ACCEPT_S = 0.2
-DEFER_S = 0.002
-DEFERRALS = 4  # a worker that waits for a processor gets one within some milliseconds
-MOST_AT_ONCE = 64
 SWITCH_S = 0.00005
 """How long the event loop waits for a thread at bulk work before it asks for the interpreter's lock.
 
@@ -41,7 +36,7 @@ SETTLE_S = 0.25  # longer than the handshakes take that have begun when nothing 
 
 
 class EventLoopWorker(Worker):  # type: ignore[misc]
-    """Accepts one connection at a time from the shared listeners, so that workers share the load.
+    """One process that serves: its signals, its clock, and its end; `accepting` and `ground` do the rest.
 
     `app` is the `service.server.Service`: it brings the settings, the observer and the application.
     """
@@ -66,43 +61,49 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
     async def _serve(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.stopping = asyncio.Event()
-        self.patience_s = max(QUICK_S, self.app.settings.graceful_timeout_s - MARGIN_S)
         self._watch_signals()
-        self.accepting: set[Any] = set()
-        self.is_deferring = False  # a connection is left to another worker for a moment
-        self.is_short = False  # of files: none can be accepted for a moment
-        self.taken_after_all = 1
-        self.is_alone = self.app.settings.workers == 1  # there is nobody to leave a connection to
-        self.app.observer.begin(self.slot)
-        self.drift = self.app.application.runtime.drift
-        if self.drift is not None:
-            self.drift.is_ticked = True
-        self.app.application.watcher.is_ticked = True
-        # What is served may have changed between the master's start and this fork.
-        self.app.application.runtime.registry.join(self.slot)
-        self.tls = self.app.settings.tls()
-        self.ground = Ground(
-            self.wsgi,
-            self.app.observer,
-            limits_of(self.app.settings),
-            self.loop,
-            trusted=self.app.settings.trusted_proxies,
-            direct=self.wsgi.direct,
-            refusing=self.wsgi,
-            is_encrypted=self.tls is not None,
-        )
-        self.ground.on_left = self._left
+        self._take_part()
+        self._lay_ground()
         lifespan = Lifespan(self.wsgi)
         await lifespan.start()
         gc.collect()
         gc.freeze()  # what a worker is made of is there to stay: to look through it would take tens of milliseconds
-        self._accept_again()
+        self.acceptor.begin()
         ticker = self.loop.create_task(self._tick())
         await self.stopping.wait()
         await self._drain()
         await lifespan.stop()
         ticker.cancel()
         self.app.observer.end()
+
+    def _take_part(self) -> None:
+        """Count, watch and serve what the other workers do, from now on by this worker's clock."""
+        application = self.app.application
+        self.app.observer.begin(self.slot)
+        self.drift = application.runtime.drift
+        if self.drift is not None:
+            self.drift.is_ticked = True
+        application.watcher.is_ticked = True
+        # What is served may have changed between the master's start and this fork.
+        application.runtime.registry.join(self.slot)
+
+    def _lay_ground(self) -> None:
+        """Make what connections stand on, and what takes them."""
+        settings, observer = self.app.settings, self.app.observer
+        self.patience_s = max(QUICK_S, settings.graceful_timeout_s - MARGIN_S)
+        self.tls = settings.tls()
+        self.ground = Ground(
+            self.wsgi,
+            observer,
+            limits_of(settings),
+            self.loop,
+            trusted=settings.trusted_proxies,
+            direct=self.wsgi.direct,
+            refusing=self.wsgi,
+            is_encrypted=self.tls is not None,
+        )
+        self.acceptor = Acceptor(self.sockets, self.ground, observer, self._connect, is_alone=settings.workers == 1)
+        self.ground.on_left = self.acceptor.left
 
     def _watch_signals(self) -> None:
         self.loop.add_signal_handler(signal.SIGTERM, self._stop)
@@ -112,6 +113,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
 
     def _stop(self) -> None:
         self.app.application.runtime.is_ending = True
+        self.acceptor.end()
         self.stopping.set()
 
     def _stop_soon(self) -> None:
@@ -138,84 +140,6 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
             self.app.observer.reported("warning", "the master is gone: the worker ends")
             self._stop()
 
-    def _accept_again(self) -> None:
-        if self.stopping.is_set():
-            return
-        self.is_short = False
-        for listener in self.sockets:
-            if listener not in self.accepting:
-                self.accepting.add(listener)
-                self.loop.add_reader(listener.fileno(), self._offered, listener)
-
-    def _pause_accepting(self) -> None:
-        for listener in self.accepting:
-            self.loop.remove_reader(listener.fileno())
-        self.accepting.clear()
-
-    def _left(self) -> None:
-        self.app.observer.connected(self.ground.count)
-        if not self.accepting and not self.is_deferring:
-            self._accept_again()
-
-    def _offered(self, listener: Any) -> None:
-        """Take a connection, unless another worker has fewer and is given a moment to take it.
-
-        Kept connections stay where they are for long: without this one worker may have all of them.
-        """
-        fewest = self.app.observer.fewest_connections()
-        if self.ground.count > fewest:
-            self._pause_accepting()
-            self.is_deferring = True
-            self.loop.call_later(DEFER_S, self._accept_after_all, listener, DEFERRALS - 1)
-        else:
-            self.taken_after_all = 1
-            # One at a time while there are few; later a fourth more does no harm, and turns may be long.
-            most = MOST_AT_ONCE if self.is_alone else min(MOST_AT_ONCE, 1 + int(fewest) // 4)
-            self._accept_up_to(most, listener)
-
-    def _accept_after_all(self, listener: Any, deferrals: int) -> None:
-        has_more = self.ground.count > self.app.observer.fewest_connections()
-        if has_more and deferrals and not self.stopping.is_set():
-            self.loop.call_later(DEFER_S, self._accept_after_all, listener, deferrals - 1)
-            return
-        self.is_deferring = False
-        if self.stopping.is_set():
-            return
-        if not has_more:
-            self._accept_again()
-            return
-        # A worker that left several in vain (the other one is stuck) leaves no more of a burst than it must.
-        most, self.taken_after_all = self.taken_after_all, min(MOST_AT_ONCE, 2 * self.taken_after_all)
-        if not self._accept_up_to(most, listener):
-            self.taken_after_all = 1
-        if not self.is_short:
-            self._accept_again()
-
-    def _accept_up_to(self, most: int, listener: Any) -> bool:
-        """Take so many connections; return whether there were as many."""
-        return all(self._accept(listener) for _ in range(most))
-
-    def _accept(self, listener: Any) -> bool:
-        """Take one connection; return whether there was one."""
-        if self.ground.is_full:
-            self.ground.make_room()
-            if self.ground.is_full:
-                self._pause_accepting()
-                return False
-        try:
-            accepted, _ = listener.accept()
-        except OSError as error:
-            if error.errno in SHORT_OF_FILES:
-                self.app.observer.reported("error", "no connection can be accepted", reason=os.strerror(error.errno))
-                self._pause_accepting()
-                self.is_short = True
-                self.loop.call_later(RETRY_ACCEPT_S, self._accept_again)
-            return False  # another worker was faster, or the client has gone
-        self.ground.count += 1
-        self.app.observer.connected(self.ground.count)
-        self.ground.start(self._connect(accepted))
-        return True
-
     async def _connect(self, accepted: socket.socket) -> None:
         accepted.setblocking(False)
         try:
@@ -228,18 +152,17 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         except OSError:
             accepted.close()
             self.ground.count -= 1
-            self._left()
+            self.acceptor.left()
 
     async def _drain(self) -> None:
         """Take what begins while the listeners end, close them, let every request end."""
-        self._pause_accepting()
         end = self.loop.time() + self.patience_s
         settled = self.loop.time() + SETTLE_S
         while self.loop.time() < settled:
-            self._take_all()
+            self.acceptor.take_all()
             self.ground.drain()
             await asyncio.sleep(POLL_S)
-        self._take_all()
+        self.acceptor.take_all()
         for listener in self.sockets:
             listener.close()
         while self.ground.count or self.ground.tasks:
@@ -252,12 +175,6 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
             await asyncio.sleep(POLL_S)
         for connection in tuple(self.ground.connections):
             connection.abort()
-
-    def _take_all(self) -> None:
-        """Take what the kernel has accepted already."""
-        for listener in self.sockets:
-            while self._accept(listener):
-                pass
 
 
 class Lifespan:
