@@ -19,7 +19,11 @@ PIECE_BYTES = 16_384
 PIECE_ROWS = 512
 PIECE_VALUES = 1024
 SPACE = rb"[ \t\r\n]{0,64}"  # what has more is read as a whole: megabytes of it shall cost no search
-HEAD = re.compile(SPACE.join((rb"", rb"\{", rb'("[^"\\]{1,64}")', rb":", rb"\[", rb"([\[{])")))
+END_BYTES = 1024
+KEY = rb'("[^"\\]{1,64}")'
+HEAD = re.compile(SPACE.join((rb"", rb"\{", KEY, rb":", rb"\[", rb"([\[{])")))
+HEAD_OF_COLUMNS = re.compile(SPACE.join((rb"", rb"\{", KEY, rb":", rb"(?=\{)")))
+COLUMN = re.compile(SPACE.join((rb"", rb"[{,]", KEY, rb":", rb"\[")))
 
 
 def counted(body: bytes, characters: bytes) -> int:
@@ -34,13 +38,13 @@ def counted(body: bytes, characters: bytes) -> int:
 
 
 def loaded(body: bytes) -> Any:
-    """Read JSON as `orjson.loads` does; in pieces where it is an object that begins with a long list of rows.
+    """Read JSON as `orjson.loads` does; in pieces where it is an object that begins with a list of rows, or of columns.
 
     Raises orjson.JSONDecodeError.
     """
     if len(body) > 2 * PIECE_BYTES:
         try:
-            found = _in_pieces(body)
+            found = _rows_in_pieces(body) or _columns_in_pieces(body)
         except orjson.JSONDecodeError:
             found = None  # the fault is told of the whole; or a cut was not between two rows
         if found is not None:
@@ -54,7 +58,7 @@ def released(rows: object) -> None:
         del rows[-PIECE_ROWS:]
 
 
-def _in_pieces(body: bytes) -> dict[str, Any] | None:
+def _rows_in_pieces(body: bytes) -> dict[str, Any] | None:
     """Read runs of rows one by one, and what is left as the whole; None where the body is another one.
 
     A piece that is valid by itself ends outside of every string, object and list that began in it. So if all of them
@@ -79,6 +83,48 @@ def _in_pieces(body: bytes) -> dict[str, Any] | None:
         return None
     document[key] = rows + last
     return document
+
+
+def _columns_in_pieces(body: bytes) -> dict[str, Any] | None:
+    """Read an object that begins with an object of lists in the same way, each list by itself."""
+    head = HEAD_OF_COLUMNS.match(body)
+    if head is None:
+        return None
+    view, place = memoryview(body), head.end()
+    left: list[Any] = [view[:place]]  # of the body, without the values that are read already
+    begun: dict[bytes, list[Any]] = {}
+    while (found := COLUMN.match(body, place)) is not None:
+        end = body.find(b"]", found.end())
+        if end < 0 or found[1] in begun:
+            return None
+        begun[found[1]], start = _values_in_pieces(body, found.end(), end)
+        left += (view[place : found.end()], view[start : end + 1])
+        place = end + 1
+    end_of_all = body[place : place + END_BYTES + 1]
+    if len(end_of_all) > END_BYTES or any(text in end_of_all for text in (b"\\", head[1], *begun)):
+        return None  # a key may stand there a second time
+    document: dict[str, Any] = orjson.loads(b"".join((*left, end_of_all)))
+    columns = document[orjson.loads(head[1])]
+    for text, values in begun.items():
+        key = orjson.loads(text)
+        if not columns[key]:
+            return None
+        columns[key] = values + columns[key]
+    return document
+
+
+def _values_in_pieces(body: bytes, start: int, end: int) -> tuple[list[Any], int]:
+    """Read values between two places but for the last of them; return them and where those begin."""
+    view = memoryview(body)
+    values: list[Any] = []
+    while (cut := body.find(b",", start + PIECE_BYTES, end)) >= 0:
+        some = orjson.loads(b"".join((b"[", view[start:cut], b"]")))
+        if not some:
+            break  # nothing stands before the comma, which the whole is refused for
+        values += some
+        start = cut + 1
+        make_way()
+    return values, start
 
 
 def dumped(document: Mapping[str, Any], rows: int) -> bytes:

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from io import StringIO
 from itertools import islice
@@ -16,6 +16,7 @@ from predictor import CategoricalFeature, Feature, NumericFeature, Schema
 from predictor.spellings import MISSING
 from service.bodies.answers import Outputs
 from service.bodies.instances import Instances, encoded, plain_instances
+from service.courtesy import make_way
 from service.problems import Problem, one_fault
 from service.versions.catalog import Served
 
@@ -26,6 +27,8 @@ OF_NUMBERS = b"0123456789.,eE+-\r\n"
 OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 MARK = "\ufeff"
 LINE_END = "\r\n"
+PIECE_BYTES = 65_536
+PIECE_LINES = 64
 
 
 def read(body: bytes, schema: Schema, max_rows: int, parameters: Mapping[str, str]) -> Instances:
@@ -40,7 +43,7 @@ def read_table(
     body: bytes, schema: Schema, max_rows: int, header: str | None = None, *, ignores_others: bool = False
 ) -> Instances:
     """Read rows; `header` is "present", "absent" or None to find out, `ignores_others` passes over unknown columns."""
-    if header != "present" and not body.translate(None, OF_NUMBERS):
+    if header != "present" and not any(piece.translate(None, OF_NUMBERS) for piece in _pieces(body)):
         plain = _plain(body, schema, max_rows)
         if plain is not None:
             return plain
@@ -106,8 +109,19 @@ def _line(cells: Sequence[str]) -> bytes:
 
 def _plain(body: bytes, schema: Schema, max_rows: int) -> Instances | None:
     """Read lines of numbers and nothing else by way of JSON; None for what JSON writes in another way."""
-    rows = body.replace(b"\r\n", b"\n").strip(b"\n").replace(b"\n", b"],[")
-    return plain_instances(b'{"instances":[[' + rows + b"]]}", schema, max_rows)
+    rows = [piece.replace(b"\r\n", b"\n").replace(b"\n", b"],[") for piece in _pieces(body.strip(b"\r\n"))]
+    return plain_instances(b"".join((b'{"instances":[[', *rows, b"]]}")), schema, max_rows)
+
+
+def _pieces(body: bytes) -> Iterator[bytes]:
+    """Yield a body in pieces that end with a line: one call for megabytes would keep others waiting."""
+    start = 0
+    while len(body) - start > PIECE_BYTES:
+        end = body.find(b"\n", start + PIECE_BYTES) + 1 or len(body)
+        yield body[start:end]
+        start = end
+        make_way()
+    yield body[start:]
 
 
 def _lines(body: bytes, max_rows: int) -> list[list[str]]:
@@ -115,7 +129,10 @@ def _lines(body: bytes, max_rows: int) -> list[list[str]]:
     try:
         text = body.decode().removeprefix(MARK)
         reader = csv.reader(StringIO(text, newline=""), strict=True)
-        lines = list(islice(filter(None, reader), max_rows + 2))
+        lines: list[list[str]] = []
+        while some := list(islice(filter(None, reader), min(PIECE_LINES, max_rows + 2 - len(lines)))):
+            lines += some
+            make_way()
     except UnicodeDecodeError as error:
         raise Problem(400, "The body is not valid UTF-8.") from error
     except csv.Error as error:

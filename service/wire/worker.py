@@ -29,6 +29,11 @@ SWITCH_S = 0.00005
 
 A single row needs the lock several times, whenever NumPy or a system call gave it up, and waits anew each time.
 """
+OLDEST_SELDOM = 200
+"""After how many collections of its younger objects a worker looks through all that live, which is by default after 10.
+
+A request of 100,000 objects would have all of them looked through again and again, for tens of milliseconds at a time.
+"""
 MARGIN_S = 1.0  # before the master's own patience ends
 QUICK_S = 1.0
 POLL_S = 0.02
@@ -68,6 +73,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         await lifespan.start()
         gc.collect()
         gc.freeze()  # what a worker is made of is there to stay: to look through it would take tens of milliseconds
+        gc.set_threshold(*gc.get_threshold()[:2], OLDEST_SELDOM)
         self.acceptor.begin()
         ticker = self.loop.create_task(self._tick())
         await self.stopping.wait()

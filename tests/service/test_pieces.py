@@ -40,13 +40,35 @@ def test_bytes_are_counted_over_the_whole(body: bytes) -> None:
 TEXT = st.sampled_from(["", "a", "rows", '"rows"', "},", "},{", "],[", "]}", "\\", '\\"', "\u00e9", ":", "{", "["])
 CELL = st.integers(-9, 99) | st.floats(-9, 9) | st.none() | TEXT | st.lists(st.integers(0, 9), max_size=2)
 ROW = st.lists(CELL, max_size=4) | st.dictionaries(TEXT, CELL | st.dictionaries(TEXT, CELL, max_size=1), max_size=3)
-SCRAPS = ["", "[", "]", "{", "}", ",", '"', ":", "\\", "},", "]},", '"rows"', ',"rows":[1]', "],[", " ", "\f", "\0"]
+SCRAPS = [
+    "",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    '"',
+    ":",
+    "\\",
+    "},",
+    "]},",
+    '"rows"',
+    ',"rows":[1]',
+    "],[",
+    " ",
+    "\f",
+    "\0",
+    ",,",
+    "],",
+    '"a":[1],',
+]
 
 
 @st.composite
 def bodies(draw: Callable[..., Any]) -> bytes:
     """Draw rows under a key, with more behind them, at times with a few characters put in, replaced or taken out."""
-    document = {"rows": draw(st.lists(ROW, max_size=20))} | draw(st.dictionaries(TEXT, CELL, max_size=1))
+    rows = st.lists(ROW, max_size=20) | st.dictionaries(TEXT, st.lists(CELL, max_size=12) | CELL, max_size=4)
+    document = {"rows": draw(rows)} | draw(st.dictionaries(TEXT, CELL, max_size=1))
     text = orjson.dumps(document, option=draw(st.sampled_from([None, orjson.OPT_INDENT_2]))).decode()
     for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
         place = draw(st.integers(0, len(text)))
@@ -81,8 +103,33 @@ def test_the_end_of_a_document_is_no_less_exact(end: str) -> None:
     assert outcome(loaded, body) == outcome(orjson.loads, body)
 
 
-@pytest.mark.parametrize("row", ['{"a":1,"b":"x"}', '[1,"x"]'])
-def test_no_call_reads_much_more_than_a_piece(row: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "end",
+    [
+        "", "]", "]}", "]}}", "]},", ",]}}", ", ,2]}}",
+        '],"b":[]}}', '],"a":[1]}}', '],"\\u0061":[1]}}', '],"b":["]"]}}',
+        ']},"rows":{"a":[1]}}', '],"b":[1]},"more":true}', ']{"b":[1]}}', '],"b":5}}', '],"b":[[1],[2]]}}', '],"b":[1',
+    ],
+)  # fmt: skip
+def test_the_end_of_columns_is_no_less_exact(end: str) -> None:
+    body = f'{{"rows":{{"c":["x","y"],"a":[{",".join(map(str, range(100)))}{end}'.encode()
+    assert outcome(loaded, body) == outcome(orjson.loads, body)
+
+
+def test_columns_with_a_gap_before_a_comma_are_refused() -> None:
+    body = b'{"rows":{"a":[' + b" " * 40 + b",1,2]}}"
+    assert outcome(loaded, body)[0] == "refused"
+    assert outcome(loaded, body) == outcome(orjson.loads, body)
+
+
+@pytest.mark.parametrize(
+    ("begin", "item", "end"),
+    [
+        ('{"rows":[', '{"a":1,"b":"x"}', '],"more":true}'), ('{"rows":[', '[1,"x"]', '],"more":true}'),
+        ('{"rows":{"a":[1],"b":[', "1.25", ']},"more":true}'), ('{"rows":{"a":[', '"x"', '],"b":[true, null]}}'),
+    ],
+)  # fmt: skip
+def test_no_call_reads_much_more_than_a_piece(begin: str, item: str, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What one call reads, the interpreter's lock is kept for, and every other request waits."""
     read: list[int] = []
 
@@ -95,11 +142,11 @@ def test_no_call_reads_much_more_than_a_piece(row: str, monkeypatch: pytest.Monk
             return orjson.loads(text)
 
     monkeypatch.setattr(pieces, "PIECE_BYTES", 1000)
-    body = f'{{"rows":[{",".join([row] * 1000)}],"more":true}}'.encode()
+    body = (begin + ",".join([item] * 2000) + end).encode()
     with monkeypatch.context() as patch:
         patch.setattr(pieces, "orjson", Recorded)
         found = loaded(body)
-    assert found == {"rows": [orjson.loads(row)] * 1000, "more": True}
+    assert found == orjson.loads(body)
     assert sum(read) >= len(body) - 1000
     assert max(read) <= 1000 + 100
 
