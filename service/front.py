@@ -75,9 +75,7 @@ class Front:
         For a server that calls back: without a task and its turns of the loop, a small request costs a sixth less.
         `then` gets the request and the response: later, never before this returns.
         """
-        plan: Plan | None = head.plan
-        if plan is None:
-            plan = head.plan = self._plan(head.method, head.path.decode("latin-1"), head.query, head.headers)
+        plan = self._plan_of(head)
         if not plan.is_direct:
             return False
         if not reads_soon(body, self._thread_bytes) and not self._pipeline.busy_s(plan.path, len(body)):
@@ -90,8 +88,8 @@ class Front:
 
         0 where that cannot be told from the head and the size.
         """
-        plan: Plan | None = head.plan
-        if plan is None or not plan.is_direct or self._traces_all:
+        plan = self._plan_of(head)
+        if not plan.is_direct or self._traces_all:
             return 0
         return self._pipeline.busy_s(plan.path, size)
 
@@ -126,6 +124,12 @@ class Front:
                 self._pipeline.respond_soon(request, partial(_settle, future))
                 response = await future
         await _send(send, request, response, extra)
+
+    def _plan_of(self, head: Head) -> "Plan":
+        plan: Plan | None = head.plan
+        if plan is None:
+            plan = head.plan = self._plan(head.method, head.path.decode("latin-1"), head.query, head.headers)
+        return plan
 
     def _plan(self, method: str, path: str, query: bytes, pairs: list[tuple[bytes, bytes]]) -> "Plan":
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}

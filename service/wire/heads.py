@@ -5,7 +5,9 @@ the first after a whole message, with nothing behind it but the body that it ann
 in the same place can mean nothing else, so they need not be parsed again.
 """
 
-from typing import Any
+import copy
+import re
+from typing import Any, Self
 from urllib.parse import unquote
 
 from service.wire.framing import Framing, HeaderList, original_client, split_target
@@ -17,22 +19,27 @@ BLANK_LINE = b"\r\n\r\n"
 MOST = 256
 LONGEST = 1024
 # What names one request is not sent again, and what only its owner may know is not to be kept.
-UNREPEATED = frozenset(
+OWN = frozenset(
     {
-        b"authorization", b"cookie", b"idempotency-key", b"proxy-authorization", b"traceparent", b"tracestate",
-        b"x-api-key", b"x-correlation-id", b"x-request-id",
+        b"authorization", b"cookie", b"idempotency-key", b"proxy-authorization", b"x-api-key", b"x-correlation-id",
+        b"x-request-id",
     }
 )  # fmt: skip
+UNREPEATED = OWN | {b"traceparent", b"tracestate"}
+OWN_LINE = re.compile(
+    rb"\r\n(?i:(?:%b)|x-request-id:([\t -~]*))(?=\r\n[^\t ])"
+    % b"|".join(rb"%b:[\t -~]*" % name for name in sorted(OWN - {b"x-request-id"}))
+)
 
 
 class Head:
     """What one header section asks for; RefusedError 400 for a target that is malformed.
 
-    `plan` is what the application has made of it, to be found again with the next request that begins with it; so is
-    `refusal`, the answer while there is too much to do.
+    `plan` is what the application has made of it, to be found again with the next request that begins with it; so are
+    `refusals`, the answers while there is too much to do.
     """
 
-    __slots__ = ("framing", "headers", "is_kept", "method", "path", "plan", "query", "refusal", "version")
+    __slots__ = ("framing", "headers", "is_kept", "method", "path", "plan", "query", "refusals", "version")
 
     def __init__(
         self, version: str, method: str, url: bytes, headers: HeaderList, framing: Framing, *, is_kept: bool
@@ -44,7 +51,14 @@ class Head:
         self.framing = framing
         self.is_kept = is_kept
         self.plan: Any = None
-        self.refusal: Any = None
+        self.refusals: Any = None
+
+    def without_own(self) -> Self:
+        """Return the same head without what is one request's own; nothing is made of it yet."""
+        other = copy.copy(self)
+        other.headers = [pair for pair in self.headers if pair[0] not in OWN]
+        other.plan = other.refusals = None
+        return other
 
     def scope(
         self, peer: tuple[str, int], local: tuple[str, int] | None, *, trusted: frozenset[str], scheme: str
@@ -82,6 +96,25 @@ class Heads:
         text = data[: data.find(BLANK_LINE) + len(BLANK_LINE)]
         return text, self._known.get(text)
 
+    def find_without_own(self, text: bytes) -> tuple[Head | None, str | None]:
+        """Return what is known of a header section but for what is one request's own, and the id if it has one."""
+        if len(text) > LONGEST:
+            return None, None
+        left, ids = _without_own(text)
+        return self._known.get(left), ids[0] if len(ids) == 1 else None
+
+    def keep_without_own(self, text: bytes, head: Head) -> None:
+        """Know a head from now on without what is one request's own.
+
+        Lines of such names say nothing of where a message ends: what is good with them is good without them.
+        """
+        other = head.without_own()
+        if len(other.headers) == len(head.headers) or len(text) > LONGEST:
+            return
+        left, _ = _without_own(text)
+        if text.count(b"\r\n") - left.count(b"\r\n") == len(head.headers) - len(other.headers):
+            self.keep(left, other)
+
     def keep(self, text: bytes, head: Head) -> None:
         """Know a head from now on, unless it is long, or one that nobody sends twice or that holds a secret."""
         if len(text) > LONGEST or not text.endswith(BLANK_LINE):
@@ -95,3 +128,9 @@ class Heads:
         if len(self._known) == MOST:
             self._known.clear()
         self._known[text] = head
+
+
+def _without_own(text: bytes) -> tuple[bytes, list[str]]:
+    """Return a header section without the lines that are one request's own, and the ids in them."""
+    parts = OWN_LINE.split(text)
+    return b"".join(parts[::2]), [given.decode("ascii").strip() for given in parts[1::2] if given is not None]

@@ -133,9 +133,9 @@ class Connection(asyncio.Protocol):
         else:
             self.ready.append(item)
 
-    def turns_away(self, head: Head, size: int) -> bool:
+    def turns_away(self, head: Head, size: int, asked_id: str | None = None) -> bool:
         """Refuse a request at once if its head and size suffice to tell; return whether it was. No other is in work."""
-        answer = None if self.ground.is_draining else self.ground.turnstile.answer(head, size)
+        answer = None if self.ground.is_draining else self.ground.turnstile.answer(head, size, asked_id)
         if answer is None:
             return False
         self.transport.write(answer)

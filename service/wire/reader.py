@@ -48,7 +48,7 @@ class ReadLine(Line, Protocol):
     def enqueue(self, item: Exchange | Refusal) -> None:
         """Begin with what was read, or remember it."""
 
-    def turns_away(self, head: Head, size: int) -> bool:
+    def turns_away(self, head: Head, size: int, asked_id: str | None = None) -> bool:
         """Refuse a request at once if its head and size suffice to tell; return whether it was."""
 
     def work_on(self, exchange: Exchange) -> None:
@@ -93,7 +93,8 @@ class Reader:
         text, head = self.ground.heads.find(data)
         rest = len(data) - len(text)
         if head is None:
-            self._get_to_know(text, data)
+            if not (self.ground.turnstile.is_busy and self._is_turned_away(text, rest)):
+                self._get_to_know(text, data)
         elif rest == head.framing.length:
             if not (self.ground.turnstile.is_busy and self.connection.turns_away(head, rest)):
                 self.connection.work_on(Exchange(self.connection, head, data[len(text) :]))
@@ -195,8 +196,15 @@ class Reader:
         is_exact = self.phase in (Phase.IDLE, Phase.BODY) and self.size == size - len(text)
         if is_exact and head is not None and head is not last and head.is_kept:
             self.ground.heads.keep(text, head)
+            if self.ground.turnstile.is_busy:
+                self.ground.heads.keep_without_own(text, head)
         if size < len(data):
             self._feed_slices(data[size:])
+
+    def _is_turned_away(self, text: bytes, size: int) -> bool:
+        """Refuse a request at once whose head is known but for what is its own; return whether it was."""
+        head, given_id = self.ground.heads.find_without_own(text)
+        return head is not None and size == head.framing.length and self.connection.turns_away(head, size, given_id)
 
     def _gather(self, piece: bytes) -> None:
         """Take what follows a known head: its body, or what the parser is to make of all of it."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
-from service.messages import Request, Response, response_headers
+from service.messages import Request, Response, request_id, response_headers
 from service.observer import Observer, Refused
 from service.wire.heads import Head
 from service.wire.rendering import HSTS, rendered_head
@@ -35,23 +35,39 @@ class Place(Protocol):
     observer: Observer
 
 
+FILLED_IN, OTHER = "Z", "Q"
+"""What ids are made of that stand in for others; two of them tell whether an answer holds such text anyhow."""
+
+
 class Prepared:
-    """The refusal of requests with one head, all but the id, for as long as its date and the time to wait are right."""
+    """The refusal of requests with one head, all but the id, for as long as its date and the time to wait are right.
 
-    __slots__ = ("busy_s", "date_line", "id_size", "pieces", "what")
+    ValueError where the place of an id of so many characters cannot be told.
+    """
 
-    def __init__(self, place: Place, refusing: Refusing, head: Head, busy_s: int, given_id: str) -> None:
-        request, response = refusing.refusal(head, busy_s, given_id)
-        headers = response_headers(request, response)
-        if place.is_encrypted:
-            headers.append(HSTS)
-        start = rendered_head(response.status, place.date_line, headers, ends=False, is_old=head.version == "1.0")
+    __slots__ = ("busy_s", "date_line", "pieces", "what")
+
+    def __init__(self, place: Place, refusing: Refusing, head: Head, busy_s: int, id_size: int) -> None:
         self.busy_s = busy_s
         self.date_line = place.date_line
-        self.id_size = len(given_id)  # ids of other lengths make answers of other lengths
-        self.pieces = (start + response.body).split(given_id.encode("ascii"))
-        route = request.match.template
-        self.what = Refused(head.method, route, request.path, response.status, len(response.body))
+        answer, self.what = _refused(place, refusing, head, busy_s, FILLED_IN * id_size)
+        self.pieces = answer.split(FILLED_IN.encode() * id_size)
+        if _refused(place, refusing, head, busy_s, OTHER * id_size)[0] != self.answer(OTHER * id_size):
+            raise ValueError("an answer holds the text of an id elsewhere")
+
+    def answer(self, given_id: str) -> bytes:
+        """Return the answer to the request with an id."""
+        return given_id.encode("ascii").join(self.pieces)
+
+
+def _refused(place: Place, refusing: Refusing, head: Head, busy_s: int, given_id: str) -> tuple[bytes, Refused]:
+    request, response = refusing.refusal(head, busy_s, given_id)
+    headers = response_headers(request, response)
+    if place.is_encrypted:
+        headers.append(HSTS)
+    start = rendered_head(response.status, place.date_line, headers, ends=False, is_old=head.version == "1.0")
+    route = request.match.template
+    return start + response.body, Refused(head.method, route, request.path, response.status, len(response.body))
 
 
 class Turnstile:
@@ -75,24 +91,32 @@ class Turnstile:
         """Look from now on: a request was refused on the long way."""
         self.is_busy = self._has_refused = True
 
-    def answer(self, head: Head, size: int) -> bytes | None:
-        """Return the answer to a request that is refused, and note it; None for one that is to be looked at."""
+    def answer(self, head: Head, size: int, asked_id: str | None = None) -> bytes | None:
+        """Return the answer to a request that is refused, and note it; None for one that is to be looked at.
+
+        `asked_id` is what the request calls itself, where its head is known without that.
+        """
         began = time.monotonic()
         refusing = self._refusing
         busy_s = refusing.busy_s(head, size) if refusing else 0
         if refusing is None or not busy_s:
             return None
         place = self._place
-        given_id = next(place.ids)
-        prepared: Prepared | None = head.refusal
-        if (
-            prepared is None
-            or prepared.busy_s != busy_s
-            or prepared.date_line is not place.date_line
-            or prepared.id_size != len(given_id)
-        ):
-            prepared = head.refusal = Prepared(place, refusing, head, busy_s, given_id)
-        answer = given_id.encode("ascii").join(prepared.pieces)
+        given_id = next(place.ids) if asked_id is None else request_id(asked_id, place.ids)
+        try:
+            prepared = self._prepared(refusing, head, busy_s, len(given_id))
+        except ValueError:
+            return None
         self._has_refused = True
         place.observer.refused(prepared.what, given_id, began, time.monotonic(), size)
-        return answer
+        return prepared.answer(given_id)
+
+    def _prepared(self, refusing: Refusing, head: Head, busy_s: int, id_size: int) -> Prepared:
+        """Return the refusal for ids of so many characters: those of another length make answers of another length."""
+        known: dict[int, Prepared] | None = head.refusals
+        if known is None:
+            known = head.refusals = {}
+        found = known.get(id_size)
+        if found is None or found.busy_s != busy_s or found.date_line is not self._place.date_line:
+            found = known[id_size] = Prepared(self._place, refusing, head, busy_s, id_size)
+        return found

@@ -11,6 +11,7 @@ import pytest
 
 from service.application import create_application, create_observer
 from service.front import Front
+from service.keys import new_key
 from service.observing.logs import LogWriter
 from service.settings import load_settings
 from service.wire.ground import Ground
@@ -225,6 +226,102 @@ def test_bodies_that_are_too_long_are_refused_while_shorter_ones_are_answered(se
         assert b" 429 " in await served.ask(long[:400], long[400:900], long[900:])
         assert b" 200 " in await served.ask(short)  # done, so that long ones are worth a look again
         assert b" 200 " in await served.ask(long)
+
+    serve(test)
+
+
+async def by_the_long_way(served: Served, request: bytes) -> bytes:
+    usual, served.ground.turnstile = served.ground.turnstile, Turnstile(served.ground, None)
+    try:
+        return await served.ask(request)
+    finally:
+        served.ground.turnstile = usual
+
+
+NAMES = ("first-one", "second-one", "429", "Z", "ZZZZ", "Q" * 64, "4", "a.b_c-1", "no id", "x" * 65)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "own",
+    [
+        "X-Request-Id: {}\r\n",
+        "Accept: */*\r\nX-REQUEST-ID: \t {} \r\nX-Correlation-Id: {}\r\nAccept-Language: en\r\n",
+        "Authorization:Bearer {}\r\nIdempotency-Key:\r\nx-request-id:{}\r\n",
+    ],
+)
+def test_a_request_with_an_id_of_its_own_is_refused_as_by_the_long_way(serve: Any, path: str, own: str) -> None:
+    async def test(served: Served) -> None:
+        served.fill()
+        for name in NAMES:
+            request = request_to(path, headers=own.replace("{}", name))
+            expected, found = await by_the_long_way(served, request), await served.ask(request)
+            assert b" 429 " in found
+            if name in {"no id", "x" * 65}:
+                assert fixed(found) == fixed(expected)
+            else:
+                assert re.sub(b"date: [^\r]+", b"", found) == re.sub(b"date: [^\r]+", b"", expected)
+        assert served.is_at_once(request_to(path, headers=own.replace("{}", "last")))
+
+    serve(test)
+
+
+@pytest.mark.parametrize(
+    "own", ["X-Api-Key: {}\r\n", "authorization: Bearer {}\r\n", "Cookie: {}\r\nProxy-Authorization:{}\r\n"]
+)
+def test_a_request_with_a_secret_is_refused_at_once_and_let_in_by_no_other(serve: Any, tmp_path: Any, own: str) -> None:
+    key, line = new_key("shop", ["predict"])
+    keys = tmp_path / "keys"
+    keys.write_text(line)
+
+    async def test(served: Served) -> None:
+        good, wrong, without = (
+            request_to("/predict", headers=text) for text in (own.replace("{}", key), own.replace("{}", "wrong"), "")
+        )
+        status = b" 401 " if "Cookie" in own else b" 200 "
+        assert status in await served.ask(good)
+        served.fill()
+        answers = [await served.ask(request) for request in (good, wrong, good, wrong, without)]
+        assert served.is_at_once(good)
+        assert served.is_at_once(wrong)
+        assert len({fixed(answer) for answer in answers}) == 1
+        served.admission.release((ROWS, 0.1))
+        assert status in await served.ask(good)
+        assert b" 401 " in await served.ask(wrong)
+        assert b" 401 " in await served.ask(without)
+        assert key not in repr(vars(served.ground.heads))
+
+    serve(test, api_key_file=keys)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "X-Api-Key: a\r\n b\r\n", "X-Api-Key : a\r\n", "X-Api-Key: \xe9\r\n", "X-Api-Key: a\x00b\r\n",
+        "X-Api-Key: a\rb\r\n",
+        "X-Request-Id: a\r\nX-Request-Id: b\r\n", "X-Api-Key: a\nX-Other: b\r\n",
+        "X-Request-Id: a\r\nContent-Length: 5\r\n",
+        "X-Api-Key: " + "a" * 2000 + "\r\n", "X-Request-Id: mine\r\nExpect: 100-continue\r\n",
+        "X-Api-Key: a\r\nTransfer-Encoding: chunked\r\n", "Traceparent: 00-" + "a" * 32 + "-" + "b" * 16 + "-01\r\n",
+    ],
+)  # fmt: skip
+def test_odd_headers_are_answered_as_by_the_long_way(serve: Any, own: str) -> None:
+    async def test(served: Served) -> None:
+        served.fill()
+        usual, odd = request_to("/predict"), own.encode("latin-1")
+        odd = usual.replace(b"Content-Length", odd + b"Content-Length")
+        for own_of_others in (b"X-Api-Key: a\r\n", b"X-Request-Id: mine\r\n", b""):
+            for _ in range(2):
+                await served.ask(usual.replace(b"Content-Length", own_of_others + b"Content-Length"))
+        usual_way = served.ground.turnstile
+        for _ in range(2):
+            served.ground.turnstile = Turnstile(served.ground, None)
+            expected = await served.ask(odd, connection=served.connect())
+            served.ground.turnstile = usual_way
+            found = await served.ask(odd, connection=served.connect())
+            for changing in (rb"date: [^\r]+", rb"-[0-9a-f]{16}-01\r"):
+                found, expected = re.sub(changing, b"", found), re.sub(changing, b"", expected)
+            assert fixed(found) == fixed(expected)
 
     serve(test)
 
