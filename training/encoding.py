@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor import Histogram, InputError, NumericFeature, Schema
-from predictor.wording import shown
+from predictor.wording import pointer, shown
 from training.errors import DataError
 from training.recipe import Encoding
 from training.table import Column
+from training.wording import count
 
 __all__ = ["encode", "feature_of", "flags_missing", "histogram_of", "raw_cells", "target_scale"]
 
@@ -31,14 +32,25 @@ def encode(schema: Schema, columns: Sequence[Column], rows: NDArray[np.int64]) -
         try:
             X[start : start + len(chunk)] = _encoded(schema, columns, chunk)
         except InputError as error:
-            raise DataError(f"the data do not fit the schema of the training rows: {_said(error)}") from error
+            cell = _cell(error, schema, columns, chunk)
+            raise DataError(f"the data do not fit the schema of the training rows: {_said(error, cell)}") from error
     return X
 
 
-def _said(error: InputError) -> str:
-    """Say the first fault by its column alone: the position among the rows at hand tells nobody where the cell is."""
-    more = f" (and {error.count - 1} more such cells)" if error.count > 1 else ""
-    return f"column {error.faults[0].detail}{more}; correct it, or leave the column out: data.drop"
+def _said(error: InputError, cell: object) -> str:
+    """Say the first fault by column and cell: its position among the rows at hand tells nobody where the cell is."""
+    more = f" (and {count(error.count - 1, 'more such cell')})" if error.count > 1 else ""
+    found = f", found {cell}" if error.faults[0].code == "range" else ""
+    return f"column {error.faults[0].detail}{found}{more}; correct it, or leave the column out: data.drop"
+
+
+def _cell(error: InputError, schema: Schema, columns: Sequence[Column], rows: NDArray[np.int64]) -> object:
+    """Return the cell of the first fault: pointers are /row/column of a matrix, else /name/row."""
+    first, second = error.faults[0].pointer.split("/")[1:]
+    if schema.is_numeric:
+        return columns[int(second)].values[rows[int(first)]]
+    (column,) = (column for column in columns if pointer(column.name) == f"/{first}")
+    return column.values[rows[int(second)]]
 
 
 def _encoded(schema: Schema, columns: Sequence[Column], rows: NDArray[np.int64]) -> NDArray[np.float32]:

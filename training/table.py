@@ -135,7 +135,7 @@ def checked_names(names: Sequence[str], source: str) -> tuple[str, ...]:
             raise DataError(f"{source}: {error}; give it another name") from error
         if name in trimmed[:position]:
             first = trimmed.index(name) + 1
-            raise DataError(f"{source}: columns {first} and {position + 1} are both named {shown(name)}")
+            raise DataError(f"{source}: columns {first} and {position + 1} are both named {shown(name)}; rename one")
     return trimmed
 
 

@@ -38,12 +38,28 @@ class Goal:
 def goal(target: Target, recipe: Recipe, train: NDArray[np.int64]) -> Goal:
     """Resolve what the recipe leaves open: softmax with cross-entropy for classes, identity with squares for numbers.
 
-    A number's scale and bounds are those of the rows `train`. Raises RecipeError when the recipe's last layer does not
-    fit the target, and DataError for numbers too large to be squared.
+    A number's scale and bounds are those of the rows `train`. Raises RecipeError when the recipe's last layer or loss
+    does not fit the target, and DataError for numbers too large to be squared.
     """
     if target.task == "number":
-        return _number_goal(target, recipe, target.values[train])
-    return _class_goal(target, recipe)
+        found = _number_goal(target, recipe, target.values[train])
+    else:
+        found = _class_goal(target, recipe)
+    if found.y.ndim > 1:
+        _check_loss(found, target)
+    return found
+
+
+def _check_loss(found: Goal, target: Target) -> None:
+    """Raise RecipeError where the recipe's loss is for another kind of target."""
+    kind = "a number as encoding.target scales it" if target.task == "number" else f"{len(target.labels)} classes"
+    try:
+        found.loss.make().prepare(found.y)
+    except ValueError as error:
+        raise RecipeError(
+            f"fit.loss: {found.loss.name} does not fit the target {shown(target.name)}, {kind}: {error}; choose"
+            " another loss or another recipe"
+        ) from error
 
 
 def _number_goal(target: Target, recipe: Recipe, known: NDArray[np.float64]) -> Goal:

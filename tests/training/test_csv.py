@@ -59,7 +59,7 @@ def test_more_words_for_missing_can_be_given(write: Writer) -> None:
         ("a,b\n", "a.csv: expected rows below the header, found none"),
         ("a,b\x01\n1,2\n", "a.csv: column 2: 'b\ufffd' holds a control character; give it another name"),
         (f"a,{'b' * 257}\n1,2\n", "a.csv: column 2: expected 1 to 256 characters, found 257; give it another name"),
-        ("a,b,a\n1,2,3\n", "a.csv: columns 1 and 3 are both named 'a'"),
+        ("a,b,a\n1,2,3\n", "a.csv: columns 1 and 3 are both named 'a'; rename one"),
         ("a,b\n1,2\n1,2,3\n", "a.csv, line 3: expected 2 cells as in the header, found 3"),
         ('a,b\n"1\n2",2\n\n1\n', "a.csv, line 5: expected 2 cells as in the header, found 1"),
         (b"a,b\n1,2\n\x81,3\n", "a.csv, line 3: expected UTF-8 text, found the byte 0x81"),
@@ -197,6 +197,12 @@ def test_other_encodings_are_read_and_said(write: Writer) -> None:
 @pytest.mark.parametrize("cell", ['"two\nlines"', '5" pipe', '"say ""hi""\n"'])
 def test_a_quote_that_is_closed_or_is_no_quote_ends_a_table(write: Writer, cell: str, end: str) -> None:
     assert read(write("a.csv", f'a,b\n1,x\n2,6" pipe\n3,{cell}{end}')).rows == 3
+
+
+def test_a_pointer_of_git_lfs_says_how_to_fetch_the_table(write: Writer) -> None:
+    path = write("a.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+    with pytest.raises(DataError, match=r"expected CSV, found a pointer of Git LFS; fetch .*: git lfs pull"):
+        read(path)
 
 
 def test_gzip_is_read_and_a_workbook_is_not(write: Writer) -> None:

@@ -77,8 +77,16 @@ def test_a_number_that_float32_cannot_hold_is_refused_by_name() -> None:
     column = Column("x", np.array([1.0, 1e300]))
     described = describe([column], np.arange(2), Data(prune=False), Encoding(inputs="raw"))
     message = "the data do not fit the schema of the training rows: column 'x' is outside what a 32-bit float can hold"
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=rf"{message} after scaling, found 1e\+300; correct it"):
         encode(described.schema, [column], np.arange(2))
+
+
+def test_a_number_that_float32_cannot_hold_is_refused_by_name_beside_text() -> None:
+    columns = [text("a/b~c", "x", "y", "x"), Column("0", np.array([1.0, 1e300, -1e300]))]
+    described = describe(columns, np.arange(3), Data(prune=False), Encoding(inputs="raw"))
+    message = r"column '0' is outside .* after scaling, found -1e\+300 \(and 1 more such cell\)"
+    with pytest.raises(DataError, match=message):
+        encode(described.schema, columns, np.array([2, 0, 1]))
 
 
 ROBUST = Encoding(inputs="robust", clip=3.0, bins=8, flag_missing=True)

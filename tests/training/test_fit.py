@@ -141,6 +141,8 @@ def test_data_errors_exit_2_with_one_sentence_and_publish_nothing(
         ((*fit, "--split", "given"), "split.method 'given': the source itself keeps no rows for testing; use random"),
         ((*fit, "--task", "number"), "flowers.csv: target 'kind': expected numbers for the task 'number', found text"),
         (("fit", "iris", "--set", "network.output.units=1"), "network.output.units: one unit tells two classes apart"),
+        (("fit", "diabetes", "--recipe", "iris"), "fit.loss: categorical_cross_entropy does not fit the target"),
+        (("fit", "diabetes", "--set", "fit.loss=poisson"), "fit.loss: poisson does not fit the target"),
         ((*fit, "--set", 'gate=[{metric="acuracy", at_least=1}]', *QUICK), "gate: there is no metric 'acuracy'; did"),
     ):  # fmt: skip
         ran = command(*words)

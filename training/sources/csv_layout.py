@@ -33,7 +33,12 @@ __all__ = [
     "ragged_row",
 ]
 
-OTHERS = {"JSON": ('{"', "[{", "[["), "a page or XML": ("<!doctype", "<html", "<?xml")}
+SAVE = "save the table as CSV"
+OTHERS = (
+    ("JSON", ('{"', "[{", "[["), SAVE),
+    ("a page or XML", ("<!doctype", "<html", "<?xml"), SAVE),
+    ("a pointer of Git LFS", ("version https://git-lfs",), "fetch what it stands for: git lfs pull"),
+)
 
 
 @dataclass(frozen=True)
@@ -81,9 +86,9 @@ def decoded(data: bytes, source: str, encoding: str | None) -> tuple[str, str]:
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise DataError(f"{source}, line {line}: expected text, found a NUL byte")
-    for kind, beginnings in OTHERS.items():
+    for kind, beginnings, advice in OTHERS:
         if text[:HEAD_LETTERS].lstrip().lower().startswith(beginnings):
-            raise DataError(f"{source}: expected CSV, found {kind}; save the table as CSV")
+            raise DataError(f"{source}: expected CSV, found {kind}; {advice}")
     return text, note
 
 
