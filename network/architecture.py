@@ -7,7 +7,7 @@ from typing import Any
 
 from network.activations import ACTIVATIONS
 
-__all__ = ["Architecture", "Layer"]
+__all__ = ["MAX_MEMBERS", "Architecture", "Layer"]
 
 MAX_UNITS = 2**20
 MAX_MEMBERS = 256

@@ -15,7 +15,7 @@ from network.checks import at_least, between, positive
 from network.parameters import Parameters
 from network.tape import BLOCK, Tape, aligned, blocks
 
-__all__ = ["Moments", "Optimizer", "Stepper"]
+__all__ = ["SGD", "Adam", "AdamW", "Evaluate", "Moments", "Momentum", "Nesterov", "Optimizer", "RMSProp", "Stepper"]
 
 Vector = NDArray[np.floating]
 Evaluate = Callable[[], float]

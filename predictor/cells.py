@@ -16,6 +16,7 @@ from predictor.wording import SHOWN_LIMIT, hint, kind_of, pointer, shown
 
 __all__ = [
     "NOTHING",
+    "Cells",
     "category_codes",
     "columns_of_named",
     "columns_of_records",

@@ -8,7 +8,19 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DAY_S", "FORMS", "LIMITS", "PARTS", "Form", "checked_parts", "encoded", "iso", "moment"]
+__all__ = [
+    "DAY_S",
+    "EPOCH",
+    "FORMS",
+    "LIMITS",
+    "PARTS",
+    "THURSDAY",
+    "Form",
+    "checked_parts",
+    "encoded",
+    "iso",
+    "moment",
+]
 
 Form = Literal["ymd", "dmy", "mdy", "clock"]
 

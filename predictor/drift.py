@@ -19,7 +19,7 @@ from predictor.features import CategoricalFeature, DateFeature, Histogram, Numer
 from predictor.outputs import ClassOutputs
 from predictor.predictor import Predictor
 
-__all__ = ["DRIFTED", "FEWEST_ROWS", "SHIFTED", "Bins", "Shift", "State", "stability_index"]
+__all__ = ["DRIFTED", "FEWEST_ROWS", "MOST_LABELS", "SHIFTED", "Bins", "Shift", "State", "stability_index"]
 
 State = Literal["unknown", "steady", "shifted", "drifted"]
 Counts = NDArray[np.int64]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-__all__ = ["ArtifactError", "Fault", "Findings", "InputError", "RefusedError", "RepositoryError"]
+__all__ = ["FAULTS_KEPT", "ArtifactError", "Fault", "Findings", "InputError", "RefusedError", "RepositoryError"]
 
 FAULTS_KEPT = 10
 

@@ -21,6 +21,7 @@ __all__ = [
     "Histogram",
     "NumericFeature",
     "checked_name",
+    "checked_text",
     "counted",
     "finite",
     "spelled",

@@ -4,7 +4,7 @@ import difflib
 import unicodedata
 from collections.abc import Iterable
 
-__all__ = ["hint", "kind_of", "nearest", "pointer", "printable", "shortened", "shown"]
+__all__ = ["SHOWN_LIMIT", "hint", "kind_of", "nearest", "pointer", "printable", "shortened", "shown"]
 
 SHOWN_LIMIT = 64
 MESSAGE_LIMIT = 300

@@ -18,7 +18,7 @@ from service.sharing.memory import Memory
 from service.versions.splitting import Rule, read_rules
 from service.versions.verdicts import Limits
 
-__all__ = ["PREFIX", "Settings", "SettingsError", "load_settings", "settings_table"]
+__all__ = ["Settings", "SettingsError", "load_settings", "settings_table"]
 
 PREFIX = "GANGLION_"
 TOKEN_BYTES = 32

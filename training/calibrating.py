@@ -8,7 +8,7 @@ from predictor import Calibration, NumberOutputs
 from training.evaluation import class_probabilities
 from training.prepared import Prepared, Side
 
-__all__ = ["calibrate", "coverage"]
+__all__ = ["FEWEST_ROWS", "calibrate", "coverage"]
 
 FEWEST_ROWS = 10
 PART = 0.9

@@ -19,7 +19,7 @@ from service.messages import JSON, Request, Response
 from service.problems import not_fitting, one_fault
 from service.versions.catalog import Served
 
-__all__ = ["HEADER_LENGTH", "Asked", "read_infer"]
+__all__ = ["Asked", "read_infer"]
 
 HEADER_LENGTH = "inference-header-content-length"
 BINARY = "application/octet-stream"

@@ -11,7 +11,17 @@ from service.runtime import Runtime
 from service.versions.catalog import Catalog
 from service.versions.choosing import named_by
 
-__all__ = ["index", "load", "model_config", "model_list", "model_metadata", "model_ready", "server", "server_live"]
+__all__ = [
+    "index",
+    "load",
+    "model_config",
+    "model_list",
+    "model_metadata",
+    "model_ready",
+    "server",
+    "server_live",
+    "server_ready",
+]
 
 EXTENSIONS = ("binary_tensor_data", "model_repository", "model_configuration", "statistics")
 PLATFORM = "ganglion_npz"

@@ -14,7 +14,7 @@ from service.bodies.answers import Outputs
 from service.dialects.tensors import Tensor, value_of
 from service.problems import one_fault
 
-__all__ = ["DATATYPES", "Given", "packed", "read_tensor"]
+__all__ = ["Given", "packed", "read_tensor"]
 
 DATATYPES: dict[str, Any] = {
     "BOOL": np.bool_, "UINT8": np.uint8, "UINT16": "<u2", "UINT32": "<u4", "UINT64": "<u8", "INT8": np.int8,

@@ -21,7 +21,7 @@ from service.runtime import Runtime
 from service.versions.catalog import Served
 from service.versions.choosing import served_for
 
-__all__ = ["ROUTES", "TENSORFLOW"]
+__all__ = ["ROUTES", "TENSORFLOW", "predict", "render"]
 
 KNOWN = re.compile(
     r"/v1/models/[^/:]+(/versions/[^/:]+|/labels/[^/:]+)?(:(predict|classify|regress|explain)|/metadata)?"

@@ -28,6 +28,7 @@ __all__ = [
     "STAGES",
     "Layout",
     "Outcome",
+    "histogram",
 ]
 
 Outcome = Literal["ok", "invalid", "refused", "late", "failed"]

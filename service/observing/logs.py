@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 import orjson
 
-__all__ = ["LEVELS", "LineFormatter", "LogWriter", "capture_logging"]
+__all__ = ["LineFormatter", "LogWriter", "capture_logging", "trace_of"]
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 GATHERED_LINES = 64

@@ -6,7 +6,7 @@ from service.messages import Request
 from service.versions.catalog import CHAMPION, Catalog, ModelEntry, Served
 from service.versions.splitting import Rule
 
-__all__ = ["named_by", "served_for", "shadow_for", "split_key"]
+__all__ = ["named_by", "served_for", "shadow_for"]
 
 Rules = Mapping[str, Rule]  # by the name of the model
 SESSION_KEY = "x-session-key"

@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 
 __all__ = [
+    "Cell",
     "Raw",
     "Section",
     "bar",

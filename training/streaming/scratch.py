@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from training.errors import TrainingError
 
-__all__ = ["RowFile", "scratch_folder"]
+__all__ = ["NUMBER_BYTES", "Packed", "RowFile", "scratch_folder"]
 
 FOLDER = ".scratch"
 BLOCK_BYTES = 2**18

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from training.sweep.bench import Bench
 from training.sweep.study import Tried
 
-__all__ = ["Told", "said", "told"]
+__all__ = ["Told", "said", "short", "told"]
 
 
 class Told(Protocol):
