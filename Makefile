@@ -47,11 +47,11 @@ image: ## Build the image that serves
 test-clients: ## Drive the service with the real clients of the protocols it speaks, from .venv-clients
 	@$(SETUP) dev
 	@$(SETUP) clients
-	@$(PY) -m pytest -m clients $(ARGS)
+	@$(PY) -m pytest -m clients tests/clients $(ARGS)
 
 test-container: ## Build, start and stress the containers; needs a Docker engine
 	@$(SETUP) dev
-	@$(PY) -m pytest -m container $(ARGS)
+	@$(PY) -m pytest -m container tests/container $(ARGS)
 
 clean: ## Remove the environment and all caches; models/ stays
 	rm -rf .venv .venv-clients .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist ./*.egg-info
