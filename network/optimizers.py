@@ -20,6 +20,9 @@ __all__ = ["SGD", "Adam", "AdamW", "Evaluate", "Moments", "Momentum", "Nesterov"
 Vector = NDArray[np.floating]
 Evaluate = Callable[[], float]
 
+FLUSH = 256
+"""Steps after which what has come too close to zero is made zero; part of what a seed means, if only just."""
+
 
 class Stepper(Protocol):
     """An optimizer at work on the parameters of one fit, in place."""
@@ -57,6 +60,8 @@ class _FirstOrder:
     """A stepper that moves once by each gradient and remembers a vector for each of ``names``.
 
     What it does to a block of the vectors is a tape; the numbers that change from step to step are arrays of no axes.
+    What is remembered of a gradient that stays zero - a unit that is never active - decays to subnormal numbers, and
+    would stay among them; as processors take a hundred times as long over these, they are made zero now and then.
     """
 
     finished: str | None = None
@@ -67,18 +72,23 @@ class _FirstOrder:
         self.vectors = {name: aligned(parameters.flat.size, parameters.dtype) for name in names}
         self.rate = np.zeros((), parameters.dtype)
         self._blocks = list(zip(*map(blocks, (parameters.flat, gradients.flat, *self.vectors.values())), strict=True))
-        self._tape = Tape()
+        self._tape, self._flush = Tape(), Tape()
 
     def record(self, block: Callable[..., None]) -> None:
         """Write down ``block``'s operations on each block of theta, g and the remembered vectors."""
         for vectors in self._blocks:
             block(*vectors, self._tape)
+            _, g, *remembered = vectors
+            for vector in remembered:
+                _flush(vector, g, self._flush)
 
     def step(self, evaluate: Evaluate, rate: float) -> float:
         loss = evaluate()
         self.steps += 1
         self.prepare(rate)
         self._tape.play()
+        if self.steps % FLUSH == 0:
+            self._flush.play()
         return loss
 
     def prepare(self, rate: float) -> None:
@@ -92,6 +102,16 @@ class _FirstOrder:
         self.steps = state["steps"]
         for name, vector in self.vectors.items():
             np.copyto(vector, state[name])
+
+
+def _flush(vector: Vector, scratch: Vector, do: Tape) -> None:
+    """Write down what makes subnormal numbers zero: bits are multiplied by whether there is one in the exponent."""
+    unsigned = np.dtype(f"u{vector.dtype.itemsize}")
+    bits, exponent = vector.view(unsigned), scratch.view(unsigned)
+    do(np.left_shift, bits, 1, out=exponent)
+    do(np.right_shift, exponent, np.finfo(vector.dtype).nmant + 1, out=exponent)
+    do(np.minimum, exponent, 1, out=exponent)
+    do(np.multiply, bits, exponent, out=bits)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from network.optimizers import Evaluate
 from network.options import FitOptions
 from network.passes import Batch, Rows, check_link
 from network.penalty import penalised
+from network.shuffling import shuffle, write_in_order
 
 __all__ = ["Trainer", "check_options", "training_rows"]
 
@@ -42,7 +43,7 @@ class Trainer:
         self._rng = rng
         self._stepper = options.optimizer.start(self.mlp.parameters, self.gradients)
         self._pace = options.schedule.start(options.epochs)
-        self._order = np.empty(0, np.intp)
+        self._order = np.empty(0, np.int64)
         self._data: Rows | None = None
         self._batches: dict[int, tuple[Batch, Evaluate]] = {}
 
@@ -126,7 +127,7 @@ class Trainer:
         if size == rows:
             self._batches[rows][0].load(data)
         elif self._order.size != rows:
-            self._order = np.empty(rows, np.intp)
+            self._order = np.empty(rows, np.int64)
 
     def _passes(self, data: Rows, count: int) -> tuple[Batch, Evaluate]:
         """Allocate the passes over batches of ``count`` rows."""
@@ -137,12 +138,10 @@ class Trainer:
 
     def _shuffle(self) -> None:
         """Put the rows in a new order, or in their own."""
-        order = self._order
-        order.fill(1)
-        order[0] = 0
-        np.add.accumulate(order, out=order)
         if self.options.shuffle:
-            self._rng.shuffle(order)
+            shuffle(self._order, self._rng)
+        else:
+            write_in_order(self._order)
 
 
 def check_options(architecture: Architecture, options: FitOptions) -> None:

@@ -18,6 +18,7 @@ from network import (
     Parameters,
     Schedule,
     fit,
+    optimizers,
 )
 from tests.network.networks import data, last_activation, made_loss, mlp
 
@@ -75,6 +76,33 @@ def test_an_optimizer_follows_its_published_rule(name: str) -> None:
         for step, g in enumerate(drawn[:, index], start=1):
             theta += rule(float(g), state, step)
         assert parameters.flat[index] == pytest.approx(theta, rel=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["momentum", "nesterov", "rmsprop", "adam", "adamw"])
+def test_what_is_remembered_of_units_that_are_no_longer_active_comes_to_zero(
+    name: str, dtype: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = (4 if dtype is np.float32 else 30) * optimizers.FLUSH
+    flushed, moved = _after_one_gradient(name, steps, dtype)
+    monkeypatch.setattr(optimizers, "FLUSH", steps + 1)
+    kept, expected = _after_one_gradient(name, steps, dtype)
+    assert moved == expected
+    assert flushed == (name.startswith("adam"), False)  # the second moment of Adam decays slowly
+    assert kept[1]
+
+
+def _after_one_gradient(name: str, steps: int, dtype: type) -> tuple[tuple[bool, bool], bytes]:
+    """Tell what is remembered after a gradient of ones, either sign, and zeros: numbers of any size, subnormal ones."""
+    parameters = Parameters.zeros(Architecture(1, (Layer(2),)), dtype)
+    gradients = parameters.like()
+    stepper = OPTIMIZERS[name](learning_rate=0.1).start(parameters, gradients)  # type: ignore[call-arg]
+    for step in range(steps):
+        gradients.flat[:] = [1, -1, 1, -1] if step == 0 else 0
+        stepper.step(lambda: 0.0, 0.1)
+    found = np.abs(np.concatenate([value for value in stepper.state().values() if isinstance(value, np.ndarray)]))
+    is_subnormal = (found > 0) & (found < np.finfo(dtype).tiny)
+    return (bool(found.any()), bool(is_subnormal.any())), parameters.flat.tobytes()
 
 
 def test_adamw_decays_weights_and_not_biases() -> None:
