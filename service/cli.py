@@ -18,6 +18,8 @@ Serves the models of a repository over HTTP, and asks a running service.
 
 Models are published by `python -m training fit`, and are picked up while the service runs.
 """
+SETTINGS_HINT = "Every other setting is a variable GANGLION_...: python -m service --help lists them."
+UNSET = (None, ())
 SETTINGS_TITLE = "settings, from the environment (an option of the command line goes before it):"
 
 
@@ -72,10 +74,13 @@ class WithSettings(argparse.ArgumentParser):
         """Return the help and the settings."""
         from service.settings import Settings  # noqa: PLC0415
 
+        fields = {f"GANGLION_{name.upper()}": field for name, field in Settings.model_fields.items()}
+        width = max(map(len, fields)) + 2
         lines = [
-            f"  {'GANGLION_' + n.upper():<32}{f.description} [{f.default}]" for n, f in Settings.model_fields.items()
+            f"  {name:<{width}}{field.description} [{'unset' if field.default in UNSET else field.default}]\n"
+            for name, field in fields.items()
         ]
-        return f"{super().format_help()}\n{SETTINGS_TITLE}\n" + "\n".join(lines) + "\n"
+        return f"{super().format_help()}\n{SETTINGS_TITLE}\n{''.join(lines)}"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -84,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(
         dest="command", required=True, metavar="serve|predict|key", parser_class=argparse.ArgumentParser
     )
-    _add_serve(commands.add_parser("serve", help="serve the models of a repository over HTTP"))
+    _add_serve(commands.add_parser("serve", help="serve the models of a repository over HTTP", epilog=SETTINGS_HINT))
     _add_key(commands.add_parser("key", help="draw an API key"))
     _add_predict(commands.add_parser("predict", help="predict the rows of a CSV file with a running service"))
     return top

@@ -27,7 +27,12 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="the model's name in the repository (default: from SOURCE)")
     parser.add_argument("--recipe", metavar="NAME|FILE", help="how to fit (default: SOURCE's own recipe, or 'table')")
     parser.add_argument(
-        "--set", metavar="KEY=VALUE", action="append", default=[], dest="overrides", help="override a key of the recipe"
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        dest="overrides",
+        help="override a key of the recipe, by its dotted path: `recipes table` prints them all",
     )
     parser.add_argument("--seed", type=int, help="the seed of the split, the first weights and the order of rows")
     parser.add_argument("--split", choices=["random", "hash", "given", "none"], help="how test rows are chosen")

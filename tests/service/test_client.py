@@ -14,6 +14,7 @@ import pytest
 
 from service import cli
 from service.client import BusyError, Client, ClientError, RefusedRequestError, ServerError, UnreachableError
+from service.settings import Settings
 from tests.service import models
 from tests.service.wire import running, until
 
@@ -316,3 +317,9 @@ def test_the_help_teaches_and_lists_the_settings(capsys: Any) -> None:
     assert left.value.code == 0
     for part in ("python -m service serve", "python -m service predict", "GANGLION_MODELS", "GANGLION_MAX_BODY_BYTES"):
         assert part in text
+    listed = [line.split(None, 1) for line in text.splitlines() if line.startswith("  GANGLION_")]
+    assert {name for name, _ in listed} == {f"GANGLION_{name.upper()}" for name in Settings.model_fields}
+    assert not [line for line in listed if line[1].endswith(("[None]", "[()]"))]
+    with pytest.raises(SystemExit):
+        cli.main(["serve", "--help"])
+    assert "python -m service --help" in capsys.readouterr().out

@@ -64,7 +64,12 @@ def _add_loop(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="SOURCE", help="the new rows: a file, or a data set (default: the recipe's)")
     parser.add_argument("--name", help="the model's name in the repository (default: the recipe's)")
     parser.add_argument(
-        "--set", metavar="KEY=VALUE", action="append", default=[], dest="overrides", help="override a key of the recipe"
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        dest="overrides",
+        help="override a key of the recipe, by its dotted path: `recipes table` prints them all",
     )
     add_memory(parser)
     parser.add_argument("--data-home", type=Path, metavar="DIR", help="where downloaded data sets are kept")
