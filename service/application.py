@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from predictor import FileRepository, FolderRepository, Repository
 from service.batching import Batcher, Work
 from service.front import Front
+from service.guard import Guard
 from service.keys import KeyRing
 from service.life import Life
 from service.messages import Request
@@ -122,7 +123,8 @@ def create_application(settings: Settings, observer: Observer | None = None) -> 
         ],
     )  # fmt: skip
     router = Router(routes_of(settings))
-    pipeline = Pipeline(runtime, router, batcher, tracer, keys=keys, mirror=mirror)
+    guard = Guard(keys, settings.admin_token(), settings.feedback_scope)
+    pipeline = Pipeline(runtime, router, batcher, guard, tracer, mirror=mirror)
     wsgi = LateFlask(settings, router, pipeline, life)
     front = Front(settings, router, pipeline, life, wsgi)
     runtime.registry.refresh()

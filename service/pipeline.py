@@ -1,7 +1,6 @@
 """What surrounds every route, once: finding it, access, limits, negotiation, errors, metrics, the log line."""
 
 import asyncio
-import hmac
 import re
 import time
 from collections.abc import Callable
@@ -14,7 +13,8 @@ from service.admission import FullError, LateError, retry_after_s
 from service.batching import Batcher, Product, Work
 from service.bodies.answers import NotFiniteError
 from service.bodies.negotiation import check_accept, check_content_type, chosen_encoding, decoded, encoded
-from service.keys import KeyRing, LimitError
+from service.guard import Guard
+from service.keys import LimitError
 from service.messages import Request, Response
 from service.observer import ShedReason
 from service.observing.traces import TRACEPARENT, Tracer
@@ -32,7 +32,6 @@ __all__ = ["Pipeline"]
 METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"})
 UNMATCHED = "unmatched"
 BUSY = [("retry-after", "1")]
-NEEDED = ("an API key", "the administrator's token")
 TIMEOUT = "x-request-timeout-ms"
 TIMEOUT_MS = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 COMPRESSED_BYTES = 1024  # shorter answers travel in one packet anyhow
@@ -54,14 +53,15 @@ class Pipeline:
         runtime: Runtime,
         router: Router,
         batcher: Batcher,
+        guard: Guard,
         tracer: Tracer,
         *,
-        keys: KeyRing | None = None,
         mirror: Mirror | None = None,
     ) -> None:
         settings = runtime.settings
         self._runtime = runtime
         self._router = router
+        self._guard = guard
         self._tracer = tracer
         self._observer = runtime.observer
         self._observe = runtime.drift.observe if runtime.drift else None
@@ -75,9 +75,6 @@ class Pipeline:
         self._deadline_s = settings.deadline_s
         self._limit = settings.max_body_bytes
         self._max_rows = settings.max_rows
-        self._keys = keys
-        self._granted = {"feedback": {"feedback", settings.feedback_scope}}
-        self._admin_token = settings.admin_token()
 
     def respond(self, request: Request, infer: Infer | None = None) -> Response:
         """Answer on the calling thread; `infer` computes, by default with admission."""
@@ -240,10 +237,8 @@ class Pipeline:
 
     def _check(self, request: Request, route: Route) -> None:
         headers = request.headers
-        if route.access == "admin" or (self._keys is not None and route.access != "public"):
-            request.client = self._authorize(
-                route.access, headers.get("authorization", ""), headers.get("x-api-key", "")
-            )
+        if route.access not in self._guard.open:
+            request.client = self._guard.identified(route.access, headers)
         encoding = headers.get("content-encoding")
         if encoding is not None:
             request.body = decoded(request.body, encoding.strip().lower(), self._limit, route.dialect.encodings)
@@ -253,30 +248,6 @@ class Pipeline:
         accept = headers.get("accept")
         if accept and accept != "*/*" and route.dialect.negotiates:
             check_accept(accept, route.produces)
-
-    def _authorize(self, access: str, authorization: str, api_key: str) -> str | None:
-        """Find out who asks: the name of a key, None for the administrator.
-
-        Problem 401 without a known key or token, 403 with one that may not, 429 too often.
-        """
-        scheme, _, text = authorization.partition(" ")
-        bearer = text.strip() if scheme.lower() == "bearer" else ""
-        is_admin = access == "admin"
-        if is_admin and self._is_administrator(bearer):
-            return None
-        given = bearer or api_key
-        if not given:
-            raise _unauthorized(f"This route needs {NEEDED[is_admin]}.")
-        key = self._keys.find(given) if self._keys is not None else None
-        if key is None and not is_admin:
-            raise _unauthorized("The API key is not known.")
-        if key is None or key.scopes.isdisjoint(self._granted.get(access) or {access}):
-            raise Problem(403, f"What was sent does not allow this: it needs the scope '{access}'.")
-        return key.name
-
-    def _is_administrator(self, bearer: str) -> bool:
-        token = self._admin_token
-        return token is not None and hmac.compare_digest(bearer.encode("latin-1"), token)
 
     def _failed(self, request: Request, error: Exception) -> Response:
         return self._worded(request, self._problem(request, error))
@@ -331,7 +302,3 @@ class Pipeline:
 def problem_of(error: FullError | LateError | LimitError) -> Problem:
     """Say that there is too much to do, and when it is worth asking again."""
     return Problem(SHED[type(error)][0], str(error), headers=[("retry-after", str(error.retry_after_s))])
-
-
-def _unauthorized(detail: str) -> Problem:
-    return Problem(401, detail, headers=[("www-authenticate", "Bearer")])
