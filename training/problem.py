@@ -65,22 +65,14 @@ def pose(
     these: see `training.kinds`. `keep` must only be there. Raises DataError when nothing could be learned.
     """
     chosen = _chosen(table, target or table.target)
-    dropped = {_known(table, name, "data.drop") for name in drop}
-    for name in keep:
-        if _known(table, name, "data.keep") in dropped:
-            raise DataError(f"{table.source}: {shown(name)} is in both data.keep and data.drop")
+    dropped = _dropped(table, drop, keep)
     asked = {_known(table, name, "data.kinds"): kind for name, kind in kinds.items()}
     if chosen.name in asked:
         raise DataError(f"{table.source}: data.kinds: {shown(chosen.name)} is the target: say what it is with --task")
     if chosen.doubt and task != "classes":
         raise DataError(f"{table.source}: target: {chosen.doubt.said(chosen.name, is_target=True)}")
-    kept = ~chosen.is_missing
     notes = list(table.notes)
-    if not kept.all():
-        count = int((~kept).sum())
-        notes.append(f"{count} of {len(kept)} rows left out: their target {shown(chosen.name)} is missing")
-    if not kept.any():
-        raise DataError(f"{table.source}: target {shown(chosen.name)}: every cell is missing")
+    kept = _known_targets(table.source, chosen, notes)
     features = [column for column in table.columns if column.name != chosen.name and column.name not in dropped]
     if not features:
         raise DataError(f"{table.source}: expected at least one column beside the target {shown(chosen.name)}")
@@ -90,6 +82,25 @@ def pose(
         features, chosen = [column.take(kept) for column in features], chosen.take(kept)
     resolved = _resolved(table.source, chosen, task, notes)
     return Problem(tuple(features), resolved, is_test, tuple(notes))
+
+
+def _dropped(table: Table, drop: Iterable[str], keep: Iterable[str]) -> set[str]:
+    dropped = {_known(table, name, "data.drop") for name in drop}
+    for name in keep:
+        if _known(table, name, "data.keep") in dropped:
+            raise DataError(f"{table.source}: {shown(name)} is in both data.keep and data.drop")
+    return dropped
+
+
+def _known_targets(source: str, chosen: Column, notes: list[str]) -> NDArray[np.bool_]:
+    """Return which rows have a target, (rows,), and note how many have none."""
+    kept: NDArray[np.bool_] = ~chosen.is_missing
+    if not kept.any():
+        raise DataError(f"{source}: target {shown(chosen.name)}: every cell is missing")
+    if not kept.all():
+        count = int((~kept).sum())
+        notes.append(f"{count} of {len(kept)} rows left out: their target {shown(chosen.name)} is missing")
+    return kept
 
 
 def _typed(table: Table, column: Column, kind: str | None, rows_of_a_level: int) -> Column:

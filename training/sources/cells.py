@@ -50,10 +50,16 @@ def typed_column(
     column = Column(name, cells[codes], reading)
     good = len(present) - len(bad)
     if bad and good >= FEW_NUMBERS and good >= NEARLY_ALL * len(present):
-        rows = np.flatnonzero(np.isin(codes, bad))
-        first, where = words[codes[rows[0]]], place(int(rows[0]) + 1)
-        column = replace(column, doubt=Mistake("a number", first, where, len(rows), len(codes)))
+        column = replace(column, doubt=_mistake(words, codes, bad, place))
     return column
+
+
+def _mistake(
+    words: Sequence[str], codes: NDArray[np.integer], bad: Sequence[int], place: Callable[[int], str]
+) -> Mistake:
+    """Return what is told of the cells that are no numbers, by the first of them."""
+    rows = np.flatnonzero(np.isin(codes, bad))
+    return Mistake("a number", words[codes[rows[0]]], place(int(rows[0]) + 1), len(rows), len(codes))
 
 
 def _values(words: Sequence[str], *, prefers_comma: bool) -> tuple[list[float | None], str]:
