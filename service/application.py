@@ -32,9 +32,9 @@ from service.versions.catalog import Served
 from service.versions.evidence import Evidence
 from service.versions.mirror import Ask, Mirror
 from service.versions.registry import Registry
+from service.versions.reloading import Reloader
 from service.versions.shadow import Shadow
 from service.versions.succession import Succession
-from service.versions.watcher import Watcher
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -85,7 +85,7 @@ class Application:
     router: Router
     pipeline: Pipeline
     batcher: Batcher
-    watcher: Watcher
+    reloader: Reloader
     mirror: Mirror | None
     alarm: "DriftAlarm | None"
     life: Life
@@ -113,12 +113,12 @@ def create_application(settings: Settings, observer: Observer | None = None) -> 
         max_rows_waiting=settings.max_rows_waiting,
         longest_wait_s=settings.max_wait_s,
     )
-    watcher = Watcher(runtime.registry, runtime.observer, settings.reload_interval_s, keys=keys)
+    reloader = Reloader(runtime.registry, runtime.observer, settings.reload_interval_s, keys=keys)
     mirror, alarm, logbook = mirror_of(runtime), alarm_of(runtime, memory), runtime.logbook
     life = Life(
-        [part.start for part in (watcher, mirror, alarm, logbook) if part],
+        [part.start for part in (reloader, mirror, alarm, logbook) if part],
         [
-            *(part.stop for part in (watcher, alarm, mirror) if part), runtime.registry.leave, batcher.close,
+            *(part.stop for part in (reloader, alarm, mirror) if part), runtime.registry.leave, batcher.close,
             *(part.stop for part in (logbook, tracer) if part),
         ],
     )  # fmt: skip
@@ -128,7 +128,7 @@ def create_application(settings: Settings, observer: Observer | None = None) -> 
     wsgi = LateFlask(settings, router, pipeline, life)
     front = Front(settings, router, pipeline, life, wsgi)
     runtime.registry.refresh()
-    return Application(runtime, router, pipeline, batcher, watcher, mirror, alarm, life, front, wsgi)
+    return Application(runtime, router, pipeline, batcher, reloader, mirror, alarm, life, front, wsgi)
 
 
 def create_observer(settings: Settings, log: LogWriter | None = None) -> SharedObserver:

@@ -1,4 +1,4 @@
-"""What the pipeline tells about its work: counters and log lines are behind one small interface."""
+"""What the rooms of the service tell of their work, and whom: counters and log lines behind one small interface."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -63,7 +63,7 @@ class DriftAlarm:
         while not self._stopping.wait(min(LONGEST_PAUSE_S, self._interval_s / 10)):
             try:
                 self.look()
-            except Exception as error:  # noqa: BLE001 - the thread outlives any fault, as the watcher does
+            except Exception as error:  # noqa: BLE001 - the thread outlives any fault, as the reloader does
                 self._observer.reported("error", "the look for drift failed", error=error)
 
     def look(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from service.dialects import dialect_routes, platform_routes
 from service.router import Dialect, Route
 from service.routes import admin, drift, feedback, health, metrics, models, pages, predict
-from service.routes.openapi import describing
+from service.routes.openapi import openapi_route
 from service.settings import Settings
 
 __all__ = ["all_routes", "routes_of", "routes_table"]
@@ -17,7 +17,7 @@ def all_routes(*, is_admin: bool, named: Iterable[Route] = ()) -> tuple[Route, .
         *predict.ROUTES, *models.ROUTES, *drift.ROUTES, *feedback.ROUTES, *health.ROUTES, *metrics.ROUTES,
         *pages.ROUTES, *(admin.ROUTES if is_admin else ()), *dialect_routes(is_admin=is_admin), *named,
     )  # fmt: skip
-    return (*found, describing(found))
+    return (*found, openapi_route(found))
 
 
 def routes_of(settings: Settings) -> tuple[Route, ...]:

@@ -7,10 +7,10 @@ from service.openapi import describe
 from service.router import Route
 from service.runtime import Runtime
 
-__all__ = ["describing"]
+__all__ = ["openapi_route"]
 
 
-def describing(others: Sequence[Route]) -> Route:
+def openapi_route(others: Sequence[Route]) -> Route:
     """Return the route that describes itself and all others."""
 
     def openapi(_request: Request, runtime: Runtime) -> Response:

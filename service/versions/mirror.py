@@ -102,7 +102,7 @@ class Mirror:
                 self._compare(job)
             except (NotServedError, NotReadyError):
                 continue  # a version has gone meanwhile
-            except Exception as error:  # noqa: BLE001 - the thread outlives any fault, as the watcher does
+            except Exception as error:  # noqa: BLE001 - the thread outlives any fault, as the reloader does
                 self._observer.reported("error", "a request could not be compared", error=error, model=job.served.name)
             finally:
                 is_enough = self._turns.get(job.watch.number, 0) >= self._limits.answers

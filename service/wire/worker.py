@@ -89,7 +89,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         self.drift = application.runtime.drift
         if self.drift is not None:
             self.drift.is_ticked = True
-        application.watcher.is_ticked = True
+        application.reloader.is_ticked = True
         # What is served may have changed between the master's start and this fork.
         application.runtime.registry.join(self.slot)
 
@@ -129,7 +129,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
     async def _tick(self) -> None:
         """Do by turns what is to be done again and again, never all of it at once: what arrives meanwhile waits."""
         for count in itertools.count():
-            self.app.application.watcher.tick()
+            self.app.application.reloader.tick()
             turn = count % TURNS
             if turn == 0:
                 self.ground.tick()

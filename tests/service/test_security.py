@@ -88,7 +88,7 @@ def test_no_request_opens_connects_unpickles_or_executes_anything(build: Any, re
     through_front(application, {"json": {"instances": [models.FLOWER_ROW]}})
     through_front(application, request_)  # what a first request imports is no concern
     found: list[list[str]] = []
-    # What a request causes it causes each time; the watcher's first look at the repository comes once.
+    # What a request causes it causes each time; the reloader's first look at the repository comes once.
     while len(found) < 3 and (not found or found[-1]):
         with watched() as seen:
             answer = through_front(application, request_)

@@ -7,14 +7,14 @@ from service.keys import KeyRing, KeysError
 from service.observer import Observer
 from service.versions.registry import Registry
 
-__all__ = ["Watcher"]
+__all__ = ["Reloader"]
 
 RETRY_S = 30.0
 FOLLOW_S = 0.02
 JUDGE_S = 0.5
 
 
-class Watcher:
+class Reloader:
     """Refreshes a registry when its repository changes, and the keys when their file does.
 
     What failed to load is tried again every 30 seconds.
@@ -46,7 +46,7 @@ class Watcher:
         """Begin to watch."""
         self._is_stopping = False
         self._waking.clear()
-        self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="reloader", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -79,7 +79,7 @@ class Watcher:
                     judged = time.monotonic()
                     self._registry.judge()
             except Exception as error:  # noqa: BLE001 - the thread outlives any fault; the old models keep serving
-                self._observer.reported("error", "the repository watcher failed", error=error)
+                self._observer.reported("error", "the look at the repository failed", error=error)
                 looked = time.monotonic()
 
     def _read_keys(self) -> None:
