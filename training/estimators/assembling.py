@@ -1,7 +1,7 @@
 """A predictor from a network, the columns before it, what its outputs mean, and rows like those it was fitted to."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from predictor import (
     CategoricalFeature,
     Golden,
     InputError,
+    NumberOutputs,
     NumericFeature,
     Outputs,
     Predictor,
@@ -77,13 +78,18 @@ def assembled(
     source: str,
     rows: int,
     calibration: Calibration | None = None,
+    others: Iterable[str] = (),
 ) -> Predictor:
     """Return a proven predictor; the first of the ``cells``, raw rows in the order of the schema, become golden.
 
     ``rows`` says how many training rows they are of; with 0 they are made up, and nothing else is learnt from them.
+    ``others`` are further columns of the training table: clients may send them, and the target, in vain.
     Raises ValueError for parts that do not fit each other.
     """
     first = tuple(cells[:GOLDEN_ROWS])
+    targets = outputs.targets if isinstance(outputs, NumberOutputs) else (outputs.target,)
+    left_out = dict.fromkeys(name for name in (*others, *targets) if name not in schema.names)
+    schema = replace(schema, left_out=tuple(left_out))
     predictor = Predictor(
         schema,
         network,

@@ -2,6 +2,8 @@
 
 import warnings
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -321,7 +323,8 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         """Return the activations of the last layer, (rows, outputs)."""
         check_is_fitted(self)
         if self._encoder is None:
-            X = dense(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False))
+            with _advising():
+                X = dense(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False))
         else:
             X = self._encoder.encode(self._columns(X, is_first=False))
         return self._mlp().infer(X)
@@ -335,7 +338,8 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         kinds = {"multi_output": True, "y_numeric": y_numeric}
         if self._encoder is None and not (is_first and wants_encoding(self.encode, X)):
             types = (np.float64, np.float32)
-            X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], dtype=types, reset=is_first, **kinds)
+            with _advising():
+                X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], dtype=types, reset=is_first, **kinds)
             return dense(X), y
         columns = self._columns(X, is_first=is_first)
         if is_first or self._encoder is None:
@@ -377,3 +381,16 @@ def dense(X: Any) -> Matrix:
     """Return the array itself, or a sparse matrix as an array."""
     found: Matrix = X.toarray() if hasattr(X, "toarray") else X
     return found
+
+
+@contextmanager
+def _advising() -> Iterator[None]:
+    """Add to what scikit-learn says of missing cells that these estimators can take them."""
+    try:
+        yield
+    except ValueError as error:
+        if "Input X contains NaN" in str(error):
+            error.add_note(
+                "With encode=True missing cells are taken: as the median, and seen as such where there are enough."
+            )
+        raise

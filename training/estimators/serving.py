@@ -53,14 +53,16 @@ def from_sklearn(model: Any, X: Any = None, *, names: Iterable[str] | None = Non
         if steps:
             raise ValueError("an estimator that encodes its own columns cannot be converted behind other steps")
         seen = X if isinstance(X, SeenCells) else encoder.seen(columns_in(X))
-        return assembled(encoder.schema, seen.cells, network, outputs, rows=seen.count, **about)
+        others = [str(name) for name in getattr(mlp, "feature_names_in_", ())]
+        return assembled(encoder.schema, seen.cells, network, outputs, rows=seen.count, others=others, **about)
     raw, columns = _columns(X, names, steps[0] if steps else mlp)
+    others = [column.name for column in columns]
     for step in steps:
         columns = transformed(step, columns)
     schema = schema_of(columns, raw, X if isinstance(X, Seen) else None)
     cells = made_up(columns) if raw is None else cells_of(columns, raw)
     count = X.count if isinstance(X, Seen) else 0 if raw is None else len(raw)
-    return assembled(schema, cells, network, outputs, rows=count, **about)
+    return assembled(schema, cells, network, outputs, rows=count, others=others, **about)
 
 
 def _best(model: Any) -> Any:

@@ -37,6 +37,21 @@ def answers(predictor: Predictor, rows: list[list[Any]]) -> Any:
     return predictor.outputs.decode(A)
 
 
+def test_raw_rows_of_the_table_may_hold_its_target_and_columns_that_were_left_out() -> None:
+    frame = pd.DataFrame(X, columns=["a", "b", "c", "d"]).assign(id=range(len(X)), kind=y.astype(str))
+    table = frame.drop(columns="kind")
+    model = MLPClassifier(8, max_iter=5, random_state=0, encode=True).fit(table, frame["kind"])
+    dropping = ColumnTransformer([("all", StandardScaler(), ["a", "b", "c", "d"])])
+    piped = make_pipeline(dropping, MLPClassifier(8, max_iter=5, random_state=0)).fit(table, frame["kind"])
+    number = MLPRegressor(hidden_layer_sizes=(8,), max_iter=5, random_state=0).fit(table[["a", "b", "c", "d"]], y)
+    for one, extra in ((model, {"id", "kind"}), (piped, {"id", "kind"}), (number, {"kind"})):
+        predictor = from_sklearn(one, table[list(one.feature_names_in_)], target="kind")
+        assert set(predictor.schema.left_out) == extra
+        records = frame[[*predictor.schema.names, *extra]].head(3).to_dict("records")
+        known = [[record[name] for name in predictor.schema.names] for record in records]
+        np.testing.assert_array_equal(predictor.schema.encode_records(records).X, predictor.schema.encode_rows(known).X)
+
+
 @pytest.mark.parametrize("kind", [MLPClassifier, theirs.MLPClassifier])
 @pytest.mark.parametrize(
     "scaler", [StandardScaler(), MinMaxScaler((-1, 1)), MaxAbsScaler(), RobustScaler(), "passthrough"]
@@ -133,6 +148,7 @@ def test_an_estimator_publishes_itself(tmp_path: Path) -> None:
     predictor = load_bytes(repository.read("flowers", 1), "flowers")
     prove(predictor)
     assert predictor.schema.names == ("a", "b", "c", "d")
+    assert predictor.schema.left_out == ("target",)
     assert [(f.low, f.high) for f in predictor.schema.features] == list(zip(X.min(0), X.max(0), strict=True))  # type: ignore[union-attr]
     assert answers(predictor, X.tolist())[0] == model.predict(frame).tolist()
 

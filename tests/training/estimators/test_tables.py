@@ -112,8 +112,9 @@ def test_numbers_without_holes_are_left_alone_unless_asked() -> None:
     thin = plain.astype(float).astype(pd.SparseDtype("float", 0.0))
     np.testing.assert_array_equal(MLPRegressor(**FAST).fit(thin, PRICE).predict(thin), raw.predict(plain))
     holes = np.where(rng.random((ROWS, 2)) < 0.1, np.nan, rng.normal(size=(ROWS, 2)))
-    with pytest.raises(ValueError, match="contains NaN"):
+    with pytest.raises(ValueError, match="contains NaN") as refused:
         MLPRegressor(**FAST).fit(holes, PRICE)
+    assert ["encode=True" in note for note in refused.value.__notes__] == [True]
     model = MLPRegressor(encode=True, **FAST).fit(holes, PRICE)
     assert np.isfinite(model.predict(np.full((1, 2), np.nan))).all()
     assert model.__sklearn_tags__().input_tags.allow_nan
