@@ -4,7 +4,7 @@ import math
 import threading
 import time
 
-__all__ = ["Admission", "FullError", "LateError", "Load", "learnt", "retry_after_s"]
+__all__ = ["WEIGHT", "Admission", "FullError", "LateError", "Load", "learnt", "retry_after_s"]
 
 LONGEST_RETRY_S = 60
 FIRST_UNIT_S = 3e-10  # a row times a parameter, before anything was measured
@@ -121,6 +121,6 @@ def retry_after_s(seconds: float) -> int:
     return 1 if seconds <= 1 else min(LONGEST_RETRY_S, math.ceil(seconds))
 
 
-def learnt(known: float, found: float) -> float:
+def learnt(known: float, found: float, weight: float = WEIGHT) -> float:
     """Move towards what was found; one that took very long was kept from the processor, and counts for less."""
-    return known + WEIGHT * (min(found, MOST_AT_ONCE * known) - known)
+    return known + weight * (min(found, MOST_AT_ONCE * known) - known)

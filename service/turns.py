@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from service.admission import FullError, learnt, retry_after_s
+from service.admission import WEIGHT, FullError, learnt, retry_after_s
 from service.messages import Request
 
 __all__ = ["Turns"]
@@ -41,6 +41,7 @@ class Turns:
         self._byte_s = FIRST_BYTE_S
         self._since = self._begun = self._ended = 0.0
         self._taken = 0
+        self._learnings = 0
 
     @property
     def wait_s(self) -> float:
@@ -72,11 +73,14 @@ class Turns:
     def _resume(self) -> None:
         began = self._clock()
         if self._taken:
-            self._byte_s = learnt(self._byte_s, (began - self._since) / self._taken)
+            self._learnings += 1  # the first turns tell the most: until they did, far too much may be taken on
+            found = (began - self._since) / self._taken
+            self._byte_s = learnt(self._byte_s, found, max(WEIGHT, 1 / self._learnings))
         self._taken = 0
         self._since = began
-        # Refusals take their time, too, all of them together more than answers may: the work keeps its share.
-        end = began + min(LONGEST_TURN_S, max(TURN_S, WORK_SHARE * (self._begun - self._ended)))
+        # Refusals take their time, too, all of them together more than answers may: the work keeps its share. Only
+        # when that is much: a turn as long as the reading before it makes the next reading as long again.
+        end = began + min(LONGEST_TURN_S, max(TURN_S, WORK_SHARE * (self._begun - self._ended) - TURN_S))
         # Called before what is taken up now leaves anything to do: what is computed and answered then is no reading.
         asyncio.get_running_loop().call_soon(self._note_begun)
         while self._waiting and self._clock() < end:

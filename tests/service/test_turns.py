@@ -85,7 +85,7 @@ def test_a_turn_grows_with_what_others_take_not_with_what_its_own_requests_do() 
     assert len(seen) >= 14
 
 
-@pytest.mark.parametrize(("between_s", "most_turns"), [(0.004, 11), (0.1, 8)])
+@pytest.mark.parametrize(("between_s", "most_turns"), [(0.006, 11), (0.1, 8)])
 def test_the_more_time_others_take_the_longer_is_a_turn_up_to_a_limit(between_s: float, most_turns: int) -> None:
     worker, seen = taken_up_in_turns(between_s)
     assert worker.taken == list(range(40))
@@ -172,3 +172,18 @@ def test_many_requests_of_one_moment_are_all_answered_though_no_turn_takes_them_
     assert {answer.status for answer in answers} == {200}
     assert answers[7].body == through_front(application, asked[7]).body
     assert through_front(application, {"json": {"instances": [models.FLOWER_ROW]}}).status == 200
+
+
+def test_few_turns_tell_how_long_others_wait() -> None:
+    """A worker that has just begun must not take on several times what it can answer in time."""
+
+    async def expected_s() -> float:
+        worker = Worker(SOON)
+        body = b"x" * 10_000
+        for i in range(40):
+            worker.turns.put_off(request_of(i, received=worker.now, body=body), lambda _: None)
+        for _ in range(4):
+            await asyncio.sleep(0)
+        return worker.turns.wait_s / (40 - len(worker.taken))
+
+    assert asyncio.run(expected_s()) == pytest.approx(EACH_S, rel=0.5)
