@@ -1,24 +1,30 @@
-"""What the log store costs predictions: the same worker with and without it, in turn, in one process.
+"""What the log store costs predictions: one worker, whose store is switched off and on many times a second.
 
 ``python -m benchmarks.log_store [--store URL --password-file FILE]`` answers one-row requests of an 8-64-64-3 network,
 eight at a time, as fast as it can: bytes in, bytes out, through the worker's own connection, counters, log lines and
-drift counts, without a network. Then the same at a fixed rate, where every request is kept. Processor time is that of
-the worker: of all its threads, the store's among them, and not of a database's server.
+drift counts, without a network. Then the same at a fixed rate, where all that is drawn is kept.
+
+Two things cost: what is done on the request's path, and the thread that writes. The first is the processor time of the
+thread that answers, of one slice beside that of its neighbour: everything but the store is the same in both, down to
+the objects and their places in memory, and what else the machine does meets both alike. The second is the processor
+time of the store's thread over that of the thread that answers, of the same seconds. Both are told with 95 % bootstrap
+intervals, and what they come to in all. A database's server is not counted.
 """
 
 import argparse
 import asyncio
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from operator import truediv
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import uvloop
+from numpy.typing import NDArray
 
 from benchmarks.bulk import SHAPES, predictor_of
 from benchmarks.serving.networks import questions
@@ -31,10 +37,13 @@ from service.wire.protocol import Connection
 from service.wire.worker import SWITCH_S, TICK_S, limits_of
 
 CLIENTS = 8
-SECONDS = 1.0
-WARM_S = 0.8  # the store has been connected to, and has taken something
-ROUNDS = 15
-PACED = 400  # requests a second that are all kept
+SLICES = {"paced": (0.05, 200), "flooded": (0.01, 2000)}  # how long, and how many pairs
+WARM_S = 1.0  # the store has been connected to, and has taken something
+SECONDS = 15
+PACED = 400  # requests a second: all that are drawn are kept
+RESAMPLES = 10_000
+
+Floats = NDArray[np.float64]
 
 
 class Client:
@@ -45,8 +54,6 @@ class Client:
         self.loop = loop
         self.answered = 0
         self.is_asking = False
-        self.slowest: list[float] = []
-        self.sent = 0.0
         self.connection: Any = None
 
     def get_extra_info(self, _name: str) -> tuple[str, int]:
@@ -56,13 +63,11 @@ class Client:
     def write(self, _data: bytes) -> None:
         """Take an answer; ask again in the next turn."""
         self.answered += 1
-        self.slowest.append(time.perf_counter() - self.sent)
         if self.is_asking:
             self.loop.call_soon(self.ask)
 
     def ask(self) -> None:
         """Send a request."""
-        self.sent = time.perf_counter()
         self.connection.data_received(self.message)
 
     def __getattr__(self, _name: str) -> Any:
@@ -70,8 +75,8 @@ class Client:
         return lambda *_: None
 
 
-class Side:
-    """One worker in this process, with settings of its own."""
+class Worker:
+    """A worker in this process, whose log store can be switched off and on."""
 
     def __init__(self, models: Path, log: Path, message: bytes, **settings: Any) -> None:
         given = load_settings(models=models, default_model="m8", **settings)
@@ -87,115 +92,163 @@ class Side:
         for client in self.clients:
             client.connection = Connection(self.ground)
             client.connection.connection_made(client)
+        self.pipeline = application.pipeline
+        self._keep = self.pipeline._keep  # noqa: SLF001 - the one thing that differs between slices
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Let the log store's thread work, if there is one."""
-        logbook = self.runtime.logbook
-        if logbook is not None:
-            logbook.start()
-        try:
-            yield
-        finally:
-            if logbook is not None:
-                logbook.stop()
+    def switch(self, *, is_on: bool) -> None:
+        """Let requests be kept, or not, as if there was no store."""
+        self.pipeline._keep = self._keep if is_on else None  # noqa: SLF001 - as above
 
-    async def tick(self, seconds: float) -> None:
-        """Do a worker's housekeeping for a while."""
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
+    async def tick(self) -> None:
+        """Do a worker's housekeeping for ever."""
+        while True:
             self.ground.tick()
             self.observer.tick()
             if self.runtime.drift is not None:
                 self.runtime.drift.tick()
             await asyncio.sleep(TICK_S)
 
-    async def flooded(self, seconds: float) -> tuple[float, float, float]:
-        """Ask as fast as it goes; return requests a second, microseconds of processor time and the p99 in ms."""
+    async def flooded(self, seconds: float) -> int:
+        """Ask as fast as it goes for a while; return how many were answered."""
+        before = self._answered
         for client in self.clients:
-            client.answered, client.slowest, client.is_asking = 0, [], True
+            client.is_asking = True
             client.loop.call_soon(client.ask)
-        began, cpu = time.perf_counter(), time.process_time()
-        await self.tick(seconds)
-        took, cpu = time.perf_counter() - began, time.process_time() - cpu
+        await asyncio.sleep(seconds)
         for client in self.clients:
             client.is_asking = False
-        await asyncio.sleep(TICK_S)
-        count = sum(client.answered for client in self.clients)
-        return count / took, cpu / count * 1e6, p99(self.clients)
+        await asyncio.sleep(0)
+        return self._answered - before
 
-    async def paced(self, seconds: float) -> tuple[float, float, float]:
+    async def paced(self, seconds: float) -> int:
         """Ask at a fixed rate; return the same."""
-        client, ticking = self.clients[0], asyncio.ensure_future(self.tick(seconds))
-        client.answered, client.slowest = 0, []
-        began, cpu = time.perf_counter(), time.process_time()
+        before, began = self._answered, time.perf_counter()
         for number in range(int(PACED * seconds)):
             await asyncio.sleep(max(0.0, began + number / PACED - time.perf_counter()))
-            client.ask()
-        await ticking
-        took, cpu = time.perf_counter() - began, time.process_time() - cpu
-        return client.answered / took, cpu / client.answered * 1e6, p99([client])
+            self.clients[0].ask()
+        return self._answered - before
+
+    @property
+    def _answered(self) -> int:
+        return sum(client.answered for client in self.clients)
+
+    def written(self) -> float:
+        """Return how many requests the store has taken so far."""
+        return self.observer.counters.sums()[self.observer.layout.logged("written")]
 
 
-def p99(clients: list[Client]) -> float:
-    """Return how many milliseconds one answer in a hundred takes or more."""
-    found = sorted(seconds for client in clients for seconds in client.slowest)
-    return found[int(0.99 * len(found))] * 1e3
+class Writing:
+    """The store's thread: how much processor time it has taken so far, in seconds."""
+
+    def __init__(self) -> None:
+        thread = next(thread for thread in threading.enumerate() if thread.name == "logbook")
+        if thread.ident is None:
+            raise RuntimeError("the store's thread has not begun")
+        self._clock = time.pthread_getcpuclockid(thread.ident)
+
+    def seconds(self) -> float:
+        """Read its clock."""
+        return time.clock_gettime(self._clock)
 
 
-def kept(side: Side) -> float:
-    """Return how many requests the store has taken so far."""
-    return side.observer.counters.sums()[side.observer.layout.logged("written")]
+@dataclass(frozen=True)
+class Cost:
+    """What the store costs, as shares of what a worker without one takes for the same requests.
+
+    `path` is, of each pair of slices, the processor time of a request with the store over that without; `thread` the
+    store's thread over the one that answers, of each second of a load that is kept; `written` the share that was kept.
+    """
+
+    off_us: float
+    path: Floats
+    thread: Floats
+    written: float
+
+    def told(self) -> str:
+        """Return cells of a table: each with the ends of its 95 % bootstrap interval."""
+        rng = np.random.default_rng(0)
+        path = np.median(rng.choice(self.path, (RESAMPLES, len(self.path))), axis=1)
+        thread = np.mean(rng.choice(self.thread, (RESAMPLES, len(self.thread))), axis=1)
+        known = (np.median(self.path) - 1, np.mean(self.thread), np.median(self.path) * (1 + np.mean(self.thread)) - 1)
+        drawn = (path - 1, thread, path * (1 + thread) - 1)
+        cells = [_cell(float(one), many) for one, many in zip(known, drawn, strict=True)]
+        return f"{self.off_us:.1f} | {' | '.join(cells)} | {self.written:.0%}"
 
 
-async def measure(folder: Path, seconds: float, rounds: int, store: dict[str, Any]) -> Iterator[str]:
-    """Return the lines of a table: medians without the store, and the medians of the ratios of neighbouring rounds."""
+def _cell(known: float, drawn: Floats) -> str:
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return f"{known:+.1%} ({low:+.1%} to {high:+.1%})"
+
+
+async def cost(worker: Worker, load: str) -> Cost:
+    """Measure the path by slices, either first in turn, and then the thread by seconds."""
+    took: dict[bool, list[float]] = {False: [], True: []}
+    for is_on in (True, False):
+        await slice_of(worker, load, WARM_S, is_on=is_on)
+    length_s, pairs = SLICES[load]
+    for pair in range(pairs):
+        for is_on in (pair % 2 == 0, pair % 2 != 0):
+            count, seconds = await slice_of(worker, load, length_s, is_on=is_on)
+            took[is_on].append(seconds / count * 1e6)
+    await slice_of(worker, load, WARM_S, is_on=True)
+    writing, shares, asked = Writing(), [], 0
+    written = worker.written()
+    for _ in range(SECONDS):
+        began = writing.seconds()
+        count, seconds = await slice_of(worker, load, 1.0, is_on=True)
+        shares.append((writing.seconds() - began) / seconds)
+        asked += count
+    kept = (worker.written() - written) / asked
+    return Cost(median(took[False]), np.array(took[True]) / np.array(took[False]), np.array(shares), kept)
+
+
+async def slice_of(worker: Worker, load: str, seconds: float, *, is_on: bool) -> tuple[int, float]:
+    """Return how many requests were answered, and the processor time of the thread that answered them."""
+    worker.switch(is_on=is_on)
+    began = time.thread_time()
+    count: int = await getattr(worker, load)(seconds)
+    return count, time.thread_time() - began
+
+
+async def show(folder: Path, store: dict[str, Any]) -> None:
+    """Print the table, a line as soon as it is known."""
     repository = FolderRepository(folder / "models")
     file = save_bytes(predictor_of(SHAPES[0]))
     repository.promote("m8", repository.publish("m8", {"model.npz": file}))
     body = questions()["one"].native()
     message = b"POST /predict HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
     message += b"content-length: %d\r\n\r\n" % len(body) + body
-    off = Side(folder / "models", folder / "off.log", message)
-    on = Side(folder / "models", folder / "on.log", message, **store)
-    lines = []
-    for name in ("flooded", "paced"):
-        figures: dict[str, list[tuple[float, float, float]]] = {"off": [], "on": []}
-        taken, spent = 0.0, 0.0
-        for _ in range(rounds):
-            for key, side in (("off", off), ("on", on)):
-                with side.running():
-                    await getattr(side, name)(WARM_S)
-                    before, began = kept(on), time.perf_counter()
-                    figures[key].append(await getattr(side, name)(seconds))
-                    if side is on:
-                        taken, spent = taken + kept(on) - before, spent + time.perf_counter() - began
-        without = [median(column) for column in zip(*figures["off"], strict=True)]
-        pairs = zip(figures["on"], figures["off"], strict=True)
-        ratios = [median(column) for column in zip(*(map(truediv, on_, off_) for on_, off_ in pairs), strict=True)]
-        told = (f"{value:,.1f} | {ratio:.3f}" for value, ratio in zip(without, ratios, strict=True))
-        lines.append(f"| {name} | {' | '.join(told)} | {taken / spent:,.0f} |")
-    return iter(lines)
+    worker = Worker(folder / "models", folder / "log", message, **store)
+    logbook = worker.runtime.logbook
+    if logbook is None:
+        raise RuntimeError("there is no store")
+    logbook.start()
+    ticking = asyncio.ensure_future(worker.tick())
+    print("| load | sample | CPU, us | path | thread | in all | kept |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    for load in SLICES:
+        print(f"| {load} | {store['log_sample']:g} | {(await cost(worker, load)).told()} |", flush=True)
+    ticking.cancel()
+    logbook.stop()
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each round (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each side (default: %(default)s)")
+    parser.add_argument(
+        "--sample", type=float, default=1.0, help="the part of the requests that is kept (default: all)"
+    )
     parser.add_argument("--store", metavar="URL", help="an empty PostgreSQL database (default: SQLite in a new folder)")
     parser.add_argument("--password-file", metavar="FILE", type=Path)
     given = parser.parse_args()
     sys.setswitchinterval(SWITCH_S)
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        print("| load | requests/s | with | CPU, us | with | p99, ms | with | kept/s |")
-        print("|---|---:|---:|---:|---:|---:|---:|---:|")
         store = {
             "log_store": given.store or f"sqlite:///{folder}/log.db",
             "log_store_password_file": given.password_file,
+            "log_sample": given.sample,
         }
-        for line in runner.run(measure(Path(folder), given.seconds, given.rounds, store)):
-            print(line)
+        runner.run(show(Path(folder), store))
 
 
 if __name__ == "__main__":

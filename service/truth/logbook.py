@@ -20,7 +20,7 @@ from service.truth.logrecords import Kept, asked_of, shape_of
 from service.truth.matching import Matcher
 from service.truth.pacing import COST_A_FLUSH, Pace
 from service.versions.catalog import Served
-from service.versions.splitting import is_drawn
+from service.versions.splitting import Draw
 
 __all__ = ["FullLogError", "Logbook", "Retention"]
 
@@ -80,6 +80,7 @@ class Logbook:
         self._place = place
         self._observer = observer
         self._share = share
+        self._draw = Draw(share, b"log")
         self._retention = retention
         self._store = Store(place)
         self._reader = Store(place, patience_s=READ_S, is_read_only=True)
@@ -122,6 +123,9 @@ class Logbook:
         """Take the rows of one request as they were given, with the outputs for them; never waits, never fails."""
         if self._share < 1 and not self.takes(request.id):
             return
+        if self._room <= REQUEST_COST:  # as nearly always under a flood: no request costs so little
+            self._dropped += 1
+            return
         cost = REQUEST_COST + work.X.size + len(request.body) // BYTES_A_CELL
         # Without a lock, which would cost as much as all the rest: a count that is lost is found when nothing waits.
         if cost > self._room:
@@ -132,7 +136,7 @@ class Logbook:
 
     def takes(self, request_id: str) -> bool:
         """Tell whether the request of this id is one of the sample."""
-        return self._share >= 1 or is_drawn(request_id.encode(), self._share, b"log")
+        return self._share >= 1 or self._draw.takes(request_id.encode())
 
     def shape(self, served: Served) -> Shape:
         """Return what a version's rows and outputs mean."""

@@ -9,7 +9,7 @@ __all__ = ["COST_A_FLUSH", "Pace"]
 COST_A_FLUSH = 40_960
 """Cells that are written at a time at most: of small requests some 500."""
 LEAST_COST = COST_A_FLUSH // 16
-CPU_A_FLUSH_S = 0.005
+CPU_A_FLUSH_S = 0.004
 """Processor time for that many: where the store takes more, as one with millions of records may, fewer are written."""
 SLOWER, FASTER = 0.5, 1.25  # how quickly that is learnt
 

@@ -51,5 +51,5 @@ def test_a_slow_store_is_given_less_and_a_quick_one_all_again() -> None:
 
 def test_a_large_request_that_takes_its_time_slows_nothing_down() -> None:
     pace = Pace()
-    pace.learn(0.04, 10 * COST_A_FLUSH)
+    pace.learn(0.03, 10 * COST_A_FLUSH)
     assert taken(pace, waiting(*[1] * 2 * COST_A_FLUSH)) == COST_A_FLUSH
