@@ -50,7 +50,7 @@ def read_document(body: bytes, *, allows_constants: bool = False) -> Any:
         value = loaded(body)
     except orjson.JSONDecodeError as error:
         if "infinity" not in error.msg and not (allows_constants and (b"NaN" in body or b"Infinity" in body)):
-            raise _too_deep() if "depth" in error.msg else _not_json(error) from error
+            raise _too_deep() if "depth" in error.msg else _not_json(error, body) from error
         return _read_slowly(body, _number if allows_constants else _refused)
     if counted(body, b"[{") > DEPTH_LIMIT and _depth(value) > DEPTH_LIMIT:
         raise _too_deep()
@@ -68,7 +68,7 @@ def _read_slowly(body: bytes, constant: Callable[[str], float]) -> Any:
         )
         json.dumps(value, ensure_ascii=False).encode()  # finds lone surrogates
     except json.JSONDecodeError as error:
-        raise _not_json(error) from error
+        raise _not_json(error, body) from error
     except UnicodeError as error:
         raise Problem(400, "The body is not valid JSON: it holds text that is not valid UTF-8.") from error
     except RecursionError as error:
@@ -167,7 +167,14 @@ def _is_deep(body: bytes) -> bool:
     return False
 
 
-def _not_json(error: json.JSONDecodeError) -> Problem:
+def _not_json(error: json.JSONDecodeError, body: bytes) -> Problem:
+    if not body.strip():
+        return Problem(400, "The body is not valid JSON: it is empty.")
+    try:
+        body.decode()
+    except UnicodeDecodeError as fault:
+        where = f"its byte {fault.start + 1}, {body[fault.start]:#04x}, is no UTF-8"
+        return Problem(400, f"The body is not valid JSON: {where}.")
     found = CONSTANT.match(error.doc, max(error.pos - 1, 0))
     reason = f"{found[1]} is no number there, and a missing value is null" if found else error.msg
     return Problem(400, f"The body is not valid JSON: {reason}, line {error.lineno}, column {error.colno}.")

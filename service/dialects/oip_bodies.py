@@ -16,13 +16,14 @@ from service.dialects.oip_tensors import Given, packed, read_tensor
 from service.dialects.reading import read_object
 from service.dialects.tensors import Tensor, outputs_of, value_of
 from service.messages import JSON, Request, Response
-from service.problems import not_fitting, one_fault
+from service.problems import Problem, not_fitting, one_fault
 from service.versions.catalog import Served
 
 __all__ = ["Asked", "read_infer"]
 
 HEADER_LENGTH = "inference-header-content-length"
 BINARY = "application/octet-stream"
+BINARY_SIZE = b'"binary_data_size"'
 LONGEST_ID = 256
 FLOAT32_BYTES = 4
 LONGEST_TIMEOUT_US = 2**63
@@ -76,9 +77,19 @@ def read_infer(request: Request, served: Served, max_rows: int) -> Asked:
         return Asked(_raw(request.body, served, max_rows), None, wanted)
     body = request.body
     head, blob = (body, memoryview(b"")) if length is None else (body[:length], memoryview(body)[length:])
-    document = read_object(head, served, max_rows)
+    document = _document(head, served, max_rows, is_whole=length is None)
     given = _inputs(document.get("inputs"), blob, served, max_rows)
     return Asked(_instances(given, served, max_rows), _id(document), _wanted(document, served), _timeout_s(document))
+
+
+def _document(head: bytes, served: Served, max_rows: int, *, is_whole: bool) -> dict[str, Any]:
+    """Read the JSON of a body; a client that forgot to say where it ends is told so."""
+    try:
+        return read_object(head, served, max_rows)
+    except Problem as problem:
+        if is_whole and BINARY_SIZE in head:
+            problem.detail += " Bytes after the JSON need the header Inference-Header-Content-Length."
+        raise
 
 
 def _header_length(request: Request) -> int | None:
