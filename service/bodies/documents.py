@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, NoReturn
 
 import numpy as np
@@ -11,6 +12,7 @@ import orjson
 from predictor import Fault
 from predictor.wording import SHOWN_LIMIT, pointer, shown
 from service.bodies.pieces import counted, loaded
+from service.courtesy import make_way
 from service.problems import Problem, one_fault
 
 __all__ = ["DEPTH_LIMIT", "check_size", "read_document"]
@@ -20,6 +22,7 @@ SMALL_BODY = 65536  # shorter bodies cannot cost enough to be worth counting
 FAULTS_SHOWN = 10
 INTEGER_DIGITS = 300
 SCAN_BYTES = 2**18
+MEMBERS = 2048  # looked at without leaving the interpreter's lock to others
 CONSTANT = re.compile(r"[^\w]?(NaN|-?Infinity)\b")
 
 
@@ -27,6 +30,9 @@ class _Repeated(dict[str, Any]):
     """An object in which some keys stand more than once: `names` are those, in order."""
 
     names: tuple[str, ...] = ()
+
+
+CONTAINERS = frozenset({list, dict, _Repeated})
 
 
 def check_size(body: bytes, max_values: int) -> None:
@@ -137,10 +143,23 @@ def _depth(value: object) -> int:
 
 def _children(level: list[Any]) -> list[Any]:
     deeper: list[Any] = []
+    seen = 0
     for container in level:
         members = container.values() if isinstance(container, dict) else container
-        deeper += [member for member in members if type(member) in (list, dict, _Repeated)]
+        for some in (members,) if len(members) <= MEMBERS else _runs(members):
+            if not CONTAINERS.isdisjoint(map(type, some)):
+                deeper += [member for member in some if type(member) in CONTAINERS]
+            seen += len(some)
+            if seen > MEMBERS:
+                seen = 0
+                make_way()
     return deeper
+
+
+def _runs(members: Iterable[Any]) -> Iterator[list[Any]]:
+    rest = iter(members)
+    while some := list(islice(rest, MEMBERS)):
+        yield some
 
 
 def _key_count(value: object) -> int:
