@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -117,24 +118,18 @@ def _retrain(options: argparse.Namespace) -> int:
     """
     from training.retrain.run import NothingNew, retrain  # noqa: PLC0415 - the other commands need none of it
     from training.retrain.setting import model_name  # noqa: PLC0415 - as above
-    from training.retrain.summary import interrupted_summary, stopped_summary, unchanged_summary  # noqa: PLC0415 - as above
+    from training.retrain.summary import unchanged_summary  # noqa: PLC0415 - as above
 
     out, err = outlets()
     order = _order(options, *checkpoint_overrides(options), resume=options.resume)
     name = model_name(order)
     with sigterm_interrupts() as end:
         page = _Page(options.summary, err)
-        try:
+        with _saying_why_it_ended(page, name):
             now = datetime.now(UTC)
             outcome = retrain(
                 order, options.promote, now=now, out=out, err=err, only_new=options.if_new, on_publish=end
             )
-        except TrainingError as error:
-            page.write(stopped_summary(name, error))
-            raise
-        except KeyboardInterrupt:
-            page.write(interrupted_summary(name))
-            raise
         if isinstance(outcome, NothingNew):
             page.write(unchanged_summary(name, outcome.label))
             out.write(f"nothing new: {outcome.label} was made of the same data and recipe\n")
@@ -143,6 +138,21 @@ def _retrain(options: argparse.Namespace) -> int:
             out.write(_last_line(outcome, options.models))
         out.flush()
     return GOOD
+
+
+@contextlib.contextmanager
+def _saying_why_it_ended(page: "_Page", name: str) -> Iterator[None]:
+    """Write what ended a retraining before its end as the summary of it."""
+    from training.retrain.summary import interrupted_summary, stopped_summary  # noqa: PLC0415 - as above
+
+    try:
+        yield
+    except TrainingError as error:
+        page.write(stopped_summary(name, error))
+        raise
+    except KeyboardInterrupt:
+        page.write(interrupted_summary(name))
+        raise
 
 
 def _last_line(outcome: "Outcome", models: Path) -> str:
