@@ -22,7 +22,7 @@ from training.progress import reading
 from training.recipe import Recipe
 from training.report import weak_lines
 from training.resuming import fit_kept, identity, keeping
-from training.signals import held_back, sigterm_interrupts
+from training.signals import sigterm_interrupts
 from training.sources import SourceOptions, chunked_source, read_source
 from training.sources.chunked import ChunkedTable
 from training.sources.datasets import DATASETS
@@ -80,10 +80,15 @@ def run(order: Order, *, out: TextIO, err: TextIO) -> Published:
     recipe = ordered_recipe(order)
     name = ordered_name(order)
     check_place(order.models)
-    with sigterm_interrupts(), ExitStack() as stack:
+    with sigterm_interrupts() as on_publish, ExitStack() as stack:
         table, prepared = prepared_table(order, recipe, stack, err)
         _introduce(name, prepared, out)
-        return _fit_and_publish(order, name, recipe, table, prepared, out=out, err=err)
+        checkpoints = Checkpoints(order.models, name, identity(prepared, recipe, table))
+        with keeping(checkpoints):
+            files, metrics = _fitted_files(order, checkpoints, recipe, table, prepared, out=out, err=err)
+            on_publish()  # what follows takes a moment, and must not be called interrupted
+            version = _publish(order, name, files)
+    return Published(name, version, order.models / name / str(version), metrics)
 
 
 def check_place(models: Path) -> None:
@@ -116,21 +121,26 @@ def oversized(order: Order, recipe: Recipe) -> ChunkedTable | None:
     return chunked if is_large else None
 
 
-def _fit_and_publish(
-    order: Order, name: str, recipe: Recipe, table: Table, prepared: Prepared, *, out: TextIO, err: TextIO
-) -> Published:
-    checkpoints = Checkpoints(order.models, name, identity(prepared, recipe, table))
-    with keeping(checkpoints):
-        found = _found(checkpoints, err, resume=order.resume)
-        fitted = fit_kept(prepared, recipe, checkpoints, err, found=found)
-        metrics = evaluate_parts(prepared, fitted)
-        out.write(_outcome(fitted, metrics))
-        check_gate(recipe.gate, metrics)
-        predictor = make_predictor(prepared, fitted, recipe, table, metrics)
-        files = make_files(predictor, prepared, fitted, recipe)
-        out.writelines(weak_lines(files))
-        version = _publish(order, name, files)
-    return Published(name, version, order.models / name / str(version), metrics)
+def _fitted_files(
+    order: Order,
+    checkpoints: Checkpoints,
+    recipe: Recipe,
+    table: Table,
+    prepared: Prepared,
+    *,
+    out: TextIO,
+    err: TextIO,
+) -> tuple[Mapping[str, bytes], Mapping[str, float]]:
+    """Fit, evaluate and judge; return the files of a version and its metrics."""
+    found = _found(checkpoints, err, resume=order.resume)
+    fitted = fit_kept(prepared, recipe, checkpoints, err, found=found)
+    metrics = evaluate_parts(prepared, fitted)
+    out.write(_outcome(fitted, metrics))
+    check_gate(recipe.gate, metrics)
+    predictor = make_predictor(prepared, fitted, recipe, table, metrics)
+    files = make_files(predictor, prepared, fitted, recipe)
+    out.writelines(weak_lines(files))
+    return files, metrics
 
 
 def ordered_recipe(order: Order) -> Recipe:
@@ -208,11 +218,10 @@ def _outcome(fitted: Fitted, metrics: Mapping[str, float]) -> str:
 def _publish(order: Order, name: str, files: Mapping[str, bytes]) -> int:
     repository = FolderRepository(order.models)
     try:
-        with held_back():
-            version = _published(repository, name, files) if order.resume else None
-            version = version or repository.publish(name, files)
-            if order.promote:
-                repository.promote(name, version)
+        version = _published(repository, name, files) if order.resume else None
+        version = version or repository.publish(name, files)
+        if order.promote:
+            repository.promote(name, version)
     except (RepositoryError, OSError) as error:
         raise TrainingError(f"the model cannot be published: {error}") from error
     return version

@@ -34,7 +34,7 @@ NEEDED = (
 
 @dataclass(frozen=True)
 class Moment:
-    """When a file that matches is opened (for "r" or "w") or renamed ("to") for the n-th time, `deed` is done."""
+    """When a file that matches is opened (for "r" or "w") or removed ("d") for the n-th time, `deed` is done."""
 
     how: str
     file: str
@@ -95,8 +95,8 @@ def _hook(moment: Moment) -> Callable[[str, tuple[Any, ...]], None]:
 
 def _file(event: str, arguments: tuple[Any, ...], how: str) -> str | None:
     """Return the file that an event of the interpreter is about, where it is of the kind that is looked for."""
-    if event == "os.rename" and how == "to":
-        return str(arguments[1])
+    if event == "os.remove" and how == "d":
+        return str(arguments[0])
     if event != "open" or not isinstance(arguments[0], str) or not isinstance(arguments[2], int):
         return None
     is_written = bool(arguments[2] & (os.O_WRONLY | os.O_RDWR))

@@ -15,7 +15,7 @@ from tests.training.retrain.staging import Moment, everything, staged
 LINES = ("tolerance", "recent_tolerance", "legacy_tolerance", "calibration_loss", "slice_loss")
 QUICK = ("--checkpoint-epochs=2", "--set=fit.epochs=5", "--promote=always")
 PASS = tuple(f"--set=promotion.{line}=0.9" for line in LINES)
-WROTE, READ = "w", "r"
+WROTE, READ, REMOVED = "w", "r", "d"
 PUBLISHED = "flowers version 2 passed: it serves; back: "
 
 
@@ -90,6 +90,7 @@ SIGNALS: Mapping[str, tuple[Moment, bool]] = {
     "in the fit": (Moment(WROTE, "*/.checkpoints/*.new", "SIGTERM"), False),
     "before it is published": (Moment(READ, "*/flowers/aliases.json", "SIGTERM", 4), False),
     "while it is published": (Moment(WROTE, "*/.new-*/report.html", "SIGTERM"), True),
+    "when it has published": (Moment(REMOVED, "*/.checkpoints/*.npz", "SIGTERM"), True),
     "at its summary": (Moment(WROTE, "*/summary.md", "SIGTERM", 2), True),
 }
 
@@ -110,6 +111,27 @@ def test_a_job_that_is_asked_to_end(words: list[str | Path], champion: Path, tmp
         assert (" is kept; go on with: python -m training retrain " in ran.err) == (champion / ".checkpoints").exists()
         assert page == "# flowers: interrupted\n\nNothing was published.\n"
         assert published(champion) == before
+
+
+def test_a_fit_that_has_published_does_not_say_that_nothing_was(
+    recipe: Path, flowers_of: Flowers, models: Path
+) -> None:
+    words: list[str | Path] = [
+        "fit",
+        flowers_of(1),
+        "--recipe",
+        recipe,
+        "--name",
+        "flowers",
+        "--models",
+        models,
+        *QUICK[:2],
+    ]
+    ran = staged(words, Moment(REMOVED, "*/.checkpoints/*.npz", "SIGTERM"))
+    assert (ran.code, ran.err) == (0, "")
+    assert "Published flowers version 1: " in ran.out
+    assert FolderRepository(models).aliases("flowers") == {"champion": 1}
+    assert not list(models.glob(".*"))
 
 
 GONE = {
