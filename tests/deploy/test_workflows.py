@@ -157,7 +157,7 @@ def test_a_refused_challenger_fails_the_job_by_its_own_code_and_is_kept(forge: F
     first, published = forge.github(inputs={"promote": "always", "model": "flowers"})
     assert (first.code, first.outputs) == (3, {"verdict": "refused"})
     assert "::error title=Retraining::the gate refused a challenger" in first.printed
-    assert first.summary.startswith("# flowers: refused\n\n- accuracy on the")
+    assert first.summary.startswith("# flowers: refused\n\n- accuracy on all")
     assert published is not None
     assert published.code == 0, published.printed
     assert forge.shown("flowers/aliases.json") == {"challenger": 1, "champion": 1}
