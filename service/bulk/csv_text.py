@@ -16,6 +16,7 @@ from predictor import CategoricalFeature, Feature, NumericFeature, Schema
 from predictor.spellings import MISSING
 from service.bodies.answers import Outputs
 from service.bodies.instances import Instances, encoded, plain_instances
+from service.bodies.pieces import released
 from service.courtesy import make_way
 from service.problems import Problem, one_fault
 from service.versions.catalog import Served
@@ -29,6 +30,7 @@ MARK = "\ufeff"
 LINE_END = "\r\n"
 PIECE_BYTES = 65_536
 PIECE_LINES = 64
+PIECE_CELLS = 256
 
 
 def read(body: bytes, schema: Schema, max_rows: int, parameters: Mapping[str, str]) -> Instances:
@@ -172,11 +174,20 @@ def _named(lines: list[list[str]], schema: Schema, max_rows: int, *, ignores_oth
     columns: dict[str, list[Any]] = {}
     for index, name in enumerate(names):
         if name in features:
-            cell = _cell_of(features[name])
-            columns[name] = [cell(row[index]) for row in rows]
+            columns[name] = _column(rows, index, _cell_of(features[name]))
         elif not ignores_others:
             columns[name] = []
+    released(rows)
+    released(lines)
     return encoded("columns", columns, schema, place="", max_rows=max_rows)
+
+
+def _column(rows: Sequence[Sequence[str]], index: int, cell: Callable[[str], Any]) -> list[Any]:
+    values: list[Any] = []
+    for start in range(0, len(rows), PIECE_CELLS):
+        values += [cell(row[index]) for row in rows[start : start + PIECE_CELLS]]
+        make_way()
+    return values
 
 
 def _cell_of(feature: Feature) -> Callable[[str], float | str | None]:
