@@ -198,6 +198,8 @@ def welcome(url: str, catalog: Catalog, models: Path) -> str:
     """Return what a person reads when the service is up: the URL and a line to try."""
     served = next((m for m in (catalog.models.get(catalog.default or ""), *catalog.models.values()) if m), None)
     if served is None or not served.serving:
+        if faults := catalog.faults():
+            return f"Serving at {url} - no model can answer: {'; '.join(faults)}. It is tried again by itself.\n"
         place = f"{shown(str(models))}{'' if models.exists() else ', which is not there yet'}"
         return f"Serving at {url} - no model is loaded yet; publish one into {place}, and it is picked up by itself.\n"
     route = "/predict" if served.name == catalog.default else f"/models/{served.name}/predict"

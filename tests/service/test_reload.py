@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from predictor import FolderRepository, save_bytes
+from service.server import welcome
 from tests.service import models
 from tests.service.wire import until
 
@@ -50,6 +51,19 @@ def test_a_model_that_never_loaded_leaves_the_others_serving_and_the_service_not
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert client.get("/readyz").status_code == 503
     assert client.get("/healthz").status_code == 200
+
+
+def test_whoever_starts_a_service_without_a_sound_model_is_told_why_at_once(build: Any, tmp_path: Any) -> None:
+    (tmp_path / "none").mkdir()
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
+    for name, said in (
+        ("none", "no model is loaded yet; publish one into"),
+        ("table.csv", "no model can answer: alias"),
+    ):
+        catalog = build(models=tmp_path / name, default_model=None).runtime.registry.catalog
+        text = welcome("http://127.0.0.1:8000", catalog, tmp_path / name)
+        assert text.startswith(f"Serving at http://127.0.0.1:8000 - {said}")
+    assert "version 1 failed: is too short to be a model file" in text
 
 
 def test_a_model_without_aliases_serves_its_newest_version(build: Any, repository: Any) -> None:
