@@ -107,9 +107,10 @@ def _columns_in_pieces(body: bytes) -> dict[str, Any] | None:
     columns = document[orjson.loads(head[1])]
     for text, values in begun.items():
         key = orjson.loads(text)
-        if not columns[key]:
-            return None
-        columns[key] = values + columns[key]
+        rest = columns.get(key)
+        if not rest or not isinstance(rest, list):
+            return None  # what seemed to be a column stands in a text
+        columns[key] = values + rest
     return document
 
 

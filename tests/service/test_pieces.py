@@ -116,6 +116,14 @@ def test_the_end_of_columns_is_no_less_exact(end: str) -> None:
     assert outcome(loaded, body) == outcome(orjson.loads, body)
 
 
+@pytest.mark.parametrize(
+    "end", ['"]}}', ']"]}}', '],","x"]}}', '"]},"more":{",":[1]}}', '"],"b":[1]}}', '],",":[1]}}', "]}}"]
+)
+def test_a_text_that_looks_like_a_column_is_none(end: str) -> None:
+    body = f'{{"rows":{{"a":["b],",":[{",".join(map(str, range(100)))}{end}'.encode()
+    assert outcome(loaded, body) == outcome(orjson.loads, body)
+
+
 def test_columns_with_a_gap_before_a_comma_are_refused() -> None:
     body = b'{"rows":{"a":[' + b" " * 40 + b",1,2]}}"
     assert outcome(loaded, body)[0] == "refused"
