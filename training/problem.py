@@ -121,6 +121,9 @@ def _chosen(table: Table, name: str | None) -> Column:
 def _known(table: Table, name: str, what: str) -> str:
     if name not in table.names:
         near = hint(name, table.names) or f"; the columns are {_listed(table.names, 'and')}"
+        if len(table.names) == 1 and name in table.names[0].split():
+            only = shown(table.names[0])
+            near = f", but one named {only}; separate cells by commas, semicolons, tabs or bars: spaces are text"
         raise DataError(f"{table.source}: {what}: there is no column {shown(name)}{near}")
     return name
 

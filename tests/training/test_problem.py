@@ -90,6 +90,11 @@ def test_a_question_that_cannot_be_asked_is_refused(options: dict[str, Any], mes
     assert str(caught.value) == message
 
 
+def test_who_separates_cells_by_spaces_is_told_so() -> None:
+    with pytest.raises(DataError, match=r"no column 'kind', but one named 'x  kind'; separate cells by commas"):
+        pose(table(**{"x  kind": ["1 a", "2 b"]}), target="kind", task=None)
+
+
 def test_a_target_of_one_value_or_none_is_refused() -> None:
     with pytest.raises(DataError, match="expected at least two different values, found only 'a'"):
         pose(table(x=[1.0, 2.0], y=["a", "a"]), target="y", task=None)
