@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -229,10 +230,18 @@ def test_other_signals_change_nothing(service: Any, name: Any) -> None:
     assert service.predicts()
 
 
+def has_its_own_signals(worker: int) -> bool:
+    """Tell whether a worker has left the master's handlers behind: from then on it ignores SIGHUP."""
+    lines = Path(f"/proc/{worker}/status").read_text().splitlines()
+    (ignored,) = [line.split()[1] for line in lines if line.startswith("SigIgn:")]
+    return bool(int(ignored, 16) >> (signal.SIGHUP - 1) & 1)
+
+
 def test_ctrl_c_ends_everything_soon(service: Any) -> None:
-    os.kill(service.process.pid, signal.SIGINT)
-    for worker in service.workers():
-        os.kill(worker, signal.SIGINT)
+    workers = service.all_workers()
+    until(lambda: all(map(has_its_own_signals, workers)))
+    for process in (*workers, service.process.pid):
+        os.kill(process, signal.SIGINT)
     service.process.wait(timeout=30)  # half of what running requests are given to end
 
 
