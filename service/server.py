@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import resource
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from service.observing.metrics import SharedObserver
 from service.settings import Settings
 from service.versions.catalog import Catalog
 from service.wire.closing import begin_no_more
+from service.wire.worker import ENDING
 
 __all__ = ["STUCK_S", "BindError", "Service", "serve"]
 
@@ -37,6 +39,15 @@ class BindError(ValueError):
 
 class Master(Arbiter):  # type: ignore[misc]
     """gunicorn's master, without the signal that would start a second one from a command line it cannot repeat."""
+
+    def spawn_worker(self) -> int:
+        """Fork a worker to which no signal is lost: until it listens by itself they wait, not to reach this handler."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        try:
+            pid: int = super().spawn_worker()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return pid
 
     def stop(self, graceful: bool = True) -> None:  # noqa: FBT001, FBT002 - gunicorn's signature
         """Let no connection begin that nobody would take, then let the workers end."""

@@ -18,7 +18,7 @@ from service.wire.framing import Limits
 from service.wire.ground import Ground
 from service.wire.protocol import Connection
 
-__all__ = ["EventLoopWorker"]
+__all__ = ["ENDING", "EventLoopWorker"]
 
 TICK_S = 0.1
 TURNS = 5
@@ -34,6 +34,8 @@ OLDEST_SELDOM = 200
 
 A request of 100,000 objects would have all of them looked through again and again, for tens of milliseconds at a time.
 """
+ENDING = frozenset({signal.SIGINT, signal.SIGQUIT, signal.SIGTERM})
+"""What a process is told to end with; a worker listens for them as soon as it has an event loop."""
 MARGIN_S = 1.0  # before the master's own patience ends
 QUICK_S = 1.0
 POLL_S = 0.02
@@ -116,6 +118,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         self.loop.add_signal_handler(signal.SIGQUIT, self._stop_soon)
         # Ctrl-C reaches every process of the terminal; the master, which gets it too, tells the workers what to do.
         self.loop.add_signal_handler(signal.SIGINT, lambda: None)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)  # the master held them back over the fork
 
     def _stop(self) -> None:
         self.app.application.runtime.is_ending = True
