@@ -10,6 +10,7 @@ __all__ = [
     "add_checkpoints",
     "add_memory",
     "add_models",
+    "add_overrides",
     "add_source",
     "checkpoint_overrides",
     "memory_overrides",
@@ -26,6 +27,17 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", choices=["classes", "number"], help="what the target is, when the guess is wrong")
     parser.add_argument("--name", help="the model's name in the repository (default: from SOURCE)")
     parser.add_argument("--recipe", metavar="NAME|FILE", help="how to fit (default: SOURCE's own recipe, or 'table')")
+    add_overrides(parser)
+    parser.add_argument("--seed", type=int, help="the seed of the split, the first weights and the order of rows")
+    parser.add_argument("--split", choices=["random", "hash", "given", "none"], help="how test rows are chosen")
+    add_memory(parser)
+    parser.add_argument("--data-home", type=Path, metavar="DIR", help="where downloaded data sets are kept")
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="the labels of an IDX file of images")
+    add_models(parser)
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Add what changes single keys of the recipe."""
     parser.add_argument(
         "--set",
         metavar="KEY=VALUE",
@@ -34,12 +46,6 @@ def add_source(parser: argparse.ArgumentParser) -> None:
         dest="overrides",
         help="override a key of the recipe, by its dotted path: `recipes table` prints them all",
     )
-    parser.add_argument("--seed", type=int, help="the seed of the split, the first weights and the order of rows")
-    parser.add_argument("--split", choices=["random", "hash", "given", "none"], help="how test rows are chosen")
-    add_memory(parser)
-    parser.add_argument("--data-home", type=Path, metavar="DIR", help="where downloaded data sets are kept")
-    parser.add_argument("--labels", type=Path, metavar="FILE", help="the labels of an IDX file of images")
-    add_models(parser)
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:

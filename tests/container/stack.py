@@ -128,6 +128,21 @@ class Stack:
         body: dict[str, Any] = answer.json()
         return body
 
+    def tell(self) -> None:
+        """Ask about two flowers and tell what was true of them, until the log store knows the request."""
+        rows = [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]
+        asked = requests.post(
+            f"{self.url}/predict", json={"instances": rows}, headers={"X-Request-Id": "a"}, timeout=60
+        )
+        assert asked.status_code == requests.codes.ok, asked.text
+
+        def is_told() -> bool:
+            told = {"request_id": "a", "truths": ["setosa", "virginica"]}
+            answer = requests.post(f"{self.url}/feedback", json=told, timeout=60)
+            return bool(answer.json()["feedback"][0]["state"] == "matched")
+
+        eventually(is_told, within_s=120, what="the service finds its own answer in the store")
+
 
 @contextmanager
 def lent_stack(name: str, *files: str, **environment: str) -> Iterator[Stack]:

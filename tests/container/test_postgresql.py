@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
-from tests.container.stack import Stack, eventually, lent_stack
+from tests.container.stack import Stack, lent_stack
 from tests.feedback import postgresql
 
 ASKED_FOR = "POSTGRESQL_IMAGES"
@@ -35,16 +34,7 @@ def logged(tmp_path: Path) -> Iterator[Stack]:
 
 
 def test_what_was_told_reaches_the_job_through_postgresql(logged: Stack, tmp_path: Path) -> None:
-    rows = [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]
-    asked = requests.post(f"{logged.url}/predict", json={"instances": rows}, headers={"X-Request-Id": "a"}, timeout=60)
-    assert asked.status_code == requests.codes.ok
-
-    def is_told() -> bool:
-        told = {"request_id": "a", "truths": ["setosa", "virginica"]}
-        answer = requests.post(f"{logged.url}/feedback", json=told, timeout=60)
-        return bool(answer.json()["feedback"][0]["state"] == "matched")
-
-    eventually(is_told, within_s=120, what="the service finds its own answer in the store")
+    logged.tell()
     logged.compose("stop", "serve")  # what was told is written by then
     store = ("postgresql://ganglion@/postgres?host=/run/postgresql", "--password-file", "/run/postgresql/password")
     said = logged.job("training", "fetch-feedback", store[0], "/data/new.csv", *store[1:], "--model", "iris")

@@ -13,7 +13,14 @@ from predictor.wording import shown
 from training.cookbook import recipe_names
 from training.errors import DataError, GateError, RecipeError, TrainingError
 from training.job import Order
-from training.ordering import add_checkpoints, add_memory, add_models, checkpoint_overrides, memory_overrides
+from training.ordering import (
+    add_checkpoints,
+    add_memory,
+    add_models,
+    add_overrides,
+    checkpoint_overrides,
+    memory_overrides,
+)
 from training.outlet import outlets
 from training.signals import sigterm_interrupts
 
@@ -64,14 +71,7 @@ def _add_loop(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", metavar="RECIPE", help="a recipe by name, or its file")
     parser.add_argument("--data", metavar="SOURCE", help="the new rows: a file, or a data set (default: the recipe's)")
     parser.add_argument("--name", help="the model's name in the repository (default: the recipe's)")
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        dest="overrides",
-        help="override a key of the recipe, by its dotted path: `recipes table` prints them all",
-    )
+    add_overrides(parser)
     add_memory(parser)
     parser.add_argument("--data-home", type=Path, metavar="DIR", help="where downloaded data sets are kept")
     add_models(parser)
