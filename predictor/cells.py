@@ -1,15 +1,15 @@
 """From JSON-decoded values to one sequence of cells for each feature, checking the shape on the way."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice, product
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from predictor.dates import moment
-from predictor.errors import FAULTS_KEPT, Fault, Findings, InputError
+from predictor.errors import FAULTS_KEPT, Draft, Fault, Findings, InputError
 from predictor.features import CategoricalFeature, DateFeature, spelled
 from predictor.issues import Issues
 from predictor.wording import SHOWN_LIMIT, hint, kind_of, pointer, shown
@@ -33,7 +33,6 @@ NOTHING = Findings()
 Cells = Sequence[Any] | NDArray[Any]
 BLOCK = 4096
 """Rows that one call goes through: a service that answers others beside many rows has no turn in between."""
-_Draft = Callable[[], Fault]  # a fault is worded only when it is among the first ten
 _NUMBERS = frozenset({int, float, type(None)})
 
 
@@ -42,7 +41,7 @@ def columns_of_rows(rows: object, names: Sequence[str]) -> list[Cells]:
     checked = _filled_list(rows, "a list of rows")
     width = len(names)
     if any(not isinstance(row, (list, tuple)) or len(row) != width for row in checked):
-        _refuse(_row_faults(checked, width))
+        raise InputError(Findings.of_drafts(_row_faults(checked, width)))
     if len(checked) <= BLOCK:
         return list(zip(*checked, strict=True))
     columns: list[Any] = [[] for _ in names]
@@ -60,7 +59,7 @@ def columns_of_records(records: object, names: Sequence[str], left_out: frozense
     checked = _filled_list(records, "a list of objects")
     wanted = frozenset(names)
     if any(not isinstance(record, dict) or not _has_names(record, wanted, left_out) for record in checked):
-        _refuse(_record_faults(checked, names, left_out))
+        raise InputError(Findings.of_drafts(_record_faults(checked, names, left_out)))
     return [[record[name] for record in checked] for name in names]
 
 
@@ -72,11 +71,11 @@ def columns_of_named(columns: object, names: Sequence[str], left_out: frozenset[
     if not isinstance(columns, dict):
         raise InputError([Fault("", "type", f"expected an object of lists, found {kind_of(columns)}")])
     if not _has_names(columns, frozenset(names), left_out):
-        _refuse(_name_faults(columns, names, (), left_out))
+        raise InputError(Findings.of_drafts(_name_faults(columns, names, (), left_out)))
     if any(not isinstance(columns[name], (list, tuple)) for name in names):
-        _refuse(_list_faults(columns, names))
+        raise InputError(Findings.of_drafts(_list_faults(columns, names)))
     if len({len(columns[name]) for name in names}) != 1:
-        _refuse(_length_faults(columns, names))
+        raise InputError(Findings.of_drafts(_length_faults(columns, names)))
     _filled_list(columns[names[0]], "a list of values")
     return [columns[name] for name in names]
 
@@ -203,18 +202,7 @@ def _filled_list(value: object, expected: str) -> Sequence[Any]:
     return value
 
 
-def _refuse(drafts: Iterator[_Draft]) -> NoReturn:
-    """Raise InputError with the first ten faults and the number of all of them."""
-    kept: list[Fault] = []
-    total = 0
-    for draft in drafts:
-        total += 1
-        if total <= FAULTS_KEPT:
-            kept.append(draft())
-    raise InputError(Findings(kept, total))
-
-
-def _row_faults(rows: Cells, width: int) -> Iterator[_Draft]:
+def _row_faults(rows: Cells, width: int) -> Iterator[Draft]:
     for i, row in enumerate(rows):
         if not isinstance(row, (list, tuple)):
             yield partial(_row_fault, i, "type", width, kind_of(row))
@@ -226,7 +214,7 @@ def _row_fault(row: int, code: str, width: int, found: str) -> Fault:
     return Fault(pointer(row), code, f"expected a row of {_values(width)}, found {found}")
 
 
-def _record_faults(records: Cells, names: Sequence[str], left_out: frozenset[str]) -> Iterator[_Draft]:
+def _record_faults(records: Cells, names: Sequence[str], left_out: frozenset[str]) -> Iterator[Draft]:
     for i, record in enumerate(records):
         if isinstance(record, dict):
             yield from _name_faults(record, names, (i,), left_out)
@@ -237,7 +225,7 @@ def _record_faults(records: Cells, names: Sequence[str], left_out: frozenset[str
 
 def _name_faults(
     found: Mapping[str, object], names: Sequence[str], place: tuple[int, ...], left_out: frozenset[str]
-) -> Iterator[_Draft]:
+) -> Iterator[Draft]:
     """Name each unknown key with the missing feature it may have meant, then each missing feature."""
     known = left_out.union(names)
     missing = [name for name in names if name not in found]
@@ -254,14 +242,14 @@ def _unknown_feature(key: str, names: Sequence[str], place: tuple[int, ...]) -> 
     return Fault(where, "unknown_feature", f"{shown(key)} is not a feature of the model{hint(key, names)}")
 
 
-def _list_faults(columns: Mapping[str, object], names: Sequence[str]) -> Iterator[_Draft]:
+def _list_faults(columns: Mapping[str, object], names: Sequence[str]) -> Iterator[Draft]:
     for name in names:
         if not isinstance(columns[name], (list, tuple)):
             detail = f"expected a list of values, found {kind_of(columns[name])}"
             yield partial(Fault, pointer(name), "type", detail)
 
 
-def _length_faults(columns: Mapping[str, Cells], names: Sequence[str]) -> Iterator[_Draft]:
+def _length_faults(columns: Mapping[str, Cells], names: Sequence[str]) -> Iterator[Draft]:
     first = names[0]
     expected = len(columns[first])
     for name in names:

@@ -1,10 +1,19 @@
 """What can be wrong with a model file, a repository or a request's values, and how each is said."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Self
 
-__all__ = ["FAULTS_KEPT", "ArtifactError", "Fault", "Findings", "InputError", "RefusedError", "RepositoryError"]
+__all__ = [
+    "FAULTS_KEPT",
+    "ArtifactError",
+    "Draft",
+    "Fault",
+    "Findings",
+    "InputError",
+    "RefusedError",
+    "RepositoryError",
+]
 
 FAULTS_KEPT = 10
 
@@ -49,6 +58,10 @@ class Fault:
     detail: str
 
 
+Draft = Callable[[], Fault]
+"""Words a fault when it is called: to look for what was meant costs far more than to find that something is wrong."""
+
+
 class Findings(tuple[Fault, ...]):  # noqa: SLOT001 - it carries its total
     """The first ten faults or warnings in document order; `total` counts all of them."""
 
@@ -60,6 +73,21 @@ class Findings(tuple[Fault, ...]):  # noqa: SLOT001 - it carries its total
         findings = super().__new__(cls, given[:FAULTS_KEPT])
         findings.total = len(given) if total is None else total
         return findings
+
+    @classmethod
+    def of_drafts(cls, drafts: Iterable[Draft]) -> Self:
+        """Word the first ten and count them all."""
+        kept: list[Fault] = []
+        total = 0
+        for draft in drafts:
+            total += 1
+            if total <= FAULTS_KEPT:
+                kept.append(draft())
+        return cls(kept, total)
+
+    def below(self, place: str) -> "Findings":
+        """Return the same with every pointer put below `place`, itself a JSON pointer."""
+        return Findings((Fault(place + fault.pointer, fault.code, fault.detail) for fault in self), self.total)
 
 
 class InputError(ValueError):

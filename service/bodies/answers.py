@@ -174,8 +174,7 @@ def _warnings(served: Served, instances: Instances, observer: Observer) -> tuple
     if unknown := instances.warning_count - instances.left_out_count:
         observer.noted("unknown_category", unknown, model=served.name)
     place = "/inputs" if instances.layout == "columns" else "/instances"
-    shifted = tuple(Fault(place + fault.pointer, fault.code, fault.detail) for fault in outside)
-    return instances.warnings + shifted, instances.warning_count + outside.total
+    return instances.warnings + outside.below(place), instances.warning_count + outside.total
 
 
 def _by_row(warnings: tuple[Fault, ...], layout: str, rows: int) -> list[list[dict[str, str]]]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor import Fault, InputError, Schema
+from predictor.errors import FAULTS_KEPT
 from predictor.wording import SHOWN_LIMIT, hint, kind_of, pointer, shown
 from service.bodies.documents import check_size, read_document
 from service.bodies.pieces import released
@@ -88,9 +89,8 @@ def encoded(layout: Layout, value: object, schema: Schema, *, place: str, max_ro
         found = encode[layout](value)
     except InputError as error:
         raise not_fitting(error, place) from error
-    warnings = [Fault(f"{place}{w.pointer}", w.code, w.detail) for w in found.warnings]
-    total = found.warnings.total
-    return Instances(found.X, layout, NO_OPTIONS, tuple(warnings), total, found.left_out, found.columns)
+    warnings = found.warnings.below(place)
+    return Instances(found.X, layout, NO_OPTIONS, warnings, warnings.total, found.left_out, found.columns)
 
 
 def _read_precisely(body: bytes, schema: Schema, max_rows: int) -> Instances:
@@ -110,10 +110,8 @@ def _checked_form(document: object) -> str:
     unknown = [key for key in document if key not in KNOWN_KEYS]
     if unknown:
         where = "" if any(form in document for form in FORMS) else '; rows belong into a list: {"instances": [...]}'
-        raise Problem(
-            422, f"The body has keys that this route does not know{where}.", errors=map(_unknown, unknown[:10]),
-            count=len(unknown),
-        )  # fmt: skip
+        detail = f"The body has keys that this route does not know{where}."
+        raise Problem(422, detail, errors=map(_unknown, unknown[:FAULTS_KEPT]), count=len(unknown))
     given = [form for form in FORMS if form in document]
     if len(given) != 1:
         found = "both" if given else "neither"

@@ -20,7 +20,7 @@ def sentence_of(problem: Problem, request_id: str) -> str:
     faults = [f"{fault.pointer or 'the body'}: {fault.detail}" for fault in problem.errors]
     if not faults:
         return problem.detail
-    if problem.count > len(faults):
-        faults.append(f"and {problem.count - len(faults)} more")
+    if more := problem.errors.total - len(faults):
+        faults.append(f"and {more} more")
     is_said = len(faults) == 1 and problem.detail.casefold() == f"{problem.errors[0].detail}.".casefold()
     return "; ".join(faults) if is_said else f"{problem.detail} {'; '.join(faults)}"

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from predictor import ClassOutputs, Fault, NumberOutputs
+from predictor import ClassOutputs, Fault, Findings, NumberOutputs
+from predictor.errors import Draft
 from predictor.wording import hint, kind_of, pointer, shown
 from service.bodies.documents import check_size, read_document
 from service.bodies.instances import FORMS, Instances, encoded, layout_of
@@ -20,7 +22,6 @@ SHAPES = (
     "expected 'request_id' and 'truths', 'instances' (or 'inputs') and 'truths', or 'feedback', a list of the first"
 )
 EXACT = 2**53
-FAULTS_SHOWN = 10
 OF_ITEM = {"request_id", "truths"}
 
 
@@ -111,29 +112,33 @@ def _truths(value: object, place: str, served: Served, max_rows: int) -> list[An
     if len(value) > max_rows:
         raise one_fault(422, place, "rows", f"expected at most {max_rows} rows, found {len(value)}")
     outputs = served.predictor.outputs
-    found = _label_faults(value, outputs) if isinstance(outputs, ClassOutputs) else _number_faults(value, outputs)
-    faults = list(found)
+    drafts = _label_faults(value, outputs) if isinstance(outputs, ClassOutputs) else _number_faults(value, outputs)
+    faults = Findings.of_drafts(drafts)
     if faults:
-        errors = [Fault(f"{place}{fault.pointer}", fault.code, fault.detail) for fault in faults[:FAULTS_SHOWN]]
-        raise Problem(422, "The truths do not fit the model.", errors=errors, count=len(faults))
+        raise Problem(422, "The truths do not fit the model.", errors=faults.below(place))
     if not known_count(value):
         raise one_fault(422, place, "empty", "expected something that is known, found null only")
     return value if isinstance(outputs, ClassOutputs) else [_plain(truth) for truth in value]
 
 
-def _label_faults(truths: Iterable[Any], outputs: ClassOutputs) -> Iterator[Fault]:
+def _label_faults(truths: Iterable[Any], outputs: ClassOutputs) -> Iterator[Draft]:
     known = {(type(label), label) for label in outputs.labels}
     for i, truth in enumerate(truths):
-        if truth is None or ((type(truth) is str or type(truth) is int) and (type(truth), truth) in known):
+        if truth is None:
             continue
-        if type(truth) is str or type(truth) is int:
-            near = hint(str(truth), map(str, outputs.labels))
-            yield Fault(pointer(i), "label", f"{shown(str(truth))} is no class of the model{near}")
-        else:
-            yield Fault(pointer(i), "type", f"expected one of the model's classes or null, found {kind_of(truth)}")
+        if type(truth) is not str and type(truth) is not int:
+            detail = f"expected one of the model's classes or null, found {kind_of(truth)}"
+            yield partial(Fault, pointer(i), "type", detail)
+        elif (type(truth), truth) not in known:
+            yield partial(_unknown_label, i, str(truth), outputs)
 
 
-def _number_faults(truths: Iterable[Any], outputs: NumberOutputs) -> Iterator[Fault]:
+def _unknown_label(row: int, truth: str, outputs: ClassOutputs) -> Fault:
+    near = hint(truth, map(str, outputs.labels))
+    return Fault(pointer(row), "label", f"{shown(truth)} is no class of the model{near}")
+
+
+def _number_faults(truths: Iterable[Any], outputs: NumberOutputs) -> Iterator[Draft]:
     targets = len(outputs.targets)
     for i, truth in enumerate(truths):
         if truth is None:
@@ -141,7 +146,7 @@ def _number_faults(truths: Iterable[Any], outputs: NumberOutputs) -> Iterator[Fa
         if targets == 1:
             yield from _number_fault(truth, pointer(i))
         elif not isinstance(truth, list) or len(truth) != targets:
-            yield Fault(pointer(i), "type", f"expected a list of {targets} numbers, or null")
+            yield partial(Fault, pointer(i), "type", f"expected a list of {targets} numbers, or null")
         else:
             for k, number in enumerate(truth):
                 yield from _number_fault(number, pointer(i, k))
@@ -154,8 +159,8 @@ def _plain(truth: Any) -> Any:
     return float(truth) if isinstance(truth, int) and abs(truth) > EXACT else truth
 
 
-def _number_fault(value: object, place: str) -> Iterator[Fault]:
+def _number_fault(value: object, place: str) -> Iterator[Draft]:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
-        yield Fault(place, "type", f"expected a number or null, found {kind_of(value)}")
+        yield partial(Fault, place, "type", f"expected a number or null, found {kind_of(value)}")
     elif not -LARGEST <= value <= LARGEST:
-        yield Fault(place, "range", "expected a finite number that a float32 can hold")
+        yield partial(Fault, place, "range", "expected a finite number that a float32 can hold")

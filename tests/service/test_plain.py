@@ -147,7 +147,7 @@ def _outcome(body: bytes) -> object:
     try:
         found = read_instances(body, SCHEMA, MAX_ROWS)
     except Problem as problem:
-        return problem.status, problem.detail, list(problem.errors), problem.count
+        return problem.status, problem.detail, list(problem.errors), problem.errors.total
     return found.X.shape, found.X.tobytes(), found.layout, found.warnings
 
 

@@ -1,13 +1,16 @@
 """Truths as a body tells them: what fits the outputs of a model, and what is said of what does not."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from predictor import ClassOutputs, NumberOutputs
+from predictor.wording import hint
 from service.problems import Problem
+from service.truth import truths
 from service.truth.truths import LARGEST, Brought, Item, read_feedback
 from service.versions.catalog import Served
 from tests.service import models
@@ -79,7 +82,23 @@ def test_of_many_faults_ten_are_shown_and_all_are_counted() -> None:
     body = json.dumps({"request_id": "a", "truths": ["x"] * 15}).encode()
     with pytest.raises(Problem) as refused:
         read_feedback(body, PRICES, 20)
-    assert (len(refused.value.errors), refused.value.count) == (10, 15)
+    assert (len(refused.value.errors), refused.value.errors.total) == (10, 15)
+
+
+def test_what_was_meant_is_looked_for_no_oftener_than_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def recorded(name: str, known: Iterable[str]) -> str:
+        looked.append(name)
+        return hint(name, known)
+
+    monkeypatch.setattr(truths, "hint", recorded)
+    body = json.dumps({"request_id": "a", "truths": [f"virginca {i}" for i in range(5000)]}).encode()
+    with pytest.raises(Problem) as refused:
+        read_feedback(body, Served("flowers", 1, models.flowers()), 5000)
+    assert refused.value.errors.total == 5000
+    assert refused.value.errors[9].detail == "'virginca 9' is no class of the model; did you mean 'virginica'?"
+    assert len(looked) == 10
 
 
 def test_as_many_rows_as_are_allowed_may_be_told_of_in_all() -> None:
@@ -104,9 +123,9 @@ def test_rows_may_come_along_with_one_truth_each() -> None:
     found = brought(2, 2)
     assert isinstance(found, Brought)
     assert (len(found.instances.X), found.truths) == (2, [1.0, 1.0])
-    for rows, truths in ((2, 1), (1, 2)):
+    for rows, told_of in ((2, 1), (1, 2)):
         with pytest.raises(Problem) as refused:
-            brought(rows, truths)
+            brought(rows, told_of)
         assert [(fault.pointer, fault.code) for fault in refused.value.errors] == [("/truths", "rows")]
 
 
