@@ -26,6 +26,7 @@ class Dialect:
     `negotiates` tells that Accept is heeded; protocols that always answer in one form leave it alone. `encodings` are
     the compressions that a body may have, `fault_types` the media types of what `render` makes. `compresses` tells that
     Accept-Encoding is heeded by predictions: many clients send it unasked, and compressing costs more than computing.
+    `ignores_case` tells that the words of its paths may be written in any case; the names between them are exact.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Dialect:
     encodings: tuple[str, ...] = ("gzip",)
     fault_types: tuple[str, ...] = (JSON,)
     compresses: bool = False
+    ignores_case: bool = False
 
 
 NATIVE = Dialect("native", "Native routes", problem_response, negotiates=True, fault_types=(PROBLEM_TYPE,))
@@ -105,8 +107,10 @@ class Router:
         self._exact = {path: Match(path, methods) for path, methods in by_template.items() if "<" not in path}
         self._patterns: dict[tuple[str, int], list[_Pattern]] = {}
         for template, methods in by_template.items():
-            if "<" in template:
-                self._patterns.setdefault(_shape(template), []).append((_pattern(template), template, methods))
+            ignores_case = any(route.dialect.ignores_case for route in methods.values())
+            if "<" in template or ignores_case:
+                pattern = _pattern(template, re.IGNORECASE if ignores_case else re.NOFLAG)
+                self._patterns.setdefault(_shape(template), []).append((pattern, template, methods))
         self._search: Callable[[str], Match | None] = lru_cache(CACHED_PATHS)(self._scan)
         self._dialects = {route.dialect for route in self.routes if route.dialect.prefix is not None}
 
@@ -118,7 +122,7 @@ class Router:
         """Return the protocol that an error at a path is worded in."""
         if match is not None:
             return next(iter(match.routes.values())).dialect
-        return next((d for d in self._dialects if f"{path}/".startswith(f"{d.prefix}/")), NATIVE)
+        return next((d for d in self._dialects if _is_below(path, d)), NATIVE)
 
     def _scan(self, path: str) -> Match | None:
         for pattern, template, methods in self._patterns.get(_shape(path), ()):
@@ -128,12 +132,17 @@ class Router:
         return None
 
 
+def _is_below(path: str, dialect: Dialect) -> bool:
+    whole = f"{path.lower() if dialect.ignores_case else path}/"
+    return whole.startswith(f"{dialect.prefix}/")
+
+
 def _shape(path: str) -> tuple[str, int]:
-    return path.split("/", 2)[1] if path.startswith("/") else "", path.count("/")
+    return path.split("/", 2)[1].lower() if path.startswith("/") else "", path.count("/")
 
 
-def _pattern(template: str) -> "re.Pattern[str]":
+def _pattern(template: str, flags: re.RegexFlag) -> "re.Pattern[str]":
     """Turn "/models/<name>" into an expression; a part is any text without a slash or an escape."""
     parts = re.split(r"<(\w+)>", template)
     text = "".join(re.escape(p) if i % 2 == 0 else rf"(?P<{p}>[A-Za-z0-9_-]+)" for i, p in enumerate(parts))
-    return re.compile(text, re.ASCII)
+    return re.compile(text, re.ASCII | flags)

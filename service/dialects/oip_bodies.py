@@ -12,9 +12,10 @@ from predictor import InputError
 from predictor.wording import kind_of, shown
 from service.bodies.answers import Outputs, answered, named_headers
 from service.bodies.instances import Instances, encoded
-from service.dialects.oip_tensors import Given, packed, read_tensor
+from service.dialects.oip_outputs import Wanted, read_wanted, written
+from service.dialects.oip_tensors import Given, read_tensor
 from service.dialects.reading import read_object
-from service.dialects.tensors import Tensor, outputs_of, value_of
+from service.dialects.tensors import outputs_of
 from service.messages import JSON, Request, Response
 from service.problems import Problem, not_fitting, one_fault
 from service.versions.catalog import Served
@@ -32,31 +33,17 @@ NUMBERS = frozenset({int, float, type(None)})
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an infer request wants: its rows, the id to repeat, which outputs, each as JSON or as bytes, and when."""
+    """What an infer request wants: its rows, the id to repeat, which outputs and in which form, and when."""
 
     instances: Instances
     id: str | None
-    wanted: tuple[tuple[Tensor, bool], ...]
+    wanted: tuple[Wanted, ...]
     timeout_s: float | None = None
 
     def render(self, served: Served, outputs: Outputs) -> Response:
         """Answer the outputs in the order in which they were asked for."""
         rows = len(outputs.values)
-        described: list[dict[str, Any]] = []
-        parts: list[bytes] = []
-        for tensor, is_binary in self.wanted:
-            entry: dict[str, Any] = {
-                "name": tensor.name,
-                "datatype": tensor.datatype,
-                "shape": [rows, *tensor.shape[1:]],
-            }
-            if is_binary:
-                parts.append(packed(tensor, outputs))
-                entry["parameters"] = {"binary_data_size": len(parts[-1])}
-            else:
-                value = value_of(tensor, outputs)
-                entry["data"] = value.ravel() if isinstance(value, np.ndarray) else value
-            described.append(entry)
+        described, parts = written(self.wanted, outputs)
         head: dict[str, Any] = {"model_name": served.name, "model_version": str(served.version)}
         if self.id is not None:
             head["id"] = self.id
@@ -73,13 +60,15 @@ def read_infer(request: Request, served: Served, max_rows: int) -> Asked:
     """Read an infer request; Problem says what is wrong and where."""
     length = _header_length(request)
     if length == 0:
-        wanted = tuple((tensor, True) for tensor in outputs_of(served))
+        wanted = tuple(Wanted(tensor, is_binary=True) for tensor in outputs_of(served))
         return Asked(_raw(request.body, served, max_rows), None, wanted)
     body = request.body
     head, blob = (body, memoryview(b"")) if length is None else (body[:length], memoryview(body)[length:])
     document = _document(head, served, max_rows, is_whole=length is None)
     given = _inputs(document.get("inputs"), blob, served, max_rows)
-    return Asked(_instances(given, served, max_rows), _id(document), _wanted(document, served), _timeout_s(document))
+    return Asked(
+        _instances(given, served, max_rows), _id(document), read_wanted(document, served), _timeout_s(document)
+    )
 
 
 def _document(head: bytes, served: Served, max_rows: int, *, is_whole: bool) -> dict[str, Any]:
@@ -179,25 +168,6 @@ def _id(document: Mapping[str, Any]) -> str | None:
     raise one_fault(400, "/id", "type", f"expected at most {LONGEST_ID} printable characters")
 
 
-def _wanted(document: Mapping[str, Any], served: Served) -> tuple[tuple[Tensor, bool], ...]:
-    is_binary = _flag(document, "binary_data_output", "", is_usual=False)
-    known = {tensor.name: tensor for tensor in outputs_of(served)}
-    named = document.get("outputs")
-    if named is None or named == []:
-        return tuple((tensor, is_binary) for tensor in known.values())
-    if not isinstance(named, list) or len(named) > len(known):
-        raise one_fault(400, "/outputs", "outputs", f"expected a list of at most {len(known)} outputs")
-    wanted: list[tuple[Tensor, bool]] = []
-    for index, item in enumerate(named):
-        name = item.get("name") if isinstance(item, dict) else None
-        if not isinstance(name, str) or name not in known:
-            found = shown(name) if isinstance(name, str) else kind_of(item)
-            detail = f"expected one of {', '.join(known)}, found {found}"
-            raise one_fault(400, f"/outputs/{index}/name", "outputs", detail)
-        wanted.append((known[name], _flag(item, "binary_data", f"/outputs/{index}", is_usual=is_binary)))
-    return tuple(wanted)
-
-
 def _timeout_s(document: Mapping[str, Any]) -> float | None:
     """Return the time that the parameter `timeout` gives in microseconds; 0 leaves it to the service."""
     parameters = document.get("parameters")
@@ -207,13 +177,3 @@ def _timeout_s(document: Mapping[str, Any]) -> float | None:
     if type(timeout_us) is not int or not 0 < timeout_us < LONGEST_TIMEOUT_US:
         raise one_fault(400, "/parameters/timeout", "type", "expected a whole number of microseconds")
     return timeout_us / 1e6
-
-
-def _flag(value: Mapping[str, Any], name: str, place: str, *, is_usual: bool) -> bool:
-    parameters = value.get("parameters")
-    if parameters is None:
-        return is_usual
-    flag = parameters.get(name, is_usual) if isinstance(parameters, dict) else None
-    if not isinstance(flag, bool):
-        raise one_fault(400, f"{place}/parameters", "type", f"expected an object in which {name} is true or false")
-    return flag

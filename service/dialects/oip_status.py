@@ -23,7 +23,7 @@ __all__ = [
     "server_ready",
 ]
 
-EXTENSIONS = ("binary_tensor_data", "model_repository", "model_configuration", "statistics")
+EXTENSIONS = ("binary_tensor_data", "classification", "model_repository", "model_configuration", "statistics")
 PLATFORM = "ganglion_npz"
 
 

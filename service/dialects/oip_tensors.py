@@ -1,6 +1,7 @@
 """Tensors of the Open Inference Protocol, as JSON or in its binary form, read and written."""
 
 import math
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from service.bodies.answers import Outputs
 from service.dialects.tensors import Tensor, value_of
 from service.problems import one_fault
 
-__all__ = ["Given", "packed", "read_tensor"]
+__all__ = ["Given", "check_unshared", "packed", "packed_texts", "read_tensor"]
 
 DATATYPES: dict[str, Any] = {
     "BOOL": np.bool_, "UINT8": np.uint8, "UINT16": "<u2", "UINT32": "<u4", "UINT64": "<u8", "INT8": np.int8,
@@ -24,6 +25,7 @@ DATATYPES: dict[str, Any] = {
 DIMENSIONS = 2
 LENGTH_BYTES = 4
 NOT_AS_JSON = ("FP16", "BF16")
+SHARED = "shared_memory_region"
 
 
 class Given(NamedTuple):
@@ -55,14 +57,24 @@ def read_tensor(value: Any, index: int, blob: memoryview, max_rows: int) -> tupl
     return Given(name, shape, _from_bytes(blob[:size], datatype, math.prod(shape), place), place), size
 
 
+def packed_texts(texts: Iterable[str]) -> list[bytes]:
+    """Return each text in UTF-8 after its length in four bytes."""
+    return [len(text).to_bytes(LENGTH_BYTES, "little") + text for text in map(str.encode, texts)]
+
+
 def packed(tensor: Tensor, outputs: Outputs) -> bytes:
     """Return the binary form of an output."""
     if outputs.labels is not None and tensor.datatype == "BYTES":
-        texts = [str(label).encode() for label in outputs.labels.labels]
-        coded = [len(text).to_bytes(LENGTH_BYTES, "little") + text for text in texts]
+        coded = packed_texts(map(str, outputs.labels.labels))
         return b"".join(looked_up(coded, outputs.labels.codes(outputs.values)))
     value = np.asarray(value_of(tensor, outputs))
     return value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def check_unshared(parameters: Mapping[str, Any], place: str) -> None:
+    """Refuse what would be read from, or written to, memory that the client names instead of a body."""
+    if SHARED in parameters:
+        raise one_fault(400, f"{place}/{SHARED}", "shared_memory", "no memory is shared; expected data in the body")
 
 
 def _shape(value: Any, place: str, max_rows: int) -> tuple[int, ...]:
@@ -89,6 +101,7 @@ def _binary_size(parameters: Any, place: str) -> int | None:
         return None
     if not isinstance(parameters, dict):
         raise one_fault(400, place, "type", f"expected an object, found {kind_of(parameters)}")
+    check_unshared(parameters, place)
     size = parameters.get("binary_data_size")
     if size is not None and (type(size) is not int or size < 0):
         raise one_fault(400, f"{place}/binary_data_size", "type", "expected a whole number of bytes")

@@ -1,6 +1,7 @@
 """TensorFlow Serving's REST interface; on the same paths KServe's version 1 finds what it asks for.
 
-Aliases are labels, versions are versions. Where the two protocols differ, an answer holds the keys of both.
+Aliases are labels, versions are versions. Names are exact, the words of the paths around them may be in any case. Where
+the two protocols differ, an answer holds the keys of both.
 """
 
 import re
@@ -12,7 +13,7 @@ from service.batching import Work
 from service.bodies.answers import plain_work, work_for
 from service.bodies.instances import Options
 from service.dialects.tensorflow_bodies import read_examples, read_predict, render_results
-from service.dialects.tensorflow_status import metadata, model_list, model_status, version_status
+from service.dialects.tensorflow_status import check_label, metadata, model_list, model_status, version_status
 from service.dialects.wording import sentence_of, status_of
 from service.messages import Request, Response, json_response
 from service.problems import Problem
@@ -24,7 +25,8 @@ from service.versions.choosing import served_for
 __all__ = ["ROUTES", "TENSORFLOW", "predict", "render"]
 
 KNOWN = re.compile(
-    r"/v1/models/[^/:]+(/versions/[^/:]+|/labels/[^/:]+)?(:(predict|classify|regress|explain)|/metadata)?"
+    r"/v1/models/[^/:]+(/versions/[^/:]+|/labels/[^/:]+)?(:(predict|classify|regress|explain)|/metadata)?",
+    re.IGNORECASE,
 )
 
 
@@ -64,11 +66,7 @@ def explain(request: Request, runtime: Runtime) -> Work:
 
 
 def _served(request: Request, runtime: Runtime) -> Served:
-    label = request.parameters.get("alias")
-    if label is not None:
-        entry = runtime.registry.catalog.entry(request.parameters["name"])
-        if label not in entry.aliases and label not in entry.serving:
-            raise Problem(400, f"Unrecognized servable version label: {shown(label)}.")
+    check_label(request, runtime)
     return served_for(request, runtime.registry.catalog, runtime.canaries)
 
 
@@ -79,7 +77,7 @@ def render(problem: Problem, request: Request) -> Response:
     return json_response({"error": sentence_of(problem, request.id)}, status_of(problem), problem.headers)
 
 
-TENSORFLOW = Dialect("tensorflow", "TensorFlow Serving, and KServe version 1", render, prefix="/v1")
+TENSORFLOW = Dialect("tensorflow", "TensorFlow Serving, and KServe version 1", render, prefix="/v1", ignores_case=True)
 
 PLACES = (
     ("", "with the champion"),

@@ -2,16 +2,27 @@
 
 from typing import Any
 
+from predictor.wording import shown
 from service.dialects.tensorflow_bodies import signatures_of
 from service.dialects.tensors import Tensor, inputs_of
 from service.messages import Request, Response, json_response
+from service.problems import Problem
 from service.runtime import Runtime
 from service.versions.catalog import VERSION, VersionState
 from service.versions.choosing import named_by
 
-__all__ = ["metadata", "model_list", "model_status", "version_status"]
+__all__ = ["check_label", "metadata", "model_list", "model_status", "version_status"]
 
 TYPES = {"FP32": "DT_FLOAT", "FP64": "DT_DOUBLE", "INT64": "DT_INT64", "BYTES": "DT_STRING"}
+
+
+def check_label(request: Request, runtime: Runtime) -> None:
+    """Refuse a label that no version of the model has with 400, which is what it is to TensorFlow Serving."""
+    label = request.parameters.get("alias")
+    if label is not None:
+        entry = runtime.registry.catalog.entry(request.parameters["name"])
+        if label not in entry.aliases and label not in entry.serving:
+            raise Problem(400, f"Unrecognized servable version label: {shown(label)}.")
 
 
 def model_list(_request: Request, runtime: Runtime) -> Response:
@@ -28,6 +39,7 @@ def model_status(request: Request, runtime: Runtime) -> Response:
 
 def version_status(request: Request, runtime: Runtime) -> Response:
     """Answer the state of the version that the path names by its number or its label."""
+    check_label(request, runtime)
     part = request.parameters.get
     catalog = runtime.registry.catalog
     entry = catalog.entry(part("name"))
@@ -40,6 +52,7 @@ def version_status(request: Request, runtime: Runtime) -> Response:
 
 def metadata(request: Request, runtime: Runtime) -> Response:
     """Answer the signatures of a version: names, types and shapes of what goes in and comes out."""
+    check_label(request, runtime)
     served = named_by(request, runtime.registry.catalog)
     inputs = _tensors(inputs_of(served))
     signatures = {

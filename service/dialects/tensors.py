@@ -15,7 +15,7 @@ from predictor.outputs import looked_up
 from service.bodies.answers import Outputs
 from service.versions.catalog import Served
 
-__all__ = ["MATRIX", "Tensor", "inputs_of", "outputs_of", "value_of"]
+__all__ = ["MATRIX", "PROBABILITIES", "Tensor", "inputs_of", "outputs_of", "value_of"]
 
 MATRIX = "input"
 LABEL = "label"

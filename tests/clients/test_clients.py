@@ -27,6 +27,7 @@ def test_tritonclient(program: str, answers: int, run: Any, expected: Any) -> No
     assert found["metadata"]["inputs"] == [{"name": "input", "datatype": "FP32", "shape": [-1, 4]}]
     assert [entry["state"] for entry in found["index"]] == ["READY"] * 4
     assert found["counted"] >= 6 * len(ROWS)
+    assert found.get("best", expected["predictions"]) == expected["predictions"]
     assert len(found["answers"]) == answers
     for answer in found["answers"]:
         agree(answer, expected)

@@ -125,7 +125,7 @@ def check_fault(answer: Answer, path: str) -> None:
     """Check that an error has the shape of the protocol that the path belongs to."""
     if answer.status < 400 or not answer.body:
         return
-    if path.startswith(("/v1/", "/v2/")) or path == "/v2":
+    if path.lower().startswith(("/v1/", "/v2/")) or path == "/v2":
         assert json.loads(answer.body).keys() == {"error"}, answer
     elif path == "/invocations" and answer.status == 415:
         assert answer.headers["content-type"] == "text/plain; charset=utf-8"

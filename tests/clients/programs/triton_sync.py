@@ -47,6 +47,8 @@ columns = [
     tensor("street", np.array(["paved", "gravel"], dtype=object), "BYTES", is_binary=True),
     tensor("roof", np.array([["1"], ["flat"]], dtype=object), "BYTES", is_binary=True),
 ]
+classes = triton.InferRequestedOutput("probabilities", class_count=1)
+best = client.infer("flowers", given, outputs=[classes]).as_numpy("probabilities")
 ready = [client.is_server_live(), client.is_server_ready(), client.is_model_ready("flowers")]
 print(  # noqa: T201
     json.dumps(
@@ -56,6 +58,7 @@ print(  # noqa: T201
             "index": client.get_model_repository_index(),
             "counted": client.get_inference_statistics("flowers")["model_stats"][1]["inference_count"],
             "answers": answers,
+            "best": [text.decode().rpartition(":")[2] for text in best[:, 0]],
             "version": client.infer("flowers", given, model_version="2").get_response()["model_version"],
             "houses": client.infer("houses", columns).as_numpy("predictions").tolist(),
             "faults": [
