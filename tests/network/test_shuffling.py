@@ -43,6 +43,11 @@ def test_every_order_is_as_likely_as_any_other(way: Way) -> None:
     assert 70 < squares < 181  # chi-squared with 119 degrees of freedom: all but one in ten thousand on either side
 
 
+def test_every_order_is_as_likely_where_what_drew_the_same_lies_in_two_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BLOCK", 2)
+    test_every_order_is_as_likely_as_any_other(WAYS["all draw the same"])
+
+
 @given(st.integers(1, 3000), st.integers(0, 20), st.integers(0, 9))
 def test_every_row_is_there_once_whatever_drew_the_same(rows: int, drawn: int, seed: int) -> None:
     digits = min(64, (rows - 1).bit_length() + drawn)
@@ -59,8 +64,16 @@ def test_many_rows_are_shuffled_by_digits_and_the_same_seed_gives_the_same_order
     assert rows <= 2 or not np.array_equal(found, order_of(shuffle, rows, seed=1))
 
 
+@pytest.mark.parametrize("rows", [2**19, 2**19 + 1])
+def test_many_rows_keep_the_order_that_a_seed_always_gave_them(rows: int) -> None:
+    digits = 64 - (rows - 1).bit_length()
+    drawn = np.random.default_rng(0).integers(2**digits, size=rows, dtype=np.uint64)
+    assert np.array_equal(order_of(shuffle, rows), np.argsort(drawn, kind="stable"))
+
+
 def test_few_rows_keep_the_order_that_a_seed_always_gave_them() -> None:
-    assert order_of(shuffle, 1000).tolist() == np.random.default_rng(0).permutation(1000).tolist()
+    for rows in (1000, 2**19 - 1):
+        assert np.array_equal(order_of(shuffle, rows), np.random.default_rng(0).permutation(rows))
 
 
 def test_a_fit_of_many_rows_goes_on_to_the_same_bits() -> None:

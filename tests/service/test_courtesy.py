@@ -85,6 +85,18 @@ def test_a_thread_that_had_to_wait_stays_away_once(clock: Clock) -> None:
     assert len(clock.slept) == 1
 
 
+def test_a_thread_stays_away_as_often_as_it_had_to_wait(clock: Clock) -> None:
+    def test() -> None:
+        make_way()
+        clock.slept.clear()
+        for _ in range(3):
+            clock.work(waiting_s=0.001)
+            make_way()
+
+    in_a_thread(LoopWork(), test)
+    assert len(clock.slept) == 3
+
+
 def test_a_thread_stays_away_until_the_loop_is_done(clock: Clock) -> None:
     work = LoopWork()
 
