@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from predictor.features import finite
 
-__all__ = ["LARGEST", "Calibration"]
+__all__ = ["LARGEST", "ROUNDING", "Calibration", "likely"]
 
 LARGEST = 2000
 """Scores that are worth keeping: a level is then met to about half a point."""
+ROUNDING = 1e-6
+"""A class whose probability lies at the bound belongs to the set, whichever way float32 rounded it."""
 
 
 @dataclass(frozen=True)
@@ -45,3 +47,12 @@ class Calibration:
         """
         rank = math.ceil((len(self.scores) + 1) * part)
         return self.scores[rank - 1] if rank <= len(self.scores) else None
+
+
+def likely(probabilities: NDArray[np.floating], threshold: float) -> NDArray[np.bool_]:
+    """Return which classes each row may well belong to, (rows, classes): those whose score is within the threshold.
+
+    The set of a row holds its class with the probability that the threshold was asked for (Sadinle et al., 2019).
+    """
+    found: NDArray[np.bool_] = probabilities >= 1 - threshold - ROUNDING
+    return found

@@ -36,7 +36,7 @@ Event = Literal[
 ]
 EVENTS: tuple[Event, ...] = get_args(Event)
 ShedReason = Literal["full", "late", "limit"]
-SHED_REASONS: tuple[ShedReason, ...] = ("full", "late", "limit")
+SHED_REASONS: tuple[ShedReason, ...] = get_args(ShedReason)
 Logged = Literal[
     "written", "full", "lost", "told", "untold", "repeated", "unmatched", "mismatched", "failed"
 ]  # fmt: skip

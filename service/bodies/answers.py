@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor import ClassOutputs, Fault
+from predictor.calibration import likely
 from service.batching import Work
 from service.bodies.explaining import Explainer
 from service.bodies.instances import Instances
@@ -24,7 +25,6 @@ Matrix = NDArray[Any]
 
 USUAL_PART = 0.9
 LARGEST = float(np.finfo(np.float32).max)
-ROUNDING = 1e-6  # of float32 probabilities, so that a class at the bound is in the set
 
 
 class Outputs(NamedTuple):
@@ -155,8 +155,7 @@ def _bounds(outputs: Outputs, margin: float) -> dict[str, Any]:
     """Return the interval of each number, or the set of classes that each row may well belong to."""
     classes, probabilities = outputs.classes, outputs.probabilities
     if classes is not None and probabilities is not None:
-        likely = probabilities >= 1 - margin - ROUNDING
-        return {"sets": [[classes[i] for i in np.flatnonzero(row).tolist()] for row in likely]}
+        return {"sets": [[classes[i] for i in np.flatnonzero(row).tolist()] for row in likely(probabilities, margin)]}
     values = np.asarray(outputs.values, dtype=np.float64)
     intervals = np.column_stack([values - margin, values + margin])
     return {"intervals": np.clip(intervals, -LARGEST, LARGEST).astype(np.float32)}

@@ -12,8 +12,9 @@ from predictor.wording import shown
 from service.batching import Work
 from service.bodies.answers import plain_work, work_for
 from service.bodies.instances import Options
+from service.dialects.oip_status import model_list
 from service.dialects.tensorflow_bodies import read_examples, read_predict, render_results
-from service.dialects.tensorflow_status import check_label, metadata, model_list, model_status, version_status
+from service.dialects.tensorflow_status import check_label, metadata, model_status, version_status
 from service.dialects.wording import sentence_of, status_of
 from service.messages import Request, Response, json_response
 from service.problems import Problem

@@ -11,7 +11,7 @@ from service.runtime import Runtime
 from service.versions.catalog import VERSION, VersionState
 from service.versions.choosing import named_by
 
-__all__ = ["check_label", "metadata", "model_list", "model_status", "version_status"]
+__all__ = ["check_label", "metadata", "model_status", "version_status"]
 
 TYPES = {"FP32": "DT_FLOAT", "FP64": "DT_DOUBLE", "INT64": "DT_INT64", "BYTES": "DT_STRING"}
 
@@ -23,11 +23,6 @@ def check_label(request: Request, runtime: Runtime) -> None:
         entry = runtime.registry.catalog.entry(request.parameters["name"])
         if label not in entry.aliases and label not in entry.serving:
             raise Problem(400, f"Unrecognized servable version label: {shown(label)}.")
-
-
-def model_list(_request: Request, runtime: Runtime) -> Response:
-    """Answer the names of all models, as KServe does."""
-    return json_response({"models": list(runtime.registry.catalog.models)})
 
 
 def model_status(request: Request, runtime: Runtime) -> Response:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from predictor.cells import Cells
 from predictor.drift import Shift
-from service.given import Given
+from service.given import Given, row_count
 from service.sharing.windows import SharedWindows
 from service.versions.catalog import Served
 
@@ -47,7 +47,7 @@ class DriftWatch:
             if self.is_ticked:
                 return
             self.tick()
-        rows = len(cells) if isinstance(cells, np.ndarray) else len(cells[0])
+        rows = row_count(cells)
         most = max(FEWEST_A_TICK, CELLS_A_TICK // served.width)
         step = 1 if rows <= most else -(-rows // most)
         if step > 1 or len(A) != rows:

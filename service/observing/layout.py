@@ -20,12 +20,14 @@ from service.sharing.counters import SharedNames
 __all__ = [
     "BATCH_ROWS",
     "BUCKETS",
+    "CONNECTIONS",
     "GAUGES",
     "JUDGED",
     "OF_SHADOW",
     "OUTCOMES",
     "SHADOW",
     "STAGES",
+    "WORKERS",
     "Layout",
     "Outcome",
     "histogram",
@@ -49,6 +51,7 @@ MOST_MODELS = 64
 MOST_VERSIONS = 512
 VERSION_BYTES = 80
 GAUGES = ("connections", "workers")
+CONNECTIONS, WORKERS = range(len(GAUGES))
 OF_SHADOW = ("agree", "differ", "failed", "skipped")
 SECONDS = tuple(f"{part}_seconds" for part in ("ok", "other", *STAGES))
 OF_FEEDBACK = tuple(f"feedback_{name}" for name in Judged._fields)

@@ -6,22 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from service.observer import (
-    Comparison,
-    Event,
-    Judged,
-    Logged,
-    Refused,
-    RollbackReason,
-    ShedReason,
-    Stages,
-)
-from service.observing.layout import (
-    GAUGES,
-    JUDGED,
-    SHADOW,
-    Layout,
-)
+from service.observer import Comparison, Event, Judged, Logged, Refused, RollbackReason, ShedReason, Stages
+from service.observing.layout import CONNECTIONS, JUDGED, SHADOW, WORKERS, Layout
 from service.observing.logs import LogWriter, trace_of
 from service.observing.refused import RefusedRequests, request_record
 from service.observing.tallies import Tallies
@@ -53,17 +39,17 @@ class SharedObserver:
     def begin(self, row: int) -> None:
         """Count in `row` from now on, and gather log lines and requests until the next tick."""
         self.counters.use(row)
-        self.counters.set(GAUGES.index("workers"), 1)
+        self.counters.set(WORKERS, 1)
         self.log.is_gathering = True
         self._is_ticked = True
 
     def connected(self, connections: int) -> None:
         """Note how many connections this worker has."""
-        self.counters.set(0, connections)
+        self.counters.set(CONNECTIONS, connections)
 
     def fewest_connections(self) -> float:
         """Return how many connections the worker has that has fewest."""
-        connections, running = self.counters.gauges(0), self.counters.gauges(1)
+        connections, running = self.counters.gauges(CONNECTIONS), self.counters.gauges(WORKERS)
         return min((n for n, is_running in zip(connections, running, strict=True) if is_running), default=0.0)
 
     def tick(self) -> None:

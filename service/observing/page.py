@@ -10,7 +10,17 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 
 from service.observer import EVENTS, ROLLBACK_REASONS, SHED_REASONS, Logged
-from service.observing.layout import BATCH_ROWS, BUCKETS, OF_SHADOW, OUTCOMES, STAGES, Layout, histogram
+from service.observing.layout import (
+    BATCH_ROWS,
+    BUCKETS,
+    CONNECTIONS,
+    OF_SHADOW,
+    OUTCOMES,
+    STAGES,
+    WORKERS,
+    Layout,
+    histogram,
+)
 
 __all__ = ["rendered"]
 
@@ -69,8 +79,8 @@ def _families(layout: Layout, sums: Sums) -> Iterator[Metric]:
     yield from _predictions(versions)
     yield from _shadows(versions)
     yield from _feedback(versions)
-    for i, (name, text) in enumerate((("connections", "Open connections."), ("workers", "Workers running."))):
-        yield GaugeMetricFamily(f"ganglion_{name}", text, value=sums[i])
+    yield GaugeMetricFamily("ganglion_connections", "Open connections.", value=sums[CONNECTIONS])
+    yield GaugeMetricFamily("ganglion_workers", "Workers running.", value=sums[WORKERS])
 
 
 def _requests(layout: Layout, sums: Sums) -> Iterator[Metric]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from feedback import Shape
+from predictor.calibration import ROUNDING
 from service.observer import Judged
 from service.sharing.windows import SLOTS, SharedWindows
 
@@ -14,7 +15,6 @@ __all__ = ["LEVEL", "LiveFigures", "judged"]
 
 LEVEL = 0.9
 """The part of outcomes that the intervals hold which live coverage is told of."""
-ROUNDING = 1e-6  # of float32 probabilities, so that a class at the bound is in the set
 VERSIONS = 64
 
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -225,7 +225,7 @@ class Logbook:
                 self._prunes_at = time.monotonic() + (0 if is_more else PRUNE_S)
 
     @contextmanager
-    def _guarded(self) -> Any:
+    def _guarded(self) -> Iterator[None]:
         """Count and report what goes wrong with the store; a batch that it will never take is given up."""
         try:
             yield

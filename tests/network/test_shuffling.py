@@ -17,7 +17,7 @@ from tests.network.networks import mlp
 
 Way = Callable[[np.ndarray, np.random.Generator], None]
 
-WAYS = {
+WAYS: dict[str, Way] = {
     "exchanges": shuffle_by_exchanges,
     "digits": shuffle_by_digits,
     "two values to draw": partial(shuffle_by_digits, digits=4),

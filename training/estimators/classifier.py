@@ -14,8 +14,9 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d
 
 from network import LOSSES, MLP, Loss
+from predictor.calibration import likely
 from training.estimators.base import Matrix, Perceptron
-from training.estimators.conformal import ROUNDING, threshold
+from training.estimators.conformal import threshold
 from training.estimators.watching import Held, given_rows
 from training.temperature import tempered
 
@@ -169,9 +170,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         The true class is among them with probability ``coverage`` (split-conformal sets; Sadinle et al., 2019). Raises
         ValueError when no rows calibrated the estimator, or too few.
         """
-        margin = threshold(self, coverage)
-        likely: NDArray[np.bool_] = self.predict_proba(X) >= 1 - margin - ROUNDING
-        return likely
+        return likely(self.predict_proba(X), threshold(self, coverage))
 
     def _answers(self, A: Matrix) -> Matrix:
         labels: Matrix = self._label_binarizer.inverse_transform(A.ravel() if self.n_outputs_ == 1 else A)

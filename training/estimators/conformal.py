@@ -9,10 +9,8 @@ from sklearn.utils.validation import check_is_fitted
 from predictor import Calibration
 from training.calibrating import FEWEST_ROWS
 
-__all__ = ["FEWEST_ROWS", "ROUNDING", "calibrated", "threshold"]
+__all__ = ["FEWEST_ROWS", "calibrated", "threshold"]
 
-ROUNDING = 1e-6
-"""A class whose probability lies at the bound belongs to the set, whichever way float32 rounded it."""
 HOW = "fit with early_stopping=True or with X_val and y_val, or call calibrate(X, y) with rows that the fit did not use"
 
 

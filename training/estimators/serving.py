@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,8 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
 from network import MLP, Architecture, Layer, Parameters
-from predictor import Calibration, ClassOutputs, FolderRepository, NumberOutputs, Predictor, save_bytes
-from training.estimators.assembling import Seen, SeenCells, assembled, cells_of, made_up, schema_of
+from predictor import Calibration, ClassOutputs, FolderRepository, NumberOutputs, Predictor, Schema, save_bytes
+from training.estimators.assembling import Cell, Seen, SeenCells, assembled, cells_of, made_up, schema_of
 from training.estimators.choices import OTHER_NAMES
 from training.estimators.columns import Tracked, raw_cells, transformed, unscaled
 from training.estimators.frames import Encoder, columns_in
@@ -32,37 +32,68 @@ def from_sklearn(model: Any, X: Any = None, *, names: Iterable[str] | None = Non
     range and the golden rows are made up. ``names`` names the columns of an array, ``target`` what is predicted.
     Raises ValueError for what a model file has no words for.
     """
-    offset, scale = np.zeros(1), np.ones(1)
     if names is None and not hasattr(X, "columns"):
         names = getattr(model, "feature_names_in_", None)
+    steps, offset, scale = _taken_apart(model)
+    mlp = _best(steps.pop())
+    _check_fitted(mlp, "coefs_")
+    if X is None and not steps:
+        X = getattr(mlp, "_seen", None)
+    encoder: Encoder | None = getattr(mlp, "_encoder", None)
+    if encoder is not None and steps:
+        raise ValueError("an estimator that encodes its own columns cannot be converted behind other steps")
+    inputs = _of_matrix(X, names, steps, mlp) if encoder is None else _of_table(X, encoder, mlp)
+    network = _network(mlp)
+    return assembled(
+        inputs.schema,
+        inputs.cells,
+        network,
+        _outputs(mlp, target, network.architecture.outputs, offset, scale),
+        source=type(mlp).__name__,
+        rows=inputs.rows,
+        calibration=_calibration(mlp, scale),
+        others=inputs.others,
+    )
+
+
+def _taken_apart(model: Any) -> tuple[list[Any], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the steps of a model, its perceptron last, and the offset and scale of its target, both (1,)."""
+    offset, scale = np.zeros(1), np.ones(1)
     model = _best(model)
     if isinstance(model, TransformedTargetRegressor):
         _check_fitted(model, "regressor_")
         offset, scale = unscaled(model.transformer_, 1)
         model = _best(model.regressor_)
     steps = [part for _, part in model.steps] if isinstance(model, Pipeline) else [model]
-    mlp = _best(steps.pop())
-    _check_fitted(mlp, "coefs_")
-    network = _network(mlp)
-    outputs = _outputs(mlp, target, network.architecture.outputs, offset, scale)
-    about: dict[str, Any] = {"source": type(mlp).__name__, "calibration": _calibration(mlp, scale)}
-    if X is None and not steps:
-        X = getattr(mlp, "_seen", None)
-    encoder: Encoder | None = getattr(mlp, "_encoder", None)
-    if encoder is not None:
-        if steps:
-            raise ValueError("an estimator that encodes its own columns cannot be converted behind other steps")
-        seen = X if isinstance(X, SeenCells) else encoder.seen(columns_in(X))
-        others = [str(name) for name in getattr(mlp, "feature_names_in_", ())]
-        return assembled(encoder.schema, seen.cells, network, outputs, rows=seen.count, others=others, **about)
+    return steps, offset, scale
+
+
+class _Inputs(NamedTuple):
+    """What a perceptron was fitted to, as `assembled` takes it."""
+
+    schema: Schema
+    cells: Sequence[tuple[Cell, ...]]
+    rows: int
+    others: Sequence[str]
+
+
+def _of_table(X: Any, encoder: Encoder, mlp: Any) -> _Inputs:
+    """Describe the table of an estimator that encodes its own columns."""
+    seen = X if isinstance(X, SeenCells) else encoder.seen(columns_in(X))
+    others = [str(name) for name in getattr(mlp, "feature_names_in_", ())]
+    return _Inputs(encoder.schema, seen.cells, seen.count, others)
+
+
+def _of_matrix(X: Any, names: Iterable[str] | None, steps: Sequence[Any], mlp: Any) -> _Inputs:
+    """Describe what goes into the first of the steps before a perceptron, or into itself without any."""
     raw, columns = _columns(X, names, steps[0] if steps else mlp)
     others = [column.name for column in columns]
     for step in steps:
         columns = transformed(step, columns)
     schema = schema_of(columns, raw, X if isinstance(X, Seen) else None)
     cells = made_up(columns) if raw is None else cells_of(columns, raw)
-    count = X.count if isinstance(X, Seen) else 0 if raw is None else len(raw)
-    return assembled(schema, cells, network, outputs, rows=count, others=others, **about)
+    rows = X.count if isinstance(X, Seen) else 0 if raw is None else len(raw)
+    return _Inputs(schema, cells, rows, others)
 
 
 def _best(model: Any) -> Any:

@@ -74,13 +74,7 @@ def retrain(
     """
     check_place(order.models)
     with ExitStack() as stack:
-        setting = setting_of(order, now=now, err=err)
-        out.write("\n".join([*findings_lines(setting.findings), "", ""]))
-        out.flush()
-        error = refusal(setting)
-        if error is not None:
-            raise error
-        setting = packed(setting, order.models, stack, err)
+        setting = packed(_checked(order, now=now, out=out, err=err), order.models, stack, err)
         checkpoints = Checkpoints(order.models, setting.name, _identity(setting))
         with keeping(checkpoints):
             before = left_behind(order.models, setting, _made_of(setting), promote) if order.resume else None
@@ -93,6 +87,17 @@ def retrain(
             found = _found(checkpoints, err) if order.resume else None
             fitted = fit_kept(setting.prepared, setting.recipe, checkpoints, err, found=found)
             return _published(order, promote, _judged(setting, fitted), on_publish)
+
+
+def _checked(order: Order, *, now: datetime, out: TextIO, err: TextIO) -> Setting:
+    """Read the data and write what changed to `out`. TrainingError for what no challenger is fitted to."""
+    setting = setting_of(order, now=now, err=err)
+    out.write("\n".join([*findings_lines(setting.findings), "", ""]))
+    out.flush()
+    error = refusal(setting)
+    if error is not None:
+        raise error
+    return setting
 
 
 def _judged(setting: Setting, fitted: Fitted) -> _Judged:
