@@ -6,9 +6,11 @@ import sys
 
 from predictor.cli import main
 
+INTERRUPTED = 130  # as a shell says it
+
 
 def run() -> int:
-    """Run the command on a terminal or pipe that may not know every character, or may close early."""
+    """Run the command on a terminal or pipe that may not know every character, may close early, or may interrupt."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -19,6 +21,8 @@ def run() -> int:
         # Python flushes once more at its end, and would complain of the closed pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return code
 
 

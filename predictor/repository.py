@@ -23,7 +23,7 @@ from predictor.promotions import PROMOTIONS, Promotion, appended, read_promotion
 from predictor.strict_json import read_json, write_json
 from predictor.wording import hint, shown
 
-__all__ = ["VERSION", "FolderRepository", "Repository", "sync_folder", "write_file"]
+__all__ = ["NAME", "VERSION", "FolderRepository", "Repository", "sync_folder", "write_file"]
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)

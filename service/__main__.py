@@ -7,9 +7,11 @@ from service.cli import main
 
 __all__: list[str] = []
 
+INTERRUPTED = 130  # as a shell says it
+
 
 def run() -> int:
-    """Run the command, whose reader may close the pipe early."""
+    """Run the command, whose reader may close the pipe early, and whose user may end it while modules are loaded."""
     try:
         code = main()
         sys.stdout.flush()
@@ -17,6 +19,8 @@ def run() -> int:
         # Python flushes once more at its end, and would complain of the closed pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return code
 
 

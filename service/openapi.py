@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from predictor import ClassOutputs, DateFeature, Feature, NumericFeature
+from predictor.repository import VERSION
 from service.bulk import KINDS
 from service.describing import example_row
 from service.messages import JSON, KEPT_ID
 from service.router import NATIVE, Dialect, Route
-from service.versions.catalog import VERSION, Catalog, Served
+from service.versions.catalog import Catalog, Served
 
 __all__ = ["describe"]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from predictor import FolderRepository, RepositoryError
+from predictor.repository import NAME
 from training.artifacts import evaluate_parts, make_files, make_predictor
 from training.checkpoints import Checkpoints, Found
 from training.cookbook import DEFAULT, load_recipe, recipe_names
@@ -43,7 +44,6 @@ __all__ = [
 ]
 
 MODEL = "model.npz"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 
 
 @dataclass(frozen=True)

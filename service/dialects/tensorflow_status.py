@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from predictor.repository import VERSION
 from predictor.wording import shown
 from service.dialects.tensorflow_bodies import signatures_of
 from service.dialects.tensors import Tensor, inputs_of
 from service.messages import Request, Response, json_response
 from service.problems import Problem
 from service.runtime import Runtime
-from service.versions.catalog import VERSION, VersionState
+from service.versions.catalog import VersionState
 from service.versions.choosing import named_by
 
 __all__ = ["check_label", "metadata", "model_status", "version_status"]

@@ -1,6 +1,5 @@
 """Which models are loaded, in which state and why: values that a reader takes once and that never change."""
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,13 +8,13 @@ from typing import Literal
 
 from predictor import Predictor
 from predictor.drift import Bins
+from predictor.repository import VERSION
 from predictor.wording import shown
 from service.versions.watching import Rollback, Watch
 
 __all__ = [
     "CHAMPION",
     "REASONS",
-    "VERSION",
     "Catalog",
     "ModelEntry",
     "NotReadyError",
@@ -27,7 +26,6 @@ __all__ = [
 
 CHAMPION = "champion"
 NAMED = 5
-VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
 class NotServedError(LookupError):

@@ -6,10 +6,13 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
+from predictor.repository import NAME
+
 __all__ = ["Draw", "Rule", "read_rules"]
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
-RULE = re.compile(rf"(?P<model>{NAME}):(?P<alias>{NAME})(:(?P<percent>\d{{1,3}}(\.\d{{1,4}})?)%)?", re.ASCII)
+RULE = re.compile(
+    rf"(?P<model>{NAME.pattern}):(?P<alias>{NAME.pattern})(:(?P<percent>\d{{1,3}}(\.\d{{1,4}})?)%)?", re.ASCII
+)
 BYTES = 8
 WHOLE = 2 ** (8 * BYTES)
 ALL = 100.0
