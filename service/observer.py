@@ -86,13 +86,17 @@ class Judged(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Refused:
-    """What requests have in common that are refused by their header section and size; `sent` bytes are their answer."""
+    """What requests have in common that are refused by their header section and size; `sent` bytes are their answer.
+
+    `is_traced` tells that each of them belongs to a trace.
+    """
 
     method: str
     route: str
     path: str
     status: int
     sent: int
+    is_traced: bool = False
 
 
 class Observer(Protocol):
@@ -117,8 +121,20 @@ class Observer(Protocol):
     ) -> None:
         """Note one finished request; `route` is a template and safe as a label, `path` is the client's text."""
 
-    def refused(self, what: Refused, request_id: str, began: float, ended: float, received: int) -> None:
-        """Note a request that was refused because there was too much to do, from one monotonic time to another."""
+    def refused(
+        self,
+        what: Refused,
+        request_id: str,
+        began: float,
+        ended: float,
+        received: int,
+        *,
+        trace_id: str | None = None,
+    ) -> None:
+        """Note a request that was refused because there was too much to do, from one monotonic time to another.
+
+        `trace_id` names its trace, where it `is_traced`.
+        """
 
     def noted(self, event: Event, amount: int = 1, *, model: str = "") -> None:
         """Count something that is neither a request nor an error of one."""
@@ -154,7 +170,7 @@ class QuietObserver:
     def answered(self, **fields: object) -> None:
         """Ignore a request."""
 
-    def refused(self, *_: object) -> None:
+    def refused(self, *_: object, trace_id: str | None = None) -> None:
         """Ignore a refusal."""
 
     def noted(self, event: Event, amount: int = 1, *, model: str = "") -> None:

@@ -99,9 +99,19 @@ class SharedObserver:
             record["trace_id"] = trace_id
         self.log.put(self.log.rendered(record))
 
-    def refused(self, what: Refused, request_id: str, began: float, ended: float, received: int) -> None:
+    def refused(
+        self,
+        what: Refused,
+        request_id: str,
+        began: float,
+        ended: float,
+        received: int,
+        *,
+        trace_id: str | None = None,
+    ) -> None:
         """Count one request that was refused, and write its line, with the next tick."""
-        self._refused.add(what, (request_id, began, ended, received))
+        trace = () if trace_id is None else (trace_id.encode("ascii"),)
+        self._refused.add(what, (request_id, began, ended, received, trace))
         if not self._is_ticked:
             self._count()
 

@@ -14,12 +14,13 @@ from service.observing.tallies import Tallies
 
 __all__ = ["RefusedRequests", "request_record"]
 
-Noted = tuple[str, float, float, int]
-"""The id of a request, when it was read and when it was answered, the size of its body."""
+Noted = tuple[str, float, float, int, tuple[bytes, ...]]
+"""The id of a request, when it was read and when it was answered, the size of its body, the id of its trace if any."""
 
 LONGEST_TEXT = 256
 MOST_TEMPLATES = 256
 OPEN = {"time": b"%b", "request_id": b"%b", "ms": b"%.3f", "bytes_in": b"%d"}
+TRACE = {"trace_id": b"%b"}
 
 
 class RefusedRequests:
@@ -47,7 +48,7 @@ class RefusedRequests:
         self._shed(len(waiting))
         for what, group in groups.items():
             kind = (what.route, what.method, what.status, None, None)
-            self._tallies.add_brief(kind, [ended - began for _, began, ended, _ in group])
+            self._tallies.add_brief(kind, [ended - began for _, began, ended, _, _ in group])
             if is_logged:
                 self._write(what, group)
 
@@ -57,8 +58,8 @@ class RefusedRequests:
         stamp = self._log.stamp
         self._log.put(
             *[
-                template % (stamp(since + ended).encode(), request_id.encode(), (ended - began) * 1000, received)
-                for request_id, began, ended, received in group
+                template % (stamp(since + ended).encode(), given_id.encode(), (ended - began) * 1000, received, *trace)
+                for given_id, began, ended, received, trace in group
             ]
         )
 
@@ -71,7 +72,9 @@ class RefusedRequests:
                 when="", request_id="", method=what.method, route=what.route, path=what.path, status=what.status, ms=0,
                 received=0, sent=what.sent,
             )  # fmt: skip
-            found = self._templates[what] = self._log.template(record, OPEN)
+            if what.is_traced:
+                record["trace_id"] = ""
+            found = self._templates[what] = self._log.template(record, OPEN | TRACE if what.is_traced else OPEN)
         return found
 
 

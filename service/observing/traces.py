@@ -16,7 +16,7 @@ from service.messages import Request, Response
 from service.observing.layout import STAGES
 from service.settings import Settings, SettingsError
 
-__all__ = ["TRACEPARENT", "Trace", "Tracer", "read_traceparent"]
+__all__ = ["TRACEPARENT", "Trace", "Tracer", "new_span_id", "read_traceparent", "traceparent"]
 
 TRACEPARENT = "traceparent"
 FORM = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
@@ -47,6 +47,16 @@ def read_traceparent(text: str | None) -> Trace | None:
     return Trace(trace_id, span_id, bool(int(flags, 16) & SAMPLED))
 
 
+def traceparent(trace_id: str, span_id: str, *, is_sampled: bool) -> str:
+    """Return the header that answers a trace with a span of this service's own."""
+    return f"{OURS}-{trace_id}-{span_id}-{'01' if is_sampled else '00'}"
+
+
+def new_span_id() -> str:
+    """Return the id of a span that nothing is recorded of."""
+    return secrets.token_hex(8)
+
+
 class Tracer:
     """Answers a trace with a span of its own; sends it to a collector where the settings name one.
 
@@ -70,9 +80,10 @@ class Tracer:
         if is_recorded:
             trace_id, span_id = self._record(request, response, route, parent)
         elif parent is not None:
-            trace_id, span_id = parent.trace_id, secrets.token_hex(8)
-        flags = "01" if is_recorded or (parent is not None and parent.is_sampled) else "00"
-        response.headers = [*response.headers, (TRACEPARENT, f"{OURS}-{trace_id}-{span_id}-{flags}")]
+            trace_id, span_id = parent.trace_id, new_span_id()
+        is_sampled = is_recorded or (parent is not None and parent.is_sampled)
+        header = traceparent(trace_id, span_id, is_sampled=is_sampled)
+        response.headers = [*response.headers, (TRACEPARENT, header)]
         return trace_id
 
     def stop(self) -> None:

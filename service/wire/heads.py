@@ -7,12 +7,12 @@ in the same place can mean nothing else, so they need not be parsed again.
 
 import copy
 import re
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from urllib.parse import unquote
 
 from service.wire.framing import Framing, HeaderList, original_client, split_target
 
-__all__ = ["Head", "Heads"]
+__all__ = ["NOTHING", "OWN", "Head", "Heads", "Own"]
 
 ASGI = {"version": "3.0", "spec_version": "2.3"}
 BLANK_LINE = b"\r\n\r\n"
@@ -21,15 +21,24 @@ LONGEST = 1024
 # What names one request is not sent again, and what only its owner may know is not to be kept.
 OWN = frozenset(
     {
-        b"authorization", b"cookie", b"idempotency-key", b"proxy-authorization", b"x-api-key", b"x-correlation-id",
-        b"x-request-id",
+        b"authorization", b"cookie", b"idempotency-key", b"proxy-authorization", b"traceparent", b"tracestate",
+        b"x-api-key", b"x-correlation-id", b"x-request-id",
     }
 )  # fmt: skip
-UNREPEATED = OWN | {b"traceparent", b"tracestate"}
 OWN_LINE = re.compile(
-    rb"\r\n(?i:(?:%b)|x-request-id:([\t -~]*))(?=\r\n[^\t ])"
-    % b"|".join(rb"%b:[\t -~]*" % name for name in sorted(OWN - {b"x-request-id"}))
+    rb"\r\n(?i:(?:%b)|x-request-id:([\t -~]*)|traceparent:([\t -~]*))(?=\r\n[^\t ])"
+    % b"|".join(rb"%b:[\t -~]*" % name for name in sorted(OWN - {b"x-request-id", b"traceparent"}))
 )
+
+
+class Own(NamedTuple):
+    """What of a header section is one request's own and comes back in its answer; what came in pieces is joined."""
+
+    id: str | None = None
+    traceparent: str | None = None
+
+
+NOTHING = Own()
 
 
 class Head:
@@ -96,12 +105,12 @@ class Heads:
         text = data[: data.find(BLANK_LINE) + len(BLANK_LINE)]
         return text, self._known.get(text)
 
-    def find_without_own(self, text: bytes) -> tuple[Head | None, str | None]:
-        """Return what is known of a header section but for what is one request's own, and the id if it has one."""
+    def find_without_own(self, text: bytes) -> tuple[Head | None, Own]:
+        """Return what is known of a header section but for what is one request's own, and that."""
         if len(text) > LONGEST:
-            return None, None
-        left, ids = _without_own(text)
-        return self._known.get(left), ids[0] if len(ids) == 1 else None
+            return None, NOTHING
+        left, own = _without_own(text)
+        return self._known.get(left), own
 
     def keep_without_own(self, text: bytes, head: Head) -> None:
         """Know a head from now on without what is one request's own.
@@ -119,18 +128,18 @@ class Heads:
         """Know a head from now on, unless it is long, or one that nobody sends twice or that holds a secret."""
         if len(text) > LONGEST or not text.endswith(BLANK_LINE):
             return
-        if (
-            head.framing.is_chunked
-            or head.framing.expects_continue
-            or any(name in UNREPEATED for name, _ in head.headers)
-        ):
+        if head.framing.is_chunked or head.framing.expects_continue or any(name in OWN for name, _ in head.headers):
             return
         if len(self._known) == MOST:
             self._known.clear()
         self._known[text] = head
 
 
-def _without_own(text: bytes) -> tuple[bytes, list[str]]:
-    """Return a header section without the lines that are one request's own, and the ids in them."""
+def _without_own(text: bytes) -> tuple[bytes, Own]:
+    """Return a header section without the lines that are one request's own, and what an answer needs of them."""
     parts = OWN_LINE.split(text)
-    return b"".join(parts[::2]), [given.decode("ascii").strip() for given in parts[1::2] if given is not None]
+    return b"".join(parts[::3]), Own(_joined(parts[1::3]), _joined(parts[2::3]))
+
+
+def _joined(found: list[bytes | None]) -> str | None:
+    return ", ".join([text.decode("ascii").strip() for text in found if text is not None]) or None

@@ -13,7 +13,7 @@ from service.messages import Request, Response, response_headers
 from service.wire.exchange import Exchange
 from service.wire.framing import HeaderList, RefusedError
 from service.wire.ground import Ground
-from service.wire.heads import Head
+from service.wire.heads import NOTHING, Head, Own
 from service.wire.reader import Phase, Reader
 from service.wire.refusals import Refusal, refusal
 from service.wire.rendering import HSTS, rendered, rendered_head
@@ -133,9 +133,9 @@ class Connection(asyncio.Protocol):
         else:
             self.ready.append(item)
 
-    def turns_away(self, head: Head, size: int, asked_id: str | None = None) -> bool:
+    def turns_away(self, head: Head, size: int, own: Own = NOTHING) -> bool:
         """Refuse a request at once if its head and size suffice to tell; return whether it was. No other is in work."""
-        answer = None if self.ground.is_draining else self.ground.turnstile.answer(head, size, asked_id)
+        answer = None if self.ground.is_draining else self.ground.turnstile.answer(head, size, own)
         if answer is None:
             return False
         self.transport.write(answer)

@@ -18,7 +18,7 @@ from service.wire.framing import (
     check_head,
     head_without_upgrade,
 )
-from service.wire.heads import Head
+from service.wire.heads import NOTHING, Head, Own
 from service.wire.refusals import FRAMING_TOO_LARGE, HEAD_BROKEN_OFF, HEAD_TOO_LATE, Refusal, reason_of, refusal
 
 __all__ = ["Phase", "ReadLine", "Reader"]
@@ -48,7 +48,7 @@ class ReadLine(Line, Protocol):
     def enqueue(self, item: Exchange | Refusal) -> None:
         """Begin with what was read, or remember it."""
 
-    def turns_away(self, head: Head, size: int, asked_id: str | None = None) -> bool:
+    def turns_away(self, head: Head, size: int, own: Own = NOTHING) -> bool:
         """Refuse a request at once if its head and size suffice to tell; return whether it was."""
 
     def work_on(self, exchange: Exchange) -> None:
@@ -203,8 +203,8 @@ class Reader:
 
     def _is_turned_away(self, text: bytes, size: int) -> bool:
         """Refuse a request at once whose head is known but for what is its own; return whether it was."""
-        head, given_id = self.ground.heads.find_without_own(text)
-        return head is not None and size == head.framing.length and self.connection.turns_away(head, size, given_id)
+        head, own = self.ground.heads.find_without_own(text)
+        return head is not None and size == head.framing.length and self.connection.turns_away(head, size, own)
 
     def _gather(self, piece: bytes) -> None:
         """Take what follows a known head: its body, or what the parser is to make of all of it."""

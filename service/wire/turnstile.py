@@ -1,16 +1,18 @@
 """Requests that are refused by their header section and size, at a fraction of what it takes to look at them.
 
 While a service is full, what each refusal costs is missing to the work that it has taken on. Refusals of requests with
-one header section are alike but for the id, so the answer is made once, by what words all others, and then filled in.
+one header section are alike but for the id and the trace, so the answer is made once, by what words all others, and
+then filled in.
 """
 
 import time
 from collections.abc import Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from service.messages import Request, Response, request_id, response_headers
 from service.observer import Observer, Refused
-from service.wire.heads import Head
+from service.observing.traces import TRACEPARENT, new_span_id, read_traceparent, traceparent
+from service.wire.heads import NOTHING, Head, Own
 from service.wire.rendering import HSTS, rendered_head
 
 __all__ = ["Place", "Refusing", "Turnstile"]
@@ -35,39 +37,68 @@ class Place(Protocol):
     observer: Observer
 
 
-FILLED_IN, OTHER = "Z", "Q"
-"""What ids are made of that stand in for others; two of them tell whether an answer holds such text anyhow."""
+Kind = tuple[int, bool]
+"""How many characters the id of a request has, and whether it belongs to a trace."""
+FILLED_IN, OTHER = ("Z", "*"), ("Q", "+")
+"""What ids and the headers of traces are made of that stand in for others; no id has the latter in it.
+
+Two of each tell whether an answer holds such text anyhow.
+"""
+TRACEPARENT_SIZE = 55
+TRACE_FILLED_IN = FILLED_IN[1].encode() * TRACEPARENT_SIZE
 
 
 class Prepared:
-    """The refusal of requests with one head, all but the id, for as long as its date and the time to wait are right.
+    """The refusal of requests with one head, all but what is their own, while its date and the time to wait are right.
 
-    ValueError where the place of an id of so many characters cannot be told.
+    ValueError where the place of that cannot be told.
     """
 
     __slots__ = ("busy_s", "date_line", "pieces", "what")
 
-    def __init__(self, place: Place, refusing: Refusing, head: Head, busy_s: int, id_size: int) -> None:
+    def __init__(self, place: Place, refusing: Refusing, head: Head, busy_s: int, kind: Kind) -> None:
         self.busy_s = busy_s
         self.date_line = place.date_line
-        answer, self.what = _refused(place, refusing, head, busy_s, FILLED_IN * id_size)
-        self.pieces = answer.split(FILLED_IN.encode() * id_size)
-        if _refused(place, refusing, head, busy_s, OTHER * id_size)[0] != self.answer(OTHER * id_size):
+        id_size, is_traced = kind
+        answer, self.what = _refused(place, refusing, head, busy_s, _marks(kind, FILLED_IN))
+        self.pieces = answer.split(FILLED_IN[0].encode() * id_size)
+        other = _marks(kind, OTHER)
+        found = self.traced(other.id, other.traceparent) if is_traced else self.answer(other.id)
+        if _refused(place, refusing, head, busy_s, other)[0] != found:
             raise ValueError("an answer holds the text of an id elsewhere")
 
     def answer(self, given_id: str) -> bytes:
         """Return the answer to the request with an id."""
         return given_id.encode("ascii").join(self.pieces)
 
+    def traced(self, given_id: str, traceparent: str) -> bytes:
+        """Return the answer to the request with an id that belongs to a trace."""
+        return self.answer(given_id).replace(TRACE_FILLED_IN, traceparent.encode("ascii"))
 
-def _refused(place: Place, refusing: Refusing, head: Head, busy_s: int, given_id: str) -> tuple[bytes, Refused]:
-    request, response = refusing.refusal(head, busy_s, given_id)
+
+class Marks(NamedTuple):
+    """What an answer says of one request alone; `traceparent` is empty where that has no trace."""
+
+    id: str
+    traceparent: str
+
+
+def _marks(kind: Kind, letters: tuple[str, str]) -> Marks:
+    return Marks(letters[0] * kind[0], letters[1] * TRACEPARENT_SIZE if kind[1] else "")
+
+
+def _refused(place: Place, refusing: Refusing, head: Head, busy_s: int, own: Marks) -> tuple[bytes, Refused]:
+    request, response = refusing.refusal(head, busy_s, own.id)
     headers = response_headers(request, response)
+    if own.traceparent:
+        headers.append((TRACEPARENT.encode(), own.traceparent.encode()))
     if place.is_encrypted:
         headers.append(HSTS)
     start = rendered_head(response.status, place.date_line, headers, ends=False, is_old=head.version == "1.0")
-    route = request.match.template
-    return start + response.body, Refused(head.method, route, request.path, response.status, len(response.body))
+    what = Refused(
+        head.method, request.match.template, request.path, response.status, len(response.body), bool(own.traceparent)
+    )
+    return start + response.body, what
 
 
 class Turnstile:
@@ -91,10 +122,10 @@ class Turnstile:
         """Look from now on: a request was refused on the long way."""
         self.is_busy = self._has_refused = True
 
-    def answer(self, head: Head, size: int, asked_id: str | None = None) -> bytes | None:
+    def answer(self, head: Head, size: int, own: Own = NOTHING) -> bytes | None:
         """Return the answer to a request that is refused, and note it; None for one that is to be looked at.
 
-        `asked_id` is what the request calls itself, where its head is known without that.
+        `own` is what the request says of itself, where its head is known without that.
         """
         began = time.monotonic()
         refusing = self._refusing
@@ -102,21 +133,27 @@ class Turnstile:
         if refusing is None or not busy_s:
             return None
         place = self._place
-        given_id = next(place.ids) if asked_id is None else request_id(asked_id, place.ids)
+        given_id = next(place.ids) if own.id is None else request_id(own.id, place.ids)
+        trace = None if own.traceparent is None else read_traceparent(own.traceparent)
         try:
-            prepared = self._prepared(refusing, head, busy_s, len(given_id))
+            prepared = self._prepared(refusing, head, busy_s, (len(given_id), trace is not None))
         except ValueError:
             return None
         self._has_refused = True
-        place.observer.refused(prepared.what, given_id, began, time.monotonic(), size)
-        return prepared.answer(given_id)
+        note = place.observer.refused
+        if trace is None:
+            note(prepared.what, given_id, began, time.monotonic(), size)
+            return prepared.answer(given_id)
+        answer = prepared.traced(given_id, traceparent(trace.trace_id, new_span_id(), is_sampled=trace.is_sampled))
+        note(prepared.what, given_id, began, time.monotonic(), size, trace_id=trace.trace_id)
+        return answer
 
-    def _prepared(self, refusing: Refusing, head: Head, busy_s: int, id_size: int) -> Prepared:
-        """Return the refusal for ids of so many characters: those of another length make answers of another length."""
-        known: dict[int, Prepared] | None = head.refusals
+    def _prepared(self, refusing: Refusing, head: Head, busy_s: int, kind: Kind) -> Prepared:
+        """Return the refusal of a kind: ids of another length make answers of another length."""
+        known: dict[Kind, Prepared] | None = head.refusals
         if known is None:
             known = head.refusals = {}
-        found = known.get(id_size)
+        found = known.get(kind)
         if found is None or found.busy_s != busy_s or found.date_line is not self._place.date_line:
-            found = known[id_size] = Prepared(self._place, refusing, head, busy_s, id_size)
+            found = known[kind] = Prepared(self._place, refusing, head, busy_s, kind)
         return found

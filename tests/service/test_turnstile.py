@@ -230,6 +230,48 @@ def test_bodies_that_are_too_long_are_refused_while_shorter_ones_are_answered(se
     serve(test)
 
 
+PARENT = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"
+SPAN = re.compile(rb"\r\ntraceparent: 00-([0-9a-f]{32})-([0-9a-f]{16})-(0[01])\r\n")
+
+
+@pytest.mark.parametrize(
+    ("sent", "answered"),
+    [
+        (f"Traceparent: 00-{PARENT}-01\r\n", b"01"),
+        (f"tracestate: a=b\r\ntraceparent:\t00-{PARENT}-02 \r\nX-Request-Id: ******\r\n", b"00"),
+        (f"traceparent: cc-{PARENT}-09-what\r\nX-Request-Id: {'Z' * 55}\r\nAuthorization: Bearer a\r\n", b"01"),
+        (f"traceparent: cc-{PARENT}-01-a\r\ntraceparent: 00-{PARENT}-00\r\n", b"01"),
+        (f"traceparent: 00-{PARENT}-01\r\ntraceparent: 00-{PARENT}-01\r\n", None),
+        (f"traceparent: 00-{PARENT}-01-more\r\n", None),
+        ("traceparent: \r\n", None),
+    ],
+)
+@pytest.mark.parametrize("path", ["/predict", "/v2/models/flowers/infer"])
+def test_a_refusal_at_once_takes_part_in_a_trace(serve: Any, path: str, sent: str, answered: bytes | None) -> None:
+    """The trace that was sent, a span of its own in each answer, and the line of the log as by the long way."""
+
+    async def test(served: Served) -> None:
+        served.fill()
+        request = request_to(path, headers=sent)
+        answers = [await by_the_long_way(served, request), *[await served.ask(request) for _ in range(3)]]
+        assert served.is_at_once(request)
+        assert len({fixed(SPAN.sub(b"", answer)) for answer in answers}) == 1
+        spans = [SPAN.search(answer) for answer in answers]
+        if answered is None:
+            assert spans == [None] * 4
+            return
+        found = [span.groups() for span in spans if span]
+        assert {(trace, flags) for trace, _, flags in found} == {(PARENT[:32].encode(), answered)}
+        assert len({span for _, span, _ in found} | {PARENT[33:].encode()}) == 5
+        assert served.metric('ganglion_shed_total{reason="full"}') == 5
+
+    first, *others = [line for line in serve(test) if line["message"] == "request" and line["status"] == 429]
+    assert first.get("trace_id") == (PARENT[:32] if answered else None)
+    assert len(others) == 4
+    for line in others:
+        assert [(k, line[k]) for k in line if k not in OPEN] == [(k, first[k]) for k in first if k not in OPEN]
+
+
 async def by_the_long_way(served: Served, request: bytes) -> bytes:
     usual, served.ground.turnstile = served.ground.turnstile, Turnstile(served.ground, None)
     try:
@@ -302,7 +344,7 @@ def test_a_request_with_a_secret_is_refused_at_once_and_let_in_by_no_other(serve
         "X-Request-Id: a\r\nX-Request-Id: b\r\n", "X-Api-Key: a\nX-Other: b\r\n",
         "X-Request-Id: a\r\nContent-Length: 5\r\n",
         "X-Api-Key: " + "a" * 2000 + "\r\n", "X-Request-Id: mine\r\nExpect: 100-continue\r\n",
-        "X-Api-Key: a\r\nTransfer-Encoding: chunked\r\n", "Traceparent: 00-" + "a" * 32 + "-" + "b" * 16 + "-01\r\n",
+        "X-Api-Key: a\r\nTransfer-Encoding: chunked\r\n", f"Traceparent: 00-{'a' * 32}-\xe9{'b' * 15}-01\r\n",
     ],
 )  # fmt: skip
 def test_odd_headers_are_answered_as_by_the_long_way(serve: Any, own: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service.wire.framing import Framing, Limits, RefusedError, check_head, head_without_upgrade, split_target
-from service.wire.heads import UNREPEATED, Head, Heads
+from service.wire.heads import OWN, Head, Heads
 
 LIMITS = Limits(
     header_bytes=200, uri_bytes=50, body_bytes=8000, header_timeout_s=1.0, body_timeout_s=1.0, keep_alive_s=1.0,
@@ -139,7 +139,7 @@ def head_of(*headers: Any) -> Head:
     return Head("1.1", "POST", b"/", [HOST, *headers], found, is_kept=True)
 
 
-@pytest.mark.parametrize("header", [CHUNKED, WAITS, *((name, b"x") for name in sorted(UNREPEATED))])
+@pytest.mark.parametrize("header", [CHUNKED, WAITS, *((name, b"x") for name in sorted(OWN))])
 def test_a_head_is_not_known_again_when_more_than_its_bytes_decides_or_it_is_one_clients_own(header: Any) -> None:
     heads = Heads()
     text = b"POST / HTTP/1.1\r\n\r\n"
@@ -151,7 +151,7 @@ def test_a_head_is_not_known_again_when_more_than_its_bytes_decides_or_it_is_one
 
 
 def test_what_holds_a_secret_or_is_sent_once_is_among_what_is_not_known() -> None:
-    assert {b"authorization", b"cookie", b"proxy-authorization", b"x-api-key", b"x-request-id"} <= UNREPEATED
+    assert {b"authorization", b"cookie", b"proxy-authorization", b"x-api-key", b"x-request-id"} <= OWN
 
 
 def test_a_head_of_1024_bytes_is_known_and_a_longer_one_is_not() -> None:
