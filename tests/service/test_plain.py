@@ -71,6 +71,7 @@ DOUBTFUL = [
     f'{{"instances":[{ROWS},[1,2,03]]}}',
     f'{{"instances":[{ROWS},[1,2,null]]}}',
     f'{{"instances":[{ROWS},[1,2,true]]}}',
+    f'{{"instances":[{ROWS},[1,2,false]]}}',
     f'{{"instances":[{ROWS},[1,2,"3"]]}}',
     f'{{"instances":[{ROWS},[1,2,3 4]]}}',
     f'{{"instances":[{ROWS},[1,2,]]}}',
@@ -108,8 +109,14 @@ def test_a_row_of_one_number_needs_the_number() -> None:
     assert found.tolist() == [[1], [2], [3]]
 
 
-def test_too_many_rows_are_left_to_the_precise_way_early() -> None:
-    assert plain_numbers(f'{{"instances":[{ROWS}]}}'.encode(), WIDTH, 19) is None
+@pytest.mark.parametrize("size", [0, 512])
+def test_too_many_rows_are_left_to_the_precise_way(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain, "SMALL_BYTES", size)
+    body = f'{{"instances":[{ROWS}]}}'.encode()
+    assert plain_numbers(body, WIDTH, 19) is None
+    found = plain_numbers(body, WIDTH, 20)
+    assert found is not None
+    assert found.tolist() == [[1, 2, 3]] * 20
 
 
 ALPHABET = [*'[]{},:"0123456789.-+eE \t\r\n', "null", "true", "\f", "\0", "\xa0", "\ud800", "\\u0065", "],[", "],"]

@@ -206,6 +206,13 @@ def test_a_chunked_body_is_read_whole_with_extensions_and_trailers(service: Any)
     assert (answer.status, len(answer.json["predictions"])) == (200, 1)
 
 
+def test_a_trailer_is_no_header(service: Any) -> None:
+    body = b"%x\r\n%s\r\n0\r\n" % (len(BODY), BODY)
+    answer = service.ask(CHUNKED + body + b"X-Request-Id: mine\r\nContent-Type: text/plain\r\n\r\n")
+    assert answer.status == 200
+    assert answer.headers["x-request-id"] != "mine"
+
+
 def test_a_body_in_single_bytes_is_read_whole(service: Any) -> None:
     with service.connect() as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
