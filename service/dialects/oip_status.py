@@ -48,7 +48,7 @@ def model_ready(request: Request, runtime: Runtime) -> Response:
     part = request.parameters.get
     entry = catalog.entry(part("name"))
     version = part("version")
-    is_ready = bool(catalog.version(entry, version)) if version else "champion" in entry.serving
+    is_ready = catalog.state(entry, version).served is not None if version else "champion" in entry.serving
     return _readiness({"name": entry.name, "ready": is_ready})
 
 

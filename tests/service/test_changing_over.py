@@ -247,5 +247,7 @@ def check_refused(application: Any, bad: int, code: str) -> None:
     client = application.flask.test_client()
     state = client.get(f"/models/flowers/versions/{bad}").get_json()
     assert (state["state"], state["code"], bool(state["reason"])) == ("failed", code, True)
+    unready = client.get(f"/v2/models/flowers/versions/{bad}/ready")
+    assert (unready.status_code, unready.get_json()) == (503, {"name": "flowers", "ready": False})
     assert client.post("/predict", json={"instances": [models.FLOWER_ROW]}).get_json()["version"] == 3
     assert client.post("/models/houses/predict", json={"instances": [[80, "paved", "1"]]}).status_code == 200

@@ -43,10 +43,8 @@ def started(repository: Any, certificate: Any, **settings: Any) -> Any:
     return running(repository.root, workers=1, tls_cert=certificate[0], tls_key=certificate[1], **settings)
 
 
-def encrypted(service: Any, certificate: Any, **versions: Any) -> ssl.SSLSocket:
+def encrypted(service: Any, certificate: Any) -> ssl.SSLSocket:
     context = ssl.create_default_context(cafile=certificate[0])
-    for name, version in versions.items():
-        setattr(context, name, version)
     return context.wrap_socket(service.connect(), server_hostname="127.0.0.1")
 
 
@@ -70,8 +68,12 @@ def test_nothing_is_answered_in_the_clear(service: Any, certificate: Any) -> Non
 
 
 def test_old_versions_of_the_protocol_are_refused(service: Any, certificate: Any) -> None:
-    with pytest.raises((ssl.SSLError, ConnectionResetError)), pytest.warns(DeprecationWarning, match="TLSv1_1"):
-        encrypted(service, certificate, maximum_version=ssl.TLSVersion.TLSv1_1)
+    old = ssl.create_default_context(cafile=certificate[0])
+    old.set_ciphers("ALL:@SECLEVEL=0")  # else the client would not even ask
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+    with service.connect() as connection, pytest.raises((ssl.SSLError, ConnectionResetError)):
+        old.wrap_socket(connection, server_hostname="127.0.0.1")
 
 
 def test_handshakes_that_never_end_are_given_up(repository: Any, certificate: Any) -> None:
