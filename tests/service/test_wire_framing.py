@@ -1,5 +1,6 @@
 """What is not a request, over the real wire: each gets its status, and the next good request is answered."""
 
+import contextlib
 import json
 import select
 import socket
@@ -192,6 +193,27 @@ def test_a_body_is_never_read_as_the_next_request(service: Any) -> None:
     inner = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
     given = service.send(HEAD + b"Content-Length: %d\r\n\r\n" % len(inner) + inner + GOOD, ends=True)
     assert [answer.status for answer in given] == [400, 200]
+
+
+@pytest.mark.parametrize(
+    ("refused", "status"),
+    [
+        (HEAD + b"Content-Length: 50000000\r\n\r\n", 413),
+        (CHUNKED + (b"1000\r\n" + b" " * 4096 + b"\r\n") * 17, 413),
+        (HEAD + b"Transfer-Encoding: gzip\r\n\r\n", 501),
+    ],
+)
+def test_what_follows_a_refused_body_is_never_read_as_a_request(service: Any, refused: Any, status: Any) -> None:
+    with service.connect() as connection:
+        given = answers(connection)
+        connection.sendall(GOOD)  # its head is known from now on
+        assert next(given).status == 200
+        connection.sendall(refused)
+        assert next(given).status == status
+        with contextlib.suppress(OSError):
+            connection.sendall(GOOD)
+            connection.shutdown(socket.SHUT_WR)
+            assert next(given, None) is None
 
 
 def test_nothing_is_read_after_a_request_that_closes(service: Any) -> None:
