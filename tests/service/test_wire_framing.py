@@ -326,6 +326,8 @@ def test_http_1_0_is_answered_and_closed_unless_it_asks_to_be_kept(service: Any)
 def test_names_that_cgi_would_confuse_are_dropped(service: Any) -> None:
     answer = service.ask(b"GET /healthz HTTP/1.1\r\nHost: a\r\nX_Request_Id: mine\r\nContent_Length: 5\r\n\r\n")
     assert (answer.status, answer.headers["x-request-id"] == "mine") == (200, False)
+    # With hyphens it is no time, and 400.
+    assert service.ask(b"GET /healthz HTTP/1.1\r\nHost: a\r\nX_Request_Timeout_Ms: never\r\n\r\n").status == 200
 
 
 def test_a_refusal_reaches_a_client_that_is_still_sending(service: Any) -> None:
