@@ -31,8 +31,6 @@ NO_NAMES: frozenset[str] = frozenset()
 NOTHING = Findings()
 
 Cells = Sequence[Any] | NDArray[Any]
-BLOCK = 4096
-"""Rows that one call goes through: a service that answers others beside many rows has no turn in between."""
 _NUMBERS = frozenset({int, float, type(None)})
 
 
@@ -42,13 +40,7 @@ def columns_of_rows(rows: object, names: Sequence[str]) -> list[Cells]:
     width = len(names)
     if any(not isinstance(row, (list, tuple)) or len(row) != width for row in checked):
         raise InputError(Findings.of_drafts(_row_faults(checked, width)))
-    if len(checked) <= BLOCK:
-        return list(zip(*checked, strict=True))
-    columns: list[Any] = [[] for _ in names]
-    for start in range(0, len(checked), BLOCK):
-        for column, cells in zip(columns, zip(*checked[start : start + BLOCK], strict=True), strict=True):
-            column.extend(cells)
-    return columns
+    return list(zip(*checked, strict=True))
 
 
 def columns_of_records(records: object, names: Sequence[str], left_out: frozenset[str] = NO_NAMES) -> list[Cells]:
@@ -82,7 +74,7 @@ def columns_of_named(columns: object, names: Sequence[str], left_out: frozenset[
 
 def left_out_of_records(records: Sequence[Mapping[str, object]], names: Sequence[str]) -> Findings:
     """Warn of the keys of well-formed records that are no features, code "left_out"."""
-    total = sum(map(len, records)) - len(records) * len(names)
+    total = sum([len(record) for record in records]) - len(records) * len(names)
     if not total:
         return NOTHING
     wanted = frozenset(names)
@@ -101,17 +93,13 @@ def left_out_of_named(columns: Mapping[str, Any], names: Sequence[str]) -> Findi
     return Findings(faults, len(others) * len(rows))
 
 
-def numbers(cells: Cells, feature: int, issues: Issues) -> NDArray[np.float64]:
-    """Read a numeric column, (rows,): None becomes NaN, an integer beyond float64 an infinity, other types issues."""
+def numbers(cells: Cells, feature: int, issues: Issues, *, first: int = 0) -> NDArray[np.float64]:
+    """Read a numeric column, (rows,): None becomes NaN, an integer beyond float64 an infinity, other types issues.
+
+    `first` is the number of its first row, as for the other kinds of columns.
+    """
     if isinstance(cells, np.ndarray):
         return cells.astype(np.float64)
-    if len(cells) <= BLOCK:
-        return _block_of_numbers(cells, 0, feature, issues)
-    blocks = [_block_of_numbers(cells[i : i + BLOCK], i, feature, issues) for i in range(0, len(cells), BLOCK)]
-    return np.concatenate(blocks)
-
-
-def _block_of_numbers(cells: Sequence[Any], first: int, feature: int, issues: Issues) -> NDArray[np.float64]:
     if set(map(type, cells)) <= _NUMBERS:
         try:
             return np.array(cells, dtype=np.float64)
@@ -127,7 +115,7 @@ def _block_of_numbers(cells: Sequence[Any], first: int, feature: int, issues: Is
 
 
 def category_codes(
-    cells: Cells, feature: CategoricalFeature, index: int, issues: Issues, warnings: Issues
+    cells: Cells, feature: CategoricalFeature, index: int, issues: Issues, warnings: Issues, *, first: int = 0
 ) -> NDArray[np.intp]:
     """Read a categorical column, (rows,), as positions in its categories; -1 is the bucket of unknown ones."""
     known = feature.codes
@@ -137,29 +125,29 @@ def category_codes(
         if feature.takes_numbers and type(cell) in (int, float):
             cell = _spelled(cell)
         if cell is None:
-            issues.add(row, index, "missing")
+            issues.add(first + row, index, "missing")
         elif isinstance(cell, (str, bool)) and cell in known:
             codes[row] = known[cell]
         elif not isinstance(cell, str):
-            issues.add(row, index, "type", cell)
+            issues.add(first + row, index, "type", cell)
         elif feature.unknown == "bucket":
-            warnings.add(row, index, "unknown_category", cell)
+            warnings.add(first + row, index, "unknown_category", cell)
         else:
-            issues.add(row, index, "category", cell)
+            issues.add(first + row, index, "category", cell)
     return codes
 
 
-def moments(cells: Cells, feature: DateFeature, index: int, issues: Issues) -> NDArray[np.float64]:
+def moments(cells: Cells, feature: DateFeature, index: int, issues: Issues, *, first: int = 0) -> NDArray[np.float64]:
     """Read a column of dates, (rows,), as seconds from 1970-01-01, NaN where missing."""
     column = np.full(len(cells), np.nan)
     for row, cell in enumerate(cells.tolist() if isinstance(cells, np.ndarray) else cells):
         if _is_missing(cell):
             if feature.missing is None:
-                issues.add(row, index, "missing")
+                issues.add(first + row, index, "missing")
         elif not isinstance(cell, str):
-            issues.add(row, index, "type", cell)
+            issues.add(first + row, index, "type", cell)
         elif (seconds := moment(cell, feature.form)) is None:
-            issues.add(row, index, "date", cell)
+            issues.add(first + row, index, "date", cell)
         else:
             column[row] = seconds
     return column

@@ -1,8 +1,9 @@
 """The schema of a model's inputs: how rows of raw values become the matrix that the network takes."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -11,19 +12,17 @@ from numpy.typing import NDArray
 from predictor.cells import (
     NOTHING,
     Cells,
-    category_codes,
     columns_of_named,
     columns_of_records,
     columns_of_rows,
     left_out_of_named,
     left_out_of_records,
-    moments,
-    numbers,
 )
 from predictor.errors import Fault, Findings, InputError
-from predictor.features import CategoricalFeature, DateFeature, Feature, NumericFeature, checked_name
+from predictor.features import DateFeature, Feature, NumericFeature, checked_name
 from predictor.issues import Issues, Layout, ranged
 from predictor.numeric import Numeric
+from predictor.reading import Given, Pause, Read, Reader, column_blocks, is_many, row_blocks
 
 __all__ = ["WIDTH_LIMIT", "Encoded", "Schema"]
 
@@ -38,13 +37,14 @@ Matrix = NDArray[np.float32]
 class Encoded:
     """X, float32 (rows, width), with warnings about values that were answered all the same.
 
-    `columns` are the cells as they were given, a sequence (rows,) for each feature. `left_out` says how many of the
-    warnings are about cells that are no feature's.
+    `cells` are the cells as they were given, a sequence (rows,) for each feature; many rows that were read with pauses
+    are numbers in an array, a matrix (rows, features) where all are numbers, NaN where missing. `left_out` says how
+    many of the warnings are about cells that are no feature's.
     """
 
     X: Matrix
     warnings: Findings
-    columns: Sequence[Cells] = ()
+    cells: Given = ()
     left_out: int = 0
 
 
@@ -60,6 +60,7 @@ class Schema:
     features: tuple[Feature, ...]
     left_out: tuple[str, ...] = ()
     _numeric: Numeric = field(init=False, repr=False, compare=False)
+    _reader: Reader = field(init=False, repr=False, compare=False)
     _starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
     _range: "_Range" = field(init=False, repr=False, compare=False)
 
@@ -83,7 +84,11 @@ class Schema:
         chosen = [(i, feature) for i, feature in enumerate(features) if isinstance(feature, NumericFeature)]
         numeric = Numeric.of(chosen, starts)
         derived = {"features": features, "names": names, "width": starts[-1], "_starts": starts}
-        derived |= {"_numeric": numeric, "is_numeric": len(numeric.indices) == len(features)}
+        derived |= {
+            "_numeric": numeric,
+            "_reader": Reader(features, numeric),
+            "is_numeric": len(numeric.indices) == len(features),
+        }
         derived |= {"_range": _Range.of(numeric, features, starts)}
         derived |= {"left_out": left_out, "others": frozenset(left_out), "most_cells": len(names) + len(left_out)}
         for name, value in derived.items():
@@ -108,24 +113,34 @@ class Schema:
         self._refuse(issues, layout)
         return X
 
-    def encode_rows(self, rows: object) -> Encoded:
+    def encode_rows(self, rows: object, pause: Pause | None = None) -> Encoded:
         """Encode a decoded JSON list of rows, each a list of cells in schema order, checking every cell.
 
-        InputError points at ``/row/column``, or at ``/row`` when a row's shape is wrong.
+        InputError points at ``/row/column``, or at ``/row`` when a row's shape is wrong. `pause` is called now and then
+        while many rows are read, here and in the two other layouts.
         """
+        if pause is not None and is_many(rows):
+            blocks = row_blocks(rows, len(self.names), pause, partial(columns_of_rows, names=self.names))
+            return self._encode_blocks(blocks, "rows")
         return self._encode(columns_of_rows(rows, self.names), "rows")
 
-    def encode_records(self, records: object) -> Encoded:
+    def encode_records(self, records: object, pause: Pause | None = None) -> Encoded:
         """Encode a decoded JSON list of objects by feature name; InputError points at ``/row/name``."""
-        columns = columns_of_records(records, self.names, self.others)
-        ignored = left_out_of_records(cast("list[Any]", records), self.names) if self.others else NOTHING
-        return self._encode(columns, "records", ignored)
+        if pause is not None and is_many(records):
+            columns_of = partial(columns_of_records, names=self.names, left_out=self.others)
+            found = self._encode_blocks(row_blocks(records, len(self.names), pause, columns_of), "records")
+        else:
+            found = self._encode(columns_of_records(records, self.names, self.others), "records")
+        return _with(found, left_out_of_records(cast("list[Any]", records), self.names)) if self.others else found
 
-    def encode_named_columns(self, columns: object) -> Encoded:
+    def encode_named_columns(self, columns: object, pause: Pause | None = None) -> Encoded:
         """Encode a decoded JSON object of one list for each feature; InputError points at ``/name/row``."""
-        found = columns_of_named(columns, self.names, self.others)
-        ignored = left_out_of_named(cast("dict[str, Any]", columns), self.names) if self.others else NOTHING
-        return self._encode(found, "columns", ignored)
+        cells = columns_of_named(columns, self.names, self.others)
+        if pause is not None and is_many(cells[0]):
+            found = self._encode_blocks(column_blocks(cells, pause), "columns")
+        else:
+            found = self._encode(cells, "columns")
+        return _with(found, left_out_of_named(cast("dict[str, Any]", columns), self.names)) if self.others else found
 
     def encode_columns(self, columns: Sequence[NDArray[Any]]) -> Matrix:
         """Encode one array (rows,) for each feature, in order: training and bulk prediction.
@@ -137,7 +152,10 @@ class Schema:
             raise ValueError(f"expected {len(self.features)} columns, found {len(columns)}")
         if len(lengths := {len(column) for column in columns}) != 1:
             raise ValueError(f"expected columns of one length, found {min(lengths)} to {max(lengths)} rows")
-        return self._matrix([_cells(column) for column in columns], "columns", Issues())
+        issues = Issues()
+        return self._matrix(
+            self._reader.read([_cells(column) for column in columns], issues, Issues()), issues, "columns"
+        )
 
     def out_of_range(self, X: Matrix, layout: Layout = "rows") -> Findings:
         """Warn of encoded values outside the training range, code "out_of_range", pointing in the given layout."""
@@ -150,40 +168,34 @@ class Schema:
             return NOTHING
         return ranged(below | above, known.owners, self.features, layout)
 
-    def _encode(self, columns: Sequence[Cells], layout: Layout, ignored: Findings = NOTHING) -> Encoded:
-        warnings = Issues()
-        X = self._matrix(columns, layout, warnings)
-        found = warnings.findings(self.features, layout)
-        if ignored:
-            found = Findings((*found, *ignored), found.total + ignored.total)
-        return Encoded(X, found, columns, ignored.total)
+    def _encode(self, columns: Sequence[Cells], layout: Layout) -> Encoded:
+        issues, warnings = Issues(), Issues()
+        return self._encoded(self._reader.read(columns, issues, warnings), issues, warnings, layout)
 
-    def _matrix(self, columns: Sequence[Cells], layout: Layout, warnings: Issues) -> Matrix:
-        issues = Issues()
-        count = len(columns[0])
-        numeric = self._numeric
-        values = np.empty((count, len(numeric.indices)))
-        for position, index in enumerate(numeric.indices):
-            values[:, position] = numbers(columns[index], index, issues)
-        X = numeric.encode(values, issues, self.width)
+    def _encode_blocks(self, blocks: Iterable[Sequence[Cells]], layout: Layout) -> Encoded:
+        issues, warnings = Issues(), Issues()
+        return self._encoded(self._reader.read_blocks(blocks, issues, warnings), issues, warnings, layout)
+
+    def _encoded(self, read: Read, issues: Issues, warnings: Issues, layout: Layout) -> Encoded:
+        X = self._matrix(read, issues, layout)
+        return Encoded(X, warnings.findings(self.features, layout), read.cells)
+
+    def _matrix(self, read: Read, issues: Issues, layout: Layout) -> Matrix:
+        X = self._numeric.encode(read.values, issues, self.width)
         if not self.is_numeric:
-            self._fill_categories(X, columns, issues, warnings)
-            self._fill_dates(X, columns, issues)
+            self._fill(X, read)
         self._refuse(issues, layout)
         return X
 
-    def _fill_categories(self, X: Matrix, columns: Sequence[Cells], issues: Issues, warnings: Issues) -> None:
-        for index, feature in enumerate(self.features):
-            if isinstance(feature, CategoricalFeature):
-                codes = category_codes(columns[index], feature, index, issues, warnings)
-                rows = np.flatnonzero(codes >= 0)
-                X[rows, self._starts[index] + codes[rows]] = 1
-
-    def _fill_dates(self, X: Matrix, columns: Sequence[Cells], issues: Issues) -> None:
-        for index, feature in enumerate(self.features):
-            if isinstance(feature, DateFeature):
-                start = self._starts[index]
-                X[:, start : start + feature.width] = feature.encode(moments(columns[index], feature, index, issues))
+    def _fill(self, X: Matrix, read: Read) -> None:
+        """Write categories and dates into their columns of X."""
+        for index, codes in read.codes.items():
+            rows = np.flatnonzero(codes >= 0)
+            X[rows, self._starts[index] + codes[rows]] = 1
+        for index, moments in read.moments.items():
+            feature = cast("DateFeature", self.features[index])
+            start = self._starts[index]
+            X[:, start : start + feature.width] = feature.encode(moments)
 
     def _refuse(self, issues: Issues, layout: Layout) -> None:
         if issues.total:
@@ -215,6 +227,14 @@ class _Range:
         """Tell by the extremes of each column whether no value, (rows, ranged columns), is outside."""
         least, most = np.minimum.reduce(values, axis=0), np.maximum.reduce(values, axis=0)
         return bool((self.low <= least).all() and (most <= self.high).all())
+
+
+def _with(found: Encoded, ignored: Findings) -> Encoded:
+    """Add warnings of cells that are no feature's."""
+    if not ignored:
+        return found
+    warnings = Findings((*found.warnings, *ignored), found.warnings.total + ignored.total)
+    return replace(found, warnings=warnings, left_out=ignored.total)
 
 
 def _checked_left_out(left_out: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from predictor.wording import SHOWN_LIMIT, hint, kind_of, pointer, shown
 from service.bodies.documents import check_size, read_document
 from service.bodies.pieces import released
 from service.bodies.plain import plain_numbers
+from service.courtesy import make_way
 from service.problems import Problem, not_fitting, one_fault
 
 __all__ = [
@@ -82,15 +83,20 @@ def plain_instances(body: bytes, schema: Schema, max_rows: int) -> Instances | N
 
 
 def encoded(layout: Layout, value: object, schema: Schema, *, place: str, max_rows: int) -> Instances:
-    """Check and encode decoded JSON in one of the three layouts; faults point below `place`."""
+    """Check and encode decoded JSON in one of the three layouts; faults point below `place`.
+
+    The value is used up: its lists are empty afterwards if they were long.
+    """
     _check_rows(place, value, layout, max_rows)
     encode = {"rows": schema.encode_rows, "records": schema.encode_records, "columns": schema.encode_named_columns}
     try:
-        found = encode[layout](value)
+        found = encode[layout](value, make_way)
     except InputError as error:
         raise not_fitting(error, place) from error
+    finally:
+        released(value)
     warnings = found.warnings.below(place)
-    return Instances(found.X, layout, NO_OPTIONS, warnings, warnings.total, found.left_out, found.columns)
+    return Instances(found.X, layout, NO_OPTIONS, warnings, warnings.total, found.left_out, found.cells)
 
 
 def _read_precisely(body: bytes, schema: Schema, max_rows: int) -> Instances:
@@ -99,7 +105,6 @@ def _read_precisely(body: bytes, schema: Schema, max_rows: int) -> Instances:
     options = _options(document)
     value = document[form]
     instances = encoded(layout_of(form, value), value, schema, place=f"/{form}", max_rows=max_rows)
-    released(value)
     return replace(instances, options=options)
 
 

@@ -52,10 +52,13 @@ def loaded(body: bytes) -> Any:
     return orjson.loads(body)
 
 
-def released(rows: object) -> None:
-    """Empty a list of many rows, which nobody needs any more, by and by: to free them all is one call, too."""
-    while isinstance(rows, list) and rows:
-        del rows[-PIECE_ROWS:]
+def released(value: object) -> None:
+    """Empty a long list, or those in an object, by and by, which nobody needs: to free all is one call, too."""
+    for some in value.values() if isinstance(value, dict) else (value,):
+        if isinstance(some, list) and len(some) > PIECE_ROWS:
+            while some:
+                del some[-PIECE_ROWS:]
+                make_way()
 
 
 def _rows_in_pieces(body: bytes) -> dict[str, Any] | None:
@@ -81,7 +84,8 @@ def _rows_in_pieces(body: bytes) -> dict[str, Any] | None:
     last = document[key]
     if not last:
         return None
-    document[key] = rows + last
+    rows += last
+    document[key] = rows
     return document
 
 
@@ -110,7 +114,8 @@ def _columns_in_pieces(body: bytes) -> dict[str, Any] | None:
         rest = columns.get(key)
         if not rest or not isinstance(rest, list):
             return None  # what seemed to be a column stands in a text
-        columns[key] = values + rest
+        values.extend(rest)
+        columns[key] = values
     return document
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from feedback import Asked, Shape
 from predictor import CategoricalFeature, ClassOutputs, DateFeature, Feature, Outputs
 from predictor.cells import Cells
-from service.given import Given, row_count
+from service.given import Given, listed, row_count
 from service.truth.judging import LEVEL
 from service.versions.catalog import Served
 
@@ -82,7 +82,7 @@ def _columns_json(served: Served, cells: Sequence[Cells]) -> str:
     columns = [
         _spelt(column, feature.categories, feature.codes)
         if isinstance(feature, CategoricalFeature) and feature.takes_booleans
-        else column
+        else listed(column)
         for column, feature in zip(cells, served.predictor.schema.features, strict=True)
     ]
     rows = list(zip(*columns, strict=True))

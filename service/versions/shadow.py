@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor import InputError
-from service.given import Given, row_count
+from service.given import Given, listed, row_count
 from service.observer import Comparison, Observer
 from service.versions.catalog import Served
 from service.versions.splitting import Rule
@@ -85,5 +85,5 @@ def _encoded(champion: Served, other: Served, cells: Given) -> NDArray[np.float3
         if schema.is_numeric and schema.names == names:
             return schema.encode_numbers(cells)
         cells = [[None if np.isnan(cell) else cell for cell in column] for column in cells.T.tolist()]
-    columns = {name: list(column) for name, column in zip(names, cells, strict=True)}
+    columns = {name: listed(column) for name, column in zip(names, cells, strict=True)}
     return schema.encode_named_columns({name: columns[name] for name in schema.names if name in columns}).X

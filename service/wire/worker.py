@@ -29,10 +29,12 @@ SWITCH_S = 0.00005
 
 A single row needs the lock several times, whenever NumPy or a system call gave it up, and waits anew each time.
 """
-OLDEST_SELDOM = 200
-"""After how many collections of its younger objects a worker looks through all that live, which is by default after 10.
+COLLECTED_AFTER = (400, 2, 10_000)
+"""How many more lists and objects than were freed are looked through at a time for what only they hold, after how many
+such times those that live longer, and after how many of these all that live.
 
-A request of 100,000 objects would have all of them looked through again and again, for tens of milliseconds at a time.
+By default it is 700, 10 and 10. A request of 100,000 rows would have thousands looked through at once, for a
+millisecond or two, and all that live again and again, for tens of milliseconds at a time.
 """
 ENDING = frozenset({signal.SIGINT, signal.SIGQUIT, signal.SIGTERM})
 """What a process is told to end with; a worker listens for them as soon as it has an event loop."""
@@ -75,7 +77,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         await lifespan.start()
         gc.collect()
         gc.freeze()  # what a worker is made of is there to stay: to look through it would take tens of milliseconds
-        gc.set_threshold(*gc.get_threshold()[:2], OLDEST_SELDOM)
+        gc.set_threshold(*COLLECTED_AFTER)
         self.acceptor.begin()
         ticker = self.loop.create_task(self._tick())
         await self.stopping.wait()

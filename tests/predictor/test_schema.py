@@ -1,6 +1,7 @@
 """Rows of raw values to X: every way in, and the same bits whichever way a value arrives."""
 
 import json
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from predictor import Fault, NumericFeature, Schema
-from predictor.cells import BLOCK
+from predictor.reading import FEW_ROWS, MOST_ROWS
 from tests.predictor.schemas import CODED, MIXED, NUMBERS, SPREAD, pointers, refused, wide
 
 
@@ -24,15 +25,18 @@ def test_numbers_are_scaled_and_missing_ones_imputed() -> None:
     assert X.tolist() == [[1.0, 3.0], [0.0, 4.0]]
 
 
-@pytest.mark.parametrize("rows", [1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 3])
+@pytest.mark.parametrize("rows", [1, FEW_ROWS, FEW_ROWS + 1, 3 * MOST_ROWS, 3 * MOST_ROWS + 3])
 def test_many_rows_are_encoded_as_each_alone_and_a_fault_is_found_in_any(rows: int) -> None:
     given = [[row / 7, None if row % 5 == 0 else row] for row in range(rows)]
     records = [dict(zip(NUMBERS.names, row, strict=True)) for row in given]
-    X = NUMBERS.encode_rows(given).X
+    pauses: list[int] = []
+    pause = partial(pauses.append, 1)
+    X = NUMBERS.encode_rows(given, pause).X
     assert np.array_equal(X, np.concatenate([NUMBERS.encode_rows([row]).X for row in given]))
-    assert np.array_equal(X, NUMBERS.encode_records(records).X)
+    assert np.array_equal(X, NUMBERS.encode_records(records, pause).X)
+    assert bool(pauses) == (rows > FEW_ROWS)
     given[-1][0] = "3"  # type: ignore[call-overload]
-    assert pointers(refused(lambda: NUMBERS.encode_rows(given)).faults) == [f"/{rows - 1}/0"]
+    assert pointers(refused(lambda: NUMBERS.encode_rows(given, pause)).faults) == [f"/{rows - 1}/0"]
 
 
 def test_categories_are_one_hot_in_their_order() -> None:

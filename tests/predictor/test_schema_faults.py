@@ -3,6 +3,8 @@
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from predictor import CategoricalFeature, Encoded, Fault, Histogram, InputError, NumericFeature, Schema
-from tests.predictor.schemas import MIXED, NUMBERS, pointers, refused, wide
+from predictor import CategoricalFeature, Encoded, Fault, Histogram, InputError, NumericFeature, Schema, reading
+from tests.predictor.schemas import CODED, MIXED, NUMBERS, pointers, refused, wide
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ def test_columns_that_training_left_out_are_passed_over_with_a_warning() -> None
     records = [{"id": {"x": [1]}, **plain[0]}, plain[1], {**plain[2], "a/b~c": None}]
     encoded = schema.encode_records(records)
     assert encoded.X.tobytes() == NUMBERS.encode_records(plain).X.tobytes()
-    assert [len(column) for column in encoded.columns] == [3, 3]
+    assert [len(column) for column in encoded.cells] == [3, 3]
     assert tuple(encoded.warnings) == (
         Fault("/0/id", "left_out", "'id' is passed over: it is no feature of the model"),
         Fault("/2/a~1b~0c", "left_out", "'a/b~c' is passed over: it is no feature of the model"),
@@ -294,6 +296,57 @@ def test_any_value_is_encoded_or_refused(value: Any) -> None:
             else:
                 assert np.isfinite(found.X).all()
                 assert found.X.shape[1] == schema.width
+
+
+NAMES = st.sampled_from(["street", "area", "roof", "class", "paid", "zip", "id", "roofs"])
+CELLS = st.sampled_from(
+    ["gravel", "paved", "tin", "Tin", "1", "2.5", "", "False", "01067", None, True, 1, 2.5, 10**400, float("nan"), [1]]
+)
+LAYOUTS = {
+    "encode_rows": st.lists(st.lists(CELLS, min_size=3, max_size=3) | st.lists(CELLS, max_size=4), max_size=40),
+    "encode_records": st.lists(st.dictionaries(NAMES, CELLS, max_size=4) | CELLS, max_size=40),
+    "encode_named_columns": st.dictionaries(NAMES, st.lists(CELLS, max_size=30), max_size=4),
+}
+USUAL = st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=40)
+
+
+def arranged(schema: Schema, layout: str, rows: list[tuple[Any, ...]]) -> Any:
+    if layout == "encode_named_columns":
+        return {name: list(column) for name, column in zip(schema.names, zip(*rows, strict=True), strict=True)}
+    if layout == "encode_records":
+        return [dict(zip(schema.names, row, strict=True)) for row in rows]
+    return rows
+
+
+def told(found: Encoded | InputError) -> Any:
+    if isinstance(found, InputError):
+        return found.faults, found.count
+    return found.X.tobytes(), found.warnings, found.warnings.total, found.left_out
+
+
+@given(st.data(), st.sampled_from(sorted(LAYOUTS)))
+@settings(max_examples=150, deadline=None)
+def test_in_blocks_the_same_comes_of_every_value(data: Any, layout: str) -> None:
+    for given_schema in (MIXED, CODED):
+        schema = replace(given_schema, left_out=("id",))
+        value = data.draw(USUAL.map(partial(arranged, schema, layout)) | LAYOUTS[layout])
+        expected = attempted(getattr(schema, layout), value)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, size in (("FEW_ROWS", 0), ("WIDE_ROWS", 1), ("MOST_ROWS", 3)):
+                patch.setattr(reading, name, size)
+            found = attempted(partial(getattr(schema, layout), pause=lambda: None), value)
+        assert told(found) == told(expected)
+
+
+def test_many_rows_are_kept_without_the_objects_that_they_came_as() -> None:
+    rows = [[b"gravel".decode(), 7, "thatch"] for _ in range(2 * reading.FEW_ROWS)]
+    streets, areas, roofs = MIXED.encode_rows(rows, lambda: None).cells
+    assert len({id(street) for street in streets}) == 1
+    assert isinstance(areas, np.ndarray)
+    assert (areas[0], roofs[0]) == (7.0, "thatch")
+    numbers = NUMBERS.encode_rows([[1, None]] * 2 * reading.FEW_ROWS, lambda: None).cells
+    assert isinstance(numbers, np.ndarray)
+    assert numbers.shape == (2 * reading.FEW_ROWS, 2)
 
 
 def test_columns_of_the_wrong_number_or_length_are_refused() -> None:
