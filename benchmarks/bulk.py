@@ -3,9 +3,12 @@
     OPENBLAS_NUM_THREADS=1 python -m benchmarks.bulk [--seconds 3] [--rounds 3] [--features 784]
 
 One service on two workers serves an 8-64-64-3 and a 784-512-512-10 network and is asked by `wrk` over 4 connections.
-A form answers in kind: JSON for JSON, bytes for bytes. Ratios are to JSON in the same round:
-more rows a second, and less processor time of the server. The last line of a network is the processor time of the
-matrix products of a request alone: what a form would cost that took nothing else, and the ratio that it would have.
+A form answers in kind: JSON for JSON, bytes for bytes. All hold the same float32 numbers, except the JSON of six digits
+and that of pixels. The first is what `requests.post(url, json={"instances": X.tolist()})` sends; ratios are to it in
+the same round: more rows a second, and less processor time of the server. The line of the products is the processor
+time of the matrix products of a request alone: what a form would cost that took nothing else.
+
+A second table has npy and the binary form of v2 beside each way to write JSON, with the ratio that the products bound.
 """
 
 import argparse
@@ -34,6 +37,9 @@ ROWS = 1024
 CONNECTIONS = 4
 PRODUCTS = 50
 SHAPES = ((8, 64, 64, 3), (784, 512, 512, 10))
+BINARY = ("npy", "v2, binary")
+PRODUCTS_ALONE = "the products alone"
+SIDE = 28
 NPY = "application/x-npy"
 ARROW = "application/vnd.apache.arrow.stream"
 
@@ -57,43 +63,60 @@ def main() -> int:
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as text, serving(Path(text)) as server:
-        print("| features | form | bytes | rows a second | ratio | server CPU a request, ms | ratio |")
-        print("|---:|---|---:|---:|---:|---:|---:|")
-        for sizes in (sizes for sizes in SHAPES if options.features in (None, sizes[0])):
-            for line in measured(server, sizes, options.rounds, options.seconds):
-                print(f"| {sizes[0]} | {line}")
+        chosen = [sizes for sizes in SHAPES if options.features in (None, sizes[0])]
+        found = [Measured(server, sizes, options.rounds, options.seconds) for sizes in chosen]
+    print("| features | form | bytes | rows a second | ratio | server CPU a request, ms | ratio |")
+    print("|---:|---|---:|---:|---:|---:|---:|", *(line for one in found for line in one.lines()), sep="\n")
+    print("\n| features | beside | npy, rows | v2, rows | npy, CPU | v2, CPU | the products alone, CPU |")
+    print("|---:|---|---:|---:|---:|---:|---:|", *(line for one in found for line in one.ratios()), sep="\n")
     return 0
 
 
-def measured(server: Contestant, sizes: tuple[int, ...], rounds: int, seconds: int) -> Iterator[str]:
-    """Yield a line of the table for each form, and one for the products."""
-    chosen = list(forms(sizes))
-    rates: dict[str, list[float]] = {form.name: [] for form in chosen}
-    costs: dict[str, list[float]] = {form.name: [] for form in chosen}
-    bound: list[float] = []
-    for form in chosen:
-        drive(server.port, form, 1)
-    for _ in range(rounds):
-        for form in chosen:
-            before = cpu_s(server.processes())
-            requests, took_s = drive(server.port, form, seconds)
-            rates[form.name].append(requests * ROWS / took_s)
-            costs[form.name].append((cpu_s(server.processes()) - before) / requests * 1e3)
-        bound.append(products_ms(sizes))
-    first = chosen[0].name
-    for form in chosen:
-        rate, cost = rates[form.name], costs[form.name]
-        faster = statistics.median(a / b for a, b in zip(rate, rates[first], strict=True))
-        yield (
-            f"{form.name} | {len(form.body):,} | {statistics.median(rate):,.0f} | {faster:.2f} "
-            f"| {statistics.median(cost):.2f} | {cheaper(cost, costs[first]):.2f} |"
-        )
-    yield f"the products alone | - | - | - | {statistics.median(bound):.2f} | {cheaper(bound, costs[first]):.2f} |"
+class Measured:
+    """What one network's forms did: rows a second and milliseconds of processor time a request, for each round."""
 
+    def __init__(self, server: Contestant, sizes: tuple[int, ...], rounds: int, seconds: int) -> None:
+        self.features = sizes[0]
+        self.forms = list(forms(sizes))
+        self.rates: dict[str, list[float]] = {form.name: [] for form in self.forms}
+        self.costs: dict[str, list[float]] = {form.name: [] for form in self.forms}
+        self.costs[PRODUCTS_ALONE] = []
+        for form in self.forms:
+            drive(server.port, form, 1)
+        for _ in range(rounds):
+            for form in self.forms:
+                before = cpu_s(server.processes())
+                requests, took_s = drive(server.port, form, seconds)
+                self.rates[form.name].append(requests * ROWS / took_s)
+                self.costs[form.name].append((cpu_s(server.processes()) - before) / requests * 1e3)
+            self.costs[PRODUCTS_ALONE].append(products_ms(sizes))
 
-def cheaper(cost: list[float], than: list[float]) -> float:
-    """Return how many times as much the other costs, of the median round."""
-    return statistics.median(b / a for a, b in zip(cost, than, strict=True))
+    def lines(self) -> Iterator[str]:
+        """Yield a line of the first table for each form, and one for the products."""
+        base = self.forms[0].name
+        for form in self.forms:
+            name, size = form.name, len(form.body)
+            rate, cost = statistics.median(self.rates[name]), statistics.median(self.costs[name])
+            faster, cheaper = self.faster(name, base), self.cheaper(name, base)
+            yield f"| {self.features} | {name} | {size:,} | {rate:,.0f} | {faster:.2f} | {cost:.2f} | {cheaper:.2f} |"
+        bound = statistics.median(self.costs[PRODUCTS_ALONE])
+        ratio = self.cheaper(PRODUCTS_ALONE, base)
+        yield f"| {self.features} | {PRODUCTS_ALONE} | - | - | - | {bound:.2f} | {ratio:.2f} |"
+
+    def ratios(self) -> Iterator[str]:
+        """Yield a line of the second table for each way to write JSON."""
+        for name in (form.name for form in self.forms if form.name.startswith("JSON")):
+            faster = " | ".join(f"{self.faster(binary, name):.2f}" for binary in BINARY)
+            cheaper = " | ".join(f"{self.cheaper(binary, name):.2f}" for binary in (*BINARY, PRODUCTS_ALONE))
+            yield f"| {self.features} | {name} | {faster} | {cheaper} |"
+
+    def faster(self, form: str, than: str) -> float:
+        """Return how many times as many rows a second, of the median round."""
+        return statistics.median(a / b for a, b in zip(self.rates[form], self.rates[than], strict=True))
+
+    def cheaper(self, form: str, than: str) -> float:
+        """Return how many times as much processor time the other costs, of the median round."""
+        return statistics.median(b / a for a, b in zip(self.costs[form], self.costs[than], strict=True))
 
 
 def products_ms(sizes: tuple[int, ...]) -> float:
@@ -113,15 +136,15 @@ def products_ms(sizes: tuple[int, ...]) -> float:
 
 
 def forms(sizes: tuple[int, ...]) -> Iterator[Form]:
-    """Yield the same rows in every form."""
+    """Yield the rows in every form, and where they may be images also those."""
     X = np.random.default_rng(1).uniform(0, 1, (ROWS, sizes[0])).astype(np.float32)
-    rows = [[round(float(value), 6) for value in row] for row in X]
+    shortest = [[float(text) for text in row] for row in X.astype(str)]
     name = f"m{sizes[0]}"
     native = f"/models/{name}/predict"
-    yield Form("JSON", native, {"Content-Type": "application/json"}, json.dumps({"instances": rows}).encode())
-    file = io.BytesIO()
-    np.save(file, X)
-    yield Form("npy", native, {"Content-Type": NPY, "Accept": NPY}, file.getvalue())
+    yield json_form("JSON, as tolist() gives it", native, X.tolist())
+    yield json_form("JSON, shortest digits of float32", native, shortest)
+    yield json_form("JSON, rounded to six digits", native, [[round(value, 6) for value in row] for row in shortest])
+    yield npy_form("npy", native, X)
     tensor = {"name": "input", "shape": X.shape, "datatype": "FP32", "parameters": {"binary_data_size": X.nbytes}}
     head = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
     length = {"Inference-Header-Content-Length": str(len(head))}
@@ -131,8 +154,37 @@ def forms(sizes: tuple[int, ...]) -> Iterator[Form]:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     yield Form("Arrow stream", native, {"Content-Type": ARROW, "Accept": ARROW}, sink.getvalue())
-    text = "\n".join(",".join(map(str, row)) for row in rows).encode()
-    yield Form("CSV", native, {"Content-Type": "text/csv", "Accept": "text/csv"}, text)
+    text = "\n".join(",".join(map(str, row)) for row in shortest).encode()
+    yield Form("CSV, shortest digits", native, {"Content-Type": "text/csv", "Accept": "text/csv"}, text)
+    if sizes[0] == SIDE**2:
+        images = pixels()
+        yield json_form("JSON, pixels / 255, as tolist() gives it", native, (images / np.float32(255)).tolist())
+        yield json_form("JSON, pixels as whole numbers", native, images.tolist())
+        yield npy_form("npy, pixels in bytes", native, images)
+
+
+def json_form(name: str, path: str, rows: list[list[float]]) -> Form:
+    """Write rows as `requests.post(url, json=...)` does."""
+    return Form(name, path, {"Content-Type": "application/json"}, json.dumps({"instances": rows}).encode())
+
+
+def npy_form(name: str, path: str, rows: np.ndarray[Any, Any]) -> Form:
+    """Write rows as `np.save` does."""
+    file = io.BytesIO()
+    np.save(file, rows)
+    return Form(name, path, {"Content-Type": NPY, "Accept": NPY}, file.getvalue())
+
+
+def pixels() -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Draw what has the zeros of MNIST's digits, 81 % in long runs: (ROWS, SIDE squared) bytes."""
+    rng = np.random.default_rng(1)
+    images = np.zeros((ROWS, SIDE, SIDE), np.uint8)
+    columns = np.arange(SIDE)
+    for line in range(4, 24):
+        start, length = rng.integers(4, 17, (ROWS, 1)), rng.integers(4, 12, (ROWS, 1))
+        is_inked = (columns >= start) & (columns < start + length)
+        images[:, line][is_inked] = rng.integers(1, 256, np.count_nonzero(is_inked))
+    return images.reshape(ROWS, -1)
 
 
 def drive(port: int, form: Form, seconds: int) -> tuple[int, float]:
@@ -186,7 +238,7 @@ def predictor_of(sizes: tuple[int, ...]) -> Predictor:
         arrays |= {f"layers.{i}.W": rng.normal(0, 0.05, shape).astype(np.float32)}
         arrays |= {f"layers.{i}.b": np.zeros(shape[1], np.float32)}
     network = MLP(architecture, Parameters.from_arrays(architecture, arrays))
-    schema = Schema(tuple(NumericFeature(f"x{i}", offset=0.5, scale=0.3, low=0.0, high=1.0) for i in range(sizes[0])))
+    schema = Schema(tuple(NumericFeature(f"x{i}", offset=0.5, scale=0.3, low=0.0, high=255.0) for i in range(sizes[0])))
     row = (0.5,) * sizes[0]
     golden = Golden((row,), network.infer(schema.encode_rows([list(row)]).X))
     labels = tuple(f"c{i}" for i in range(sizes[-1]))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from service.messages import Request, Response, generated_ids
 from service.observer import Observer
+from service.wire.filling import MOST_BYTES
 from service.wire.framing import Limits
 from service.wire.heads import Head, Heads
 from service.wire.turnstile import Refusing, Turnstile
@@ -75,6 +76,7 @@ class Ground:
         self.tasks: set[Task[None]] = set()
         self.ids: Iterator[str] = generated_ids()
         self.is_draining = False
+        self.room = MOST_BYTES  # left for long bodies
         self.count = 0  # of connections, those that are just being made among them
         self.on_left: Callable[[], None] | None = None
         self.now = loop.time()

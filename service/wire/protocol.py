@@ -11,6 +11,7 @@ from typing import Any
 
 from service.messages import Request, Response, response_headers
 from service.wire.exchange import Exchange
+from service.wire.filling import Filling
 from service.wire.framing import HeaderList, RefusedError
 from service.wire.ground import Ground
 from service.wire.heads import NOTHING, Head, Own
@@ -45,6 +46,7 @@ class Connection(asyncio.Protocol):
         self.is_at_end = False  # the client has ended its side
         self.is_writable = True
         self.slices: Slices | None = None  # of a large answer that is being written
+        self.filling: Filling | None = None  # what receives a long body instead of this
 
     @property
     def is_idle(self) -> bool:
@@ -78,6 +80,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         """End; the request in work runs on, and its answer goes nowhere."""
         self.reader.phase = Phase.ENDING
+        self.unfill()
         self.current = self.slices = None
         self.ready.clear()
         self.held = b""
@@ -161,6 +164,34 @@ class Connection(asyncio.Protocol):
         if phase is not self.waits_for:
             self.waits_for = phase
             self.deadline = self.ground.now + self.ground.patience_s[phase]
+
+    def fill(self, pieces: list[bytes], length: int) -> None:
+        """Receive the rest of a long body straight into its place, if there is room; a body in TLS arrives as ever."""
+        if length > self.ground.room or self.ground.is_encrypted:
+            return
+        self.ground.room -= length
+        self.filling = Filling(self, pieces, length)
+        self.transport.set_protocol(self.filling)
+
+    def unfill(self) -> None:
+        """Receive as ever again."""
+        filling, self.filling = self.filling, None
+        if filling is not None:
+            self.ground.room += filling.length
+            self.transport.set_protocol(self)
+
+    def body_received(self) -> None:
+        """Take a long body that has arrived in its place when the transport has let go of it, in the next turn."""
+        self.transport.pause_reading()
+        self.ground.loop.call_soon(self._take_body)
+
+    def _take_body(self) -> None:
+        if self.filling is None:
+            return  # given up meanwhile
+        body = self.filling.body()
+        self.unfill()
+        self.transport.resume_reading()
+        self.reader.take_body(body)
 
     # What the exchange calls
 

@@ -9,6 +9,7 @@ from typing import Protocol
 import httptools
 
 from service.wire.exchange import Exchange, Line
+from service.wire.filling import LEAST_BYTES
 from service.wire.framing import (
     HEAD_TOO_LARGE,
     URI_TOO_LONG,
@@ -57,6 +58,12 @@ class ReadLine(Line, Protocol):
     def wait(self) -> None:
         """Give the client its time for what is next."""
 
+    def fill(self, pieces: list[bytes], length: int) -> None:
+        """Receive the rest of a long body straight into its place, if there is room; then call `Reader.take_body`."""
+
+    def unfill(self) -> None:
+        """Receive as ever again."""
+
 
 class Reader:
     """The reading half of a connection, which is handed each request and each refusal as soon as it is read."""
@@ -83,10 +90,8 @@ class Reader:
             self.begin_with(data)
         elif self.unparsed:
             self._gather(data)
-        elif len(data) <= SLICE or self._is_within_body(len(data)):
-            self._feed(data)
         else:
-            self._feed_slices(data)
+            self._parse(data)
 
     def begin_with(self, data: bytes) -> None:
         """Read from the beginning of a message; a head that is known goes without the parser, and so does its body."""
@@ -106,6 +111,18 @@ class Reader:
             self._gather(data[len(text) :])
         else:
             self._feed_slices(data)
+
+    def take_body(self, body: bytes) -> None:
+        """Take the whole body that has arrived in its place."""
+        if self.arriving is None:
+            return
+        self.arriving.pieces = [body]
+        self.size = len(body)
+        if self.unparsed:
+            self._gather(b"")
+        else:
+            self.parser = httptools.HttpRequestParser(self)  # the last one waits for that body still
+            self.on_message_complete()
 
     def break_off(self) -> bool:
         """Hand over what the client's end has cut short; False when nothing was."""
@@ -199,7 +216,9 @@ class Reader:
             if self.ground.turnstile.is_busy:
                 self.ground.heads.keep_without_own(text, head)
         if size < len(data):
-            self._feed_slices(data[size:])
+            self._parse(data[size:])
+        else:
+            self._fill()
 
     def _is_turned_away(self, text: bytes, size: int) -> bool:
         """Refuse a request at once whose head is known but for what is its own; return whether it was."""
@@ -217,6 +236,7 @@ class Reader:
         length = exchange.head.framing.length
         if self.size < length:
             self.connection.wait()
+            self._fill()
             return
         text, self.unparsed = self.unparsed, b""
         self.arriving = None
@@ -227,6 +247,21 @@ class Reader:
                 self.connection.enqueue(exchange)
         else:
             self._feed_slices(text + b"".join(exchange.pieces))
+
+    def _fill(self) -> None:
+        """Have the rest of the body that is being read, if it is long, received straight into its place."""
+        exchange = self.arriving
+        if exchange is not None and self.phase is Phase.BODY and self.connection.current is None:
+            length = exchange.head.framing.length
+            if length - self.size >= LEAST_BYTES:
+                self.connection.fill(exchange.pieces, length)
+
+    def _parse(self, data: bytes) -> None:
+        if len(data) <= SLICE or self._is_within_body(len(data)):
+            self._feed(data)
+        else:
+            self._feed_slices(data)
+        self._fill()
 
     def _feed(self, data: bytes) -> None:
         try:
@@ -288,6 +323,7 @@ class Reader:
         """Hand a request over whose body will never be whole, and read no further."""
         self.arriving = None
         self.phase = Phase.ENDING
+        self.connection.unfill()
         self.connection.enqueue(exchange)
 
     def _refuse(self, error: RefusedError) -> None:

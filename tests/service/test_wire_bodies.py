@@ -46,6 +46,7 @@ async def _asked(body: bytes, pieces: int) -> list[tuple[str, bool]]:
         return False
 
     ground = Ground(application, QuietObserver(), LIMITS, asyncio.get_running_loop(), direct=direct)
+    ground.room = 0  # so that it comes in pieces
     connection, transport = Connection(ground), Transport()
     connection.connection_made(transport)
     connection.data_received(b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body))
