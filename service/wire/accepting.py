@@ -1,16 +1,20 @@
 """Which worker takes a connection: the one that has fewest, as far as that can be had without waiting for it."""
 
+import contextlib
 import errno
+import fcntl
 import os
+import resource
 import socket
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from service.observer import Observer
 from service.wire.ground import Ground
 
-__all__ = ["Acceptor", "Census"]
+__all__ = ["Acceptor", "Census", "make_room_for"]
 
 SHORT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 RETRY_ACCEPT_S = 0.2
@@ -29,6 +33,18 @@ class Census(Observer, Protocol):
 
     def fewest_connections(self) -> float:
         """Return how many the worker has that has fewest."""
+
+
+def make_room_for(connections: int) -> None:
+    """Let the table of open files have room for so many, as far as the system allows.
+
+    It doubles when it is full, and the system makes a process with threads wait some 10 ms for each time, just while
+    many connections begin.
+    """
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = connections if most == resource.RLIM_INFINITY else min(connections, most - 1)
+    with Path(os.devnull).open("rb") as file, contextlib.suppress(OSError):  # where that number is taken there is room
+        os.close(fcntl.fcntl(file.fileno(), fcntl.F_DUPFD_CLOEXEC, highest))
 
 
 class Acceptor:

@@ -13,7 +13,7 @@ import uvloop
 from gunicorn.workers.base import Worker
 
 from service.heap import keep_for_the_next
-from service.wire.accepting import Acceptor
+from service.wire.accepting import Acceptor, make_room_for
 from service.wire.framing import Limits
 from service.wire.ground import Ground
 from service.wire.protocol import Connection
@@ -64,6 +64,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         """Serve until told to end."""
         sys.setswitchinterval(SWITCH_S)
         keep_for_the_next()
+        make_room_for(self.app.settings.max_connections)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())
 
