@@ -20,6 +20,9 @@ CHUNK = 1024
 FEWEST = 32
 """Rows of each member of a large ensemble that go through all layers together."""
 
+FEW, WIDE = 8, 1024
+"""Rows and units up to which what is the same for all rows is kept once for each."""
+
 
 class _Dense(NamedTuple):
     """One layer: W (inner, columns), b (columns,), over members if there are any, and how to multiply.
@@ -38,10 +41,14 @@ class _Dense(NamedTuple):
 
 
 class _Cutting(NamedTuple):
-    """How many rows are computed, with those of zeros, and the products of each layer; None for a single plain one."""
+    """How many rows are computed, with those of zeros, and the products of each layer; None for a single plain one.
+
+    ``biases`` are those of the layers once for each row, where that is worth it.
+    """
 
     rows: int
     products: tuple[tuple[Piece, ...] | None, ...]
+    biases: tuple[Matrix | None, ...]
 
 
 class Inference:
@@ -59,25 +66,24 @@ class Inference:
         # Parameters that may change are widened anew for each answer; those of a loaded model may not.
         self._is_settled = not parameters.flat.flags.writeable or not any(layer.has_zeros for layer in layers)
         self._layers = tuple(map(_wide, layers)) if self._is_settled else tuple(layers)
+        fixed = tuple(None if parameters.flat.flags.writeable else layer.b for layer in self._layers)
         # Of the plans alone: a method would keep the network, which it holds, from being freed at once.
         self._cutting = lru_cache(self.chunk + 1)(
-            partial(_cut, tuple(layer.plan for layer in layers), parameters.flat.size)
+            partial(_cut, tuple(layer.plan for layer in layers), fixed, parameters.flat.size)
         )
 
     def answer(self, X: Matrix, last: Activation) -> Matrix:
         """Return the outputs, (rows, outputs) or (members, rows, outputs), with ``last`` for the last activation."""
         count = len(X)
-        rows, products = self._cutting(count)
-        A = X
-        if rows != count or not X.flags.c_contiguous:
-            A = np.empty((rows, X.shape[1]), X.dtype)
-            A[:count] = X
-            A[count:] = 0
+        rows, products, biases = self._cutting(count)
+        A = X if rows == count and X.flags.c_contiguous else _padded(X, rows)
         layers = self._layers if self._is_settled else tuple(map(_wide, self._layers))
-        for layer, pieces in zip(layers[:-1], products, strict=False):
+        for layer, pieces, bias in zip(layers[:-1], products, biases, strict=False):
             W, b, activation, is_plain = layer[:4]
             A = single(A, W) if pieces is None else multiply(A, W, pieces)
-            if b is not None:
+            if bias is not None:
+                A += bias
+            elif b is not None:
                 A += b
             if is_plain:
                 activation.apply(A, A)
@@ -88,13 +94,34 @@ class Inference:
         return _last(layer, Z if rows == count else Z[..., :count, :], last)
 
 
-def _cut(plans: tuple[Plan, ...], weights: int, count: int) -> _Cutting:
+def _padded(X: Matrix, rows: int) -> Matrix:
+    """Return so many rows side by side: X, then zeros. Few are cleared faster than they are told apart."""
+    count, width = X.shape
+    if rows <= FEWEST:
+        A = np.zeros((rows, width), X.dtype)
+    else:
+        A = np.empty((rows, width), X.dtype)
+        A[count:] = 0
+    A[:count] = X
+    return A
+
+
+def _cut(plans: tuple[Plan, ...], fixed: tuple[Matrix | None, ...], weights: int, count: int) -> _Cutting:
     sizes = tuple(size for size in SIZES if all(plan.holds(size) for plan in plans))
     if not sizes:
-        return _Cutting(count, (None,) * len(plans))
+        return _Cutting(count, (None,) * len(plans), (None,) * len(plans))
     pieces = cover(count, sizes, weights)
+    rows = sum(pieces)
     cuts = [plan.cut(pieces) for plan in plans]
-    return _Cutting(sum(pieces), tuple(None if _is_plain(cut, sum(pieces)) else cut for cut in cuts))
+    biases = tuple(None if b is None else _for_each(b, rows) for b in fixed)
+    return _Cutting(rows, tuple(None if _is_plain(cut, rows) else cut for cut in cuts), biases)
+
+
+def _for_each(b: Matrix, rows: int) -> Matrix | None:
+    """Return a bias once for each of a few rows: NumPy adds two arrays of one shape in half the time."""
+    if rows > FEW or b.size > WIDE:
+        return None
+    return np.broadcast_to(b, (*b.shape[:-2], rows, b.shape[-1])).copy()
 
 
 def _is_plain(cut: tuple[Piece, ...], rows: int) -> bool:

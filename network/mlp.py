@@ -90,19 +90,19 @@ class MLP:
             return self._answer(X, out, one, ACTIVATIONS["identity"])
         return self._answer(X, out, MEAN_LOGITS.get(last, mean), ACTIVATIONS["identity"])
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _answer(self, X: ArrayLike, out: Matrix | None, joined: Join, last: Activation) -> Matrix:
         inference = self._inference[0] if self._inference else self._ready()
         X = np.asarray(X, inference.dtype)
         if X.ndim != 2 or X.shape[1] != inference.inputs:  # noqa: PLR2004 - a matrix
             raise ShapeError("X", expected=f"(rows, {inference.inputs})", actual=X.shape)
         rows, chunk = len(X), inference.chunk
-        with np.errstate(over="ignore", invalid="ignore"):
-            if rows <= chunk and out is None:
-                return joined(inference.answer(X, last))
-            if out is None:
-                out = np.empty((rows, self.architecture.outputs), X.dtype)
-            for start in range(0, rows, chunk):
-                out[start : start + chunk] = joined(inference.answer(X[start : start + chunk], last))
+        if rows <= chunk and out is None:
+            return joined(inference.answer(X, last))
+        if out is None:
+            out = np.empty((rows, self.architecture.outputs), X.dtype)
+        for start in range(0, rows, chunk):
+            out[start : start + chunk] = joined(inference.answer(X[start : start + chunk], last))
         return out
 
     def _ready(self) -> Inference:

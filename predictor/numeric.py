@@ -47,13 +47,13 @@ class Numeric:
             spread=None if all(feature.is_plain for feature in numeric) else _Spread.of(features, starts),
         )
 
+    @np.errstate(over="ignore", invalid="ignore")
     def scaled(self, values: NDArray[Any]) -> Matrix:
         """Scale (rows, numeric features) values to float32; what float32 cannot hold becomes an infinity."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            if values.size <= BLOCK:
-                between = values - self.offset
-                return np.multiply(between, self.inverse, out=between).astype(np.float32)
-            return self._scaled_in_blocks(values)
+        if values.size <= BLOCK:
+            between = values - self.offset
+            return np.multiply(between, self.inverse, out=between).astype(np.float32)
+        return self._scaled_in_blocks(values)
 
     def _scaled_in_blocks(self, values: NDArray[Any]) -> Matrix:
         """Do the same arithmetic in blocks of rows, each as one vector: a loop over each row would cost more."""

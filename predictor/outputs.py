@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 LARGEST_LABEL = 2**53
 """Integers up to here survive every JSON reader."""
+FEW_ROWS = 8
+"""So many labels are looked up one by one in less time than together."""
 PIECE_ROWS = 4096
 """Labels that are looked up at a time: the interpreter's lock is kept for all of them."""
 
@@ -126,6 +128,8 @@ Outputs = ClassOutputs | NumberOutputs
 
 def looked_up(known: Sequence[T] | NDArray[np.object_], codes: NDArray[np.intp]) -> list[T]:
     """Return for each row what stands at its place, (rows,), among few things: names, or what stands for them."""
+    if len(codes) <= FEW_ROWS:
+        return [known[code] for code in codes.tolist()]
     things = np.asarray(known, dtype=object)
     found: list[T] = []
     for start in range(0, len(codes), PIECE_ROWS):

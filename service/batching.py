@@ -4,9 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +28,7 @@ GROUP_S = 0.02
 """What shares a product waits for all of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """What a handler wants computed: X, (rows, width), through a model, and how to answer with the outputs.
 
     `cells` are the rows as they were given, a `service.given.Given`; None keeps them out of what is observed and kept.

@@ -5,7 +5,6 @@ the two protocols differ, an answer holds the keys of both.
 """
 
 import re
-from dataclasses import replace
 
 from predictor import ClassOutputs
 from predictor.wording import shown
@@ -62,7 +61,7 @@ def explain(request: Request, runtime: Runtime) -> Work:
     """Answer instances with predictions and what each feature contributed to them: KServe's verb."""
     served = _served(request, runtime)
     asked = read_predict(request.body, served, runtime.settings.max_rows)
-    instances = replace(asked.instances, options=Options(explain=True))
+    instances = asked.instances._replace(options=Options(explain=True))
     return work_for(served, instances, runtime.observer, runtime.settings.max_rows)
 
 

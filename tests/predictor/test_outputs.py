@@ -28,7 +28,7 @@ def test_softmax_outputs_are_probabilities_and_the_largest_names_the_class() -> 
     assert probabilities is A
 
 
-@pytest.mark.parametrize("rows", [4095, 4096, 4097, 10_000])
+@pytest.mark.parametrize("rows", [7, 8, 9, 4095, 4096, 4097, 10_000])
 def test_many_rows_have_the_labels_that_each_has_alone(rows: int) -> None:
     A = np.random.default_rng(rows).dirichlet([1, 1, 1], rows).astype(np.float32)
     labels, _ = _classifier("softmax", 3, ("a", "b", "c")).decode(A)

@@ -218,6 +218,18 @@ def test_a_value_outside_the_training_range_is_a_warning_in_its_own_units() -> N
     assert pointers(MIXED.out_of_range(encoded.X)) == ["/0/1"]
 
 
+@pytest.mark.parametrize("width", [1, 16, 17])
+def test_a_row_alone_is_warned_of_as_among_others(width: int) -> None:
+    schema = Schema(tuple(NumericFeature(f"x{i}", low=0.0, high=0.1) for i in range(width)))
+    bound = np.float32(0.1)
+    inside, below, above, nothing = 0.0, -1e-45, np.nextafter(bound, np.float32(1)), np.nan
+    for value, is_outside in ((inside, 0), (bound, 0), (below, 1), (above, 1), (nothing, 0)):
+        X = np.zeros((2, width), np.float32)
+        X[:, -1] = value
+        assert pointers(schema.out_of_range(X[:1])) == [f"/0/{width - 1}"] * is_outside
+        assert schema.out_of_range(X).total == 2 * is_outside
+
+
 @pytest.mark.parametrize(("rows", "width"), [(1, 300), (100, 300), (100, 30)])
 def test_one_value_of_many_that_is_out_of_range_is_found(rows: int, width: int) -> None:
     schema = wide(width)
