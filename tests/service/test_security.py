@@ -111,13 +111,13 @@ def test_a_line_break_in_what_a_client_sends_is_no_line_of_the_log(tmp_path: Any
         assert not any(line.get("message") == "forged" for line in service.lines())
 
 
-def test_no_header_tells_what_the_server_is_made_of(build: Any, tmp_path: Any) -> None:
+def test_no_header_tells_what_the_server_is_made_of(tmp_path: Any) -> None:
     allowed = {"content-length", "content-type", "x-request-id", "x-content-type-options", "cache-control", "date",
                "connection", "content-security-policy", "referrer-policy", "allow", "retry-after"}  # fmt: skip
     telling = re.compile(r"python|flask|werkzeug|gunicorn|uvloop|numpy|\d+\.\d+\.\d+", re.IGNORECASE)
     with running(models.filled_repository(tmp_path).root, workers=1) as service:
-        for path in ("/", "/docs", "/models", "/healthz", "/metrics", "/openapi.json", "/nothing"):
-            answer = service.get(path)
+        pages = ("/", "/docs", "/models", "/healthz", "/metrics", "/openapi.json", "/nothing", "/v1/nothing", "/v2")
+        for answer in (service.ask(GOOD), *map(service.get, pages)):
             assert answer.headers.keys() <= allowed
             assert not any(
                 telling.search(f"{name}: {text}") for name, text in answer.headers.items() if name != "content-type"
