@@ -1,5 +1,6 @@
 """Versions change under load: nobody is refused, nobody sees one go back, what cannot be loaded is told."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -26,21 +27,20 @@ class Client(threading.Thread):
 
     newest = 1
 
-    def __init__(self, service: Any, expected: dict[int, list[float]]) -> None:
+    def __init__(self, connection: Any, expected: dict[int, list[float]]) -> None:
         super().__init__()
-        self.service, self.expected = service, expected
+        self.connection, self.expected = connection, expected
         self.seen: set[int] = set()
         self.wrong: list[Any] = []
         self.stopping = False
 
     def run(self) -> None:
-        with self.service.connect() as connection:
-            given = answers(connection)
-            while not self.stopping:
-                least = Client.newest
-                connection.sendall(GOOD)
-                answer = next(given)
-                self.check(answer, least)
+        given = answers(self.connection)
+        while not self.stopping:
+            least = Client.newest
+            self.connection.sendall(GOOD)
+            answer = next(given)
+            self.check(answer, least)
 
     def check(self, answer: Any, least: int) -> None:
         body = answer.json
@@ -65,14 +65,28 @@ def probabilities(seed: int) -> list[float]:
     return [float(str(value)) for value in A[0]]
 
 
+def connected(service: Any, stack: contextlib.ExitStack, *, workers: int, each: int) -> list[Any]:
+    """Open connections until each of so many workers has some: they share them, but by no fixed turn."""
+    found: dict[str, list[Any]] = {}
+    while len(found) < workers or min(map(len, found.values())) < each:
+        connection = stack.enter_context(service.connect())
+        connection.sendall(GOOD)
+        # Generated ids begin with a text that each process has of its own.
+        found.setdefault(next(answers(connection)).headers["x-request-id"].split("-")[0], []).append(connection)
+    return [connection for of_one in found.values() for connection in of_one[:each]]
+
+
 def test_two_hundred_swaps_under_load_and_no_client_sees_one_go_back(repository: Any) -> None:
     expected = {1: probabilities(1)}
     Client.newest = 1
     for version in range(2, SWAPS + 2):
         repository.publish("flowers", {"model.npz": save_bytes(models.flowers(version))})
         expected[version] = probabilities(version)
-    with running(repository.root, workers=2, reload_interval_s=0.01) as service:
-        clients = [Client(service, expected) for _ in range(4)]
+    with (
+        running(repository.root, workers=2, reload_interval_s=0.01) as service,
+        contextlib.ExitStack() as stack,
+    ):
+        clients = [Client(connection, expected) for connection in connected(service, stack, workers=2, each=2)]
         for client in clients:
             client.start()
         for version in range(2, SWAPS + 2):
