@@ -178,6 +178,24 @@ def test_bodies_beyond_the_room_arrive_all_the_same() -> None:
     on_a_loop(ask())
 
 
+def test_a_client_may_wait_until_it_is_told_to_send_a_long_body_and_close_after_one() -> None:
+    body = TEXT[:2_000_000]
+
+    async def ask() -> None:
+        async with serving() as (ground, port), connected(port) as client:
+            for _ in range(2):
+                await client.send(head_of(len(body), b"Expect: 100-continue\r\n"))
+                assert await client.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+                await client.send(body)
+                assert await client.answer() == digest_of(body)
+            await client.send(head_of(len(body), b"Connection: close\r\n") + body)
+            assert await client.answer() == digest_of(body)
+            assert await client.reader.read() == b""
+            assert ground.room == MOST_BYTES
+
+    on_a_loop(ask())
+
+
 @pytest.mark.parametrize("way", ["eof", "reset"])
 def test_a_body_that_breaks_off_gives_its_room_back(way: str) -> None:
     async def ask() -> None:
