@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from predictor import FileRepository, FolderRepository, Repository
-from service.batching import Batcher, Work
+from service.computing.batching import Batcher, Work
 from service.front import Front
 from service.guard import Guard
 from service.keys import KeyRing

@@ -9,10 +9,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from service.admission import FullError, LateError, retry_after_s
-from service.batching import Batcher, Product, Work
 from service.bodies.answers import NotFiniteError
 from service.bodies.negotiation import check_accept, check_content_type, chosen_encoding, decoded, encoded
+from service.computing.admission import FullError, LateError, retry_after_s
+from service.computing.batching import Batcher, Product, Work
+from service.computing.turns import Turns
 from service.guard import Guard
 from service.keys import LimitError
 from service.messages import Request, Response
@@ -22,7 +23,6 @@ from service.problems import Problem
 from service.router import Match, Route, Router
 from service.runtime import Runtime
 from service.truth.logbook import FullLogError
-from service.turns import Turns
 from service.versions.catalog import NotReadyError, NotServedError, Served
 from service.versions.choosing import shadow_for
 from service.versions.mirror import Mirror

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from service.batching import Work
+from service.computing.batching import Work
 from service.messages import JSON, Headers, Request, Response
 from service.problems import PROBLEM_TYPE, Problem, problem_response
 from service.runtime import Runtime

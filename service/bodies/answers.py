@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from predictor import ClassOutputs, Fault
 from predictor.calibration import likely
-from service.batching import Work
 from service.bodies.explaining import Explainer
 from service.bodies.instances import Instances
 from service.bodies.pieces import dumped
+from service.computing.batching import Work
 from service.messages import JSON, Headers, Response
 from service.observer import Observer
 from service.problems import one_fault

@@ -12,7 +12,7 @@ import orjson
 from predictor import Fault
 from predictor.wording import SHOWN_LIMIT, pointer, shown
 from service.bodies.pieces import counted, loaded
-from service.courtesy import make_way
+from service.computing.courtesy import make_way
 from service.problems import Problem, one_fault
 
 __all__ = ["DEPTH_LIMIT", "check_size", "read_document"]

@@ -12,7 +12,7 @@ from predictor.wording import SHOWN_LIMIT, hint, kind_of, pointer, shown
 from service.bodies.documents import check_size, read_document
 from service.bodies.pieces import released
 from service.bodies.plain import plain_numbers
-from service.courtesy import make_way
+from service.computing.courtesy import make_way
 from service.problems import Problem, not_fitting, one_fault
 
 __all__ = [

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from service.courtesy import make_way
+from service.computing.courtesy import make_way
 
 __all__ = ["counted", "dumped", "loaded", "released"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from service.courtesy import make_way
+from service.computing.courtesy import make_way
 
 Parser: Any = None
 try:

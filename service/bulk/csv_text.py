@@ -17,7 +17,7 @@ from predictor.spellings import MISSING
 from service.bodies.answers import Outputs
 from service.bodies.instances import Instances, encoded, plain_instances
 from service.bodies.pieces import released
-from service.courtesy import make_way
+from service.computing.courtesy import make_way
 from service.problems import Problem, one_fault
 from service.versions.catalog import Served
 

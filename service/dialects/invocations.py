@@ -9,12 +9,12 @@ from typing import Any
 
 import orjson
 
-from service.batching import Work
 from service.bodies.answers import Outputs, answered, named_headers, plain_work
 from service.bodies.instances import Instances
 from service.bodies.negotiation import chosen_type, found_type
 from service.bulk import form_of
 from service.bulk.csv_text import read_table, write_predictions
+from service.computing.batching import Work
 from service.dialects.invocations_json import read_json
 from service.dialects.wording import sentence_of, status_of
 from service.messages import JSON, Request, Response, json_response, media_type

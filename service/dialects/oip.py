@@ -1,7 +1,7 @@
 """The Open Inference Protocol, version 2, with binary tensors, repository, configuration and statistics."""
 
-from service.batching import Work
 from service.bodies.answers import plain_work
+from service.computing.batching import Work
 from service.dialects import oip_status as status
 from service.dialects.oip_bodies import read_infer
 from service.dialects.oip_statistics import all_statistics, model_statistics

@@ -8,9 +8,9 @@ import re
 
 from predictor import ClassOutputs
 from predictor.wording import shown
-from service.batching import Work
 from service.bodies.answers import plain_work, work_for
 from service.bodies.instances import Options
+from service.computing.batching import Work
 from service.dialects.oip_status import model_list
 from service.dialects.tensorflow_bodies import read_examples, read_predict, render_results
 from service.dialects.tensorflow_status import check_label, metadata, model_status, version_status

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from feedback import Told
 from predictor import ClassOutputs
-from service.batching import Work
+from service.computing.batching import Work
 from service.messages import Request, Response, json_response
 from service.problems import Problem, one_fault
 from service.router import Route

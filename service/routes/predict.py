@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from service.batching import Work
 from service.bodies.answers import plain_work, work_for
 from service.bodies.instances import NO_OPTIONS, read_instances
 from service.bodies.negotiation import chosen_type
 from service.bulk import KINDS, form_of, write_bulk
+from service.computing.batching import Work
 from service.messages import JSON, Request, media_type
 from service.problems import Problem
 from service.router import Route

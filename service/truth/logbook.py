@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from numpy.typing import NDArray
 
 from feedback import Answered, Asked, Place, Shape, Store, StoreError, Told
-from service.batching import Work
+from service.computing.batching import Work
 from service.messages import Request
 from service.observer import Observer
 from service.truth.judging import LiveFigures

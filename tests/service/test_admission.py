@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from service.admission import Admission, FullError, learnt, retry_after_s
+from service.computing.admission import Admission, FullError, learnt, retry_after_s
 
 FAR = float("inf")
 

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from predictor import ClassOutputs, FolderRepository, NumericFeature, Schema
-from service.admission import FullError, LateError
-from service.batching import Batcher
+from service.computing.admission import FullError, LateError
+from service.computing.batching import Batcher
 from service.versions.catalog import Served
 from tests.contract.harness import ask_front, through_front
 from tests.service import models

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service import courtesy
-from service.batching import Batcher
-from service.courtesy import LoopWork, make_way
+from service.computing import courtesy
+from service.computing.batching import Batcher
+from service.computing.courtesy import LoopWork, make_way
 from service.versions.catalog import Served
 from tests.service import models
 

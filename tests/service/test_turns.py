@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from service.admission import Admission, FullError
+from service.computing.admission import Admission, FullError
+from service.computing.turns import Turns
 from service.messages import Request
-from service.turns import Turns
 from tests.contract.harness import ask_front, through_front
 from tests.service import models
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from service.admission import Admission, LateError, Load
-from service.courtesy import LoopWork
+from service.computing.admission import Admission, LateError, Load
+from service.computing.courtesy import LoopWork
 from service.given import row_count
 from service.messages import Response
 from service.versions.catalog import Served

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from service.admission import WEIGHT, FullError, learnt, retry_after_s
+from service.computing.admission import WEIGHT, FullError, learnt, retry_after_s
 from service.messages import Request
 
 __all__ = ["Turns"]
