@@ -41,6 +41,8 @@ def _read_form(form: str, value: Any, served: Served, max_rows: int) -> Instance
         return _split(value, served, max_rows)
     if form == "inputs" and isinstance(value, dict):
         columns = {name: column for name, column in value.items() if name in schema.names}
+        if not any(isinstance(column, list) for column in columns.values()):
+            columns = {name: [cell] for name, cell in columns.items()}  # one row, to MLflow too
         return encoded("columns", columns, schema, place=place, max_rows=max_rows)
     if form == "dataframe_records" or layout_of("instances", value) == "records":
         return encoded("records", _records(value, schema.names), schema, place=place, max_rows=max_rows)
