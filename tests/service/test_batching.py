@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from predictor import ClassOutputs, FolderRepository, NumericFeature, Schema
 from service.computing.admission import FullError, LateError
-from service.computing.batching import Batcher
+from service.computing.batching import THREADS, Batcher
 from service.versions.catalog import Served
 from tests.contract.harness import ask_front, through_front
 from tests.service import models
@@ -108,6 +108,45 @@ def test_past_its_deadline_a_request_is_answered_even_while_its_work_waits() -> 
 def test_work_that_starts_too_late_is_not_done() -> None:
     with pytest.raises(LateError):
         batcher().compute(FLOWERS, np.ones((1, 4), np.float32), time.monotonic() - 1)
+
+
+def test_work_that_waits_for_a_thread_until_it_is_too_late_is_not_begun() -> None:
+    begun: list[str] = []
+
+    async def late() -> None:
+        shared = batcher()
+        gate = threading.Event()
+        end = time.monotonic() + SOON
+        busy = [asyncio.create_task(shared.offload(lambda: gate.wait(SOON), (1, 0.0), end)) for _ in range(THREADS)]
+        await asyncio.sleep(0)
+        deadline = time.monotonic() + 0.05
+        waiting = asyncio.create_task(shared.offload(lambda: begun.append("late"), (1, 0.0), deadline))
+        await asyncio.sleep(0)
+        # The loop stands still: no timer goes off before a thread is free and finds out by itself.
+        time.sleep(0.06)  # noqa: ASYNC251
+        gate.set()
+        time.sleep(0.06)  # noqa: ASYNC251
+        with pytest.raises((LateError, FullError)):  # the latter where this took long to begin
+            await waiting
+        await asyncio.gather(*busy)
+        shared.close()
+
+    asyncio.run(late())
+    assert begun == []
+
+
+def test_of_requests_that_share_a_product_those_that_are_late_are_told_so_and_no_others() -> None:
+    async def together() -> Any:
+        shared = batcher()
+        X = np.ones((2, 4), np.float32)
+        late = asyncio.get_running_loop().create_future()
+        shared.enqueue(FLOWERS, X, time.monotonic() - 1, late.set_result)
+        product = await product_of(shared, X)
+        return await late, product, shared.admission.rows
+
+    late, (A, *_), rows = asyncio.run(together())
+    assert isinstance(late, LateError)
+    assert (len(A), rows) == (2, 0)
 
 
 def test_full_and_late_become_429_and_504(build: Any, monkeypatch: Any) -> None:
