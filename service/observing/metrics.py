@@ -1,6 +1,6 @@
 """What the service counts and logs of its requests, and the page that shows it, summed over the workers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,13 @@ class SharedObserver:
 
     def tick(self) -> None:
         """Count and write what was gathered; called about ten times a second."""
-        self._count()
+        for _ in self.parts():
+            pass
+
+    def parts(self) -> Iterator[None]:
+        """Do what `tick` does in parts, with time for requests in between."""
+        self._refused.count(is_logged=self._logs_requests)
+        yield from self._tallies.parts()
         self.log.flush()
 
     def end(self) -> None:

@@ -3,7 +3,7 @@
 import struct
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ Cells = NDArray[np.float64]
 
 TIMED = struct.Struct(f"={3 + len(STAGES)}d")  # seconds, seconds of each stage, rows of the product, rows
 UNTIMED = struct.Struct("=2d")
+ENDED = object()
 OF_SECONDS, OF_ROWS = np.array(BUCKETS), np.array(BATCH_ROWS)
 
 
@@ -31,6 +32,8 @@ class Tallies:
         self._counters = counters
         self._lock = threading.Lock()
         self._waiting: dict[tuple[Kind, bool], bytearray] = {}
+        self._counting: Iterator[None] = iter(())  # what is being counted in parts
+        self._part = threading.Lock()  # held for one part of it, or for all
 
     def add(self, kind: Kind, seconds: float, rows: int, stages: Stages | None) -> None:
         """Keep one request."""
@@ -49,30 +52,53 @@ class Tallies:
             self._waiting.setdefault((kind, False), bytearray()).extend(packed)
 
     def count(self) -> None:
-        """Add what was kept to the shared counters."""
-        if not self._waiting:
-            return
+        """Add what was kept to the shared counters, and what others have begun to add."""
+        with self._part:
+            for _ in self._counting:
+                pass
+            for _ in self._parts():
+                pass
+
+    def parts(self) -> Iterator[None]:
+        """Do the same in parts, each of which takes as long as a request or less, with time for others in between."""
+        with self._part:
+            for _ in self._counting:
+                pass
+            self._counting = counting = self._parts()
+        while True:
+            with self._part:  # `count` may have been called meanwhile, and have left nothing to do
+                if next(counting, ENDED) is ENDED:
+                    return
+            yield
+
+    def _parts(self) -> Iterator[None]:
         with self._lock:
             waiting, self._waiting = self._waiting, {}
         for (kind, timed), packed in waiting.items():
             width = (TIMED if timed else UNTIMED).size // 8
             # One row for each field: what is done to a field goes over memory that lies together.
             fields = np.frombuffer(packed).reshape(-1, width).T.copy()
-            self._count_times(kind, fields[: 1 + len(STAGES)] if timed else fields[:1])
+            seconds = histograms(fields[:1], OF_SECONDS)
+            yield
+            stages = batches = None
             if timed:
                 shared = fields[-2]
-                self._counters.add_range(self._layout.batches, histograms(shared[None, shared > 0], OF_ROWS))
+                stages = histograms(fields[1 : 1 + len(STAGES)], OF_SECONDS)
+                batches = histograms(shared[None, shared > 0], OF_ROWS)
+                yield
+            # All at once, so that no page shows one without the others.
+            self._add_times(kind, seconds, stages, batches)
             self._count_version(kind, fields)
+            yield
 
-    def _count_times(self, kind: Kind, seconds: Cells) -> None:
-        """Count the seconds of whole requests, and of each stage if there are more rows of them."""
+    def _add_times(self, kind: Kind, seconds: Cells, stages: Cells | None, batches: Cells | None) -> None:
+        """Add requests with histograms of their seconds, of those of each stage, and of the rows of products."""
         route, method, status, _, _ = kind
-        self._counters.add(self._layout.request(route, method, status), seconds.shape[1])
-        found = histograms(seconds, OF_SECONDS)
-        size = len(OF_SECONDS) + 2
-        self._counters.add_range(self._layout.latency(route), found[:size])
-        if len(found) > size:
-            self._counters.add_range(self._layout.stage(0), found[size:])
+        self._counters.add(self._layout.request(route, method, status), seconds[:-1].sum())
+        self._counters.add_range(self._layout.latency(route), seconds)
+        if stages is not None and batches is not None:
+            self._counters.add_range(self._layout.stage(0), stages)
+            self._counters.add_range(self._layout.batches, batches)
 
     def _count_version(self, kind: Kind, fields: Cells) -> None:
         _, _, status, model, version = kind

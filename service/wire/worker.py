@@ -23,6 +23,8 @@ __all__ = ["ENDING", "EventLoopWorker"]
 TICK_S = 0.1
 TURNS = 5
 DRIFT_TURN = 2
+BREATH_S = 0.001
+"""Between parts of what is to be done, for the requests that arrived meanwhile."""
 HEARTBEAT_TICKS = 10
 SWITCH_S = 0.00005
 """How long the event loop waits for a thread at bulk work before it asks for the interpreter's lock.
@@ -139,7 +141,8 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
             turn = count % TURNS
             if turn == 0:
                 self.ground.tick()
-                self.app.observer.tick()
+                for _ in self.app.observer.parts():
+                    await asyncio.sleep(BREATH_S)
             elif count % (2 * TURNS) == DRIFT_TURN and self.drift is not None:
                 self.drift.tick()
             if count % (TURNS * HEARTBEAT_TICKS) == 1:

@@ -113,6 +113,33 @@ def test_processes_that_meet_new_models_agree_on_their_labels(observer: Any) -> 
     assert events == {"a": 2, "b": 2, "c": 1}
 
 
+@pytest.mark.parametrize("done", range(8))
+def test_what_is_counted_in_parts_is_shown_once_and_as_a_whole_whenever_the_page_is_asked_for(
+    observer: Any, done: int
+) -> None:
+    observer.begin(0)
+    for status in (200, 422):
+        answered(observer, status=status, stages=(0.001, 0.0, 0.001, 0.001, 2))
+    parts = observer.parts()
+    shown = set()
+    for _ in zip(range(done), parts, strict=False):
+        of_version = observer.layout.version("iris", 1)
+        sums = observer.counters.sums()
+        requests = [sums[observer.layout.request("/predict", "POST", status)] for status in (200, 422)]
+        shown.add((sum(requests), sum(sums[of_version : of_version + 5])))
+    assert shown <= {(0, 0), (1, 1), (2, 2)}
+    answered(observer)
+    assert samples(observer)["ganglion_request_seconds_count", (("route", "/predict"),)] == 3
+    answered(observer)
+    for _ in parts:  # nothing of what the page has counted is left in them
+        pass
+    observer.end()
+    found = samples(observer)
+    assert found["ganglion_request_seconds_count", (("route", "/predict"),)] == 4
+    assert found["ganglion_batch_rows_count", ()] == 2
+    assert found["ganglion_rows_total", (("model", "iris"), ("version", "1"))] == 8
+
+
 def test_a_time_longer_than_every_bucket_is_counted_in_the_last(observer: Any) -> None:
     answered(observer, seconds=1000.0)
     found = samples(observer)
