@@ -83,12 +83,16 @@ class Front:
         self._pipeline.respond_soon(self._request(plan, body), then)
         return True
 
+    def tell_when_full(self, then: Callable[[], None]) -> None:
+        """Call `then` whenever a request is refused because there is too much to do, from any thread."""
+        self._pipeline.on_full = then
+
     def busy_s(self, head: Head, size: int) -> int:
         """Return after how many seconds to ask again if a request would be refused whatever its body of `size` holds.
 
         0 where that cannot be told from the head and the size.
         """
-        plan = self._plan_of(head)
+        plan = head.plan or self._plan_of(head)
         if not plan.is_direct or self._traces_all:
             return 0
         return self._pipeline.busy_s(plan.path, size)

@@ -91,8 +91,8 @@ def request_id(given: str | None, generated: Iterator[str]) -> str:
 
 def generated_ids() -> Iterator[str]:
     """Yield ids that no other process yields: eight random bytes and a count."""
-    prefix = secrets.token_hex(8)
-    return (f"{prefix}-{number:x}" for number in itertools.count(1))
+    form = f"{secrets.token_hex(8)}-%x"
+    return map(form.__mod__, itertools.count(1))
 
 
 def response_headers(request: Request, response: Response) -> list[tuple[bytes, bytes]]:

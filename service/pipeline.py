@@ -75,6 +75,7 @@ class Pipeline:
         self._deadline_s = settings.deadline_s
         self._limit = settings.max_body_bytes
         self._max_rows = settings.max_rows
+        self.on_full: Callable[[], None] | None = None  # called from any thread when there is too much to do
 
     def respond(self, request: Request, infer: Infer | None = None) -> Response:
         """Answer on the calling thread; `infer` computes, by default with admission."""
@@ -106,8 +107,9 @@ class Pipeline:
 
     def busy_s(self, path: str, size: int) -> int:
         """Return after how many seconds to ask again if a prediction would be refused whatever it holds, else 0."""
-        if self._admission.is_full(path, size):
-            return self._admission.retry_after_s
+        admission = self._admission
+        if admission.is_full(path, size):
+            return retry_after_s(admission.seconds)
         return retry_after_s(self._turns.wait_s) if self._turns.is_full else 0
 
     def refusal(self, request: Request, busy_s: int) -> Response:
@@ -264,6 +266,8 @@ class Pipeline:
             return Problem(503, str(error), headers=BUSY)
         if isinstance(error, (FullError, LateError, LimitError)):
             self._observer.shed(SHED[type(error)][1])
+            if isinstance(error, FullError) and self.on_full is not None:
+                self.on_full()
             return problem_of(error)
         if isinstance(error, FullLogError):
             return Problem(503, "So much feedback waits to be written that no more is taken.", headers=BUSY)

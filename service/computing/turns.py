@@ -16,7 +16,7 @@ from service.messages import Request
 __all__ = ["Turns"]
 
 TURN_S = 0.004
-LONGEST_TURN_S = 0.012
+LONGEST_TURN_S = 0.008
 WORK_SHARE = 2
 FIRST_BYTE_S = 2e-8
 EACH_BYTES = 512  # what a request costs beside its body, in bytes of one

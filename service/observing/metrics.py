@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SharedObserver"]
 
+MOST_REFUSED = 256
+"""How many refusals are counted and logged together: thousands would keep all that arrives waiting for milliseconds."""
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -117,9 +119,11 @@ class SharedObserver:
     ) -> None:
         """Count one request that was refused, and write its line, with the next tick."""
         trace = () if trace_id is None else (trace_id.encode("ascii"),)
-        self._refused.add(what, (request_id, began, ended, received, trace))
+        waiting = self._refused.add(what, (request_id, began, ended, received, trace))
         if not self._is_ticked:
             self._count()
+        elif waiting >= MOST_REFUSED:
+            self._refused.count(is_logged=self._logs_requests)
 
     def _count(self) -> None:
         self._refused.count(is_logged=self._logs_requests)

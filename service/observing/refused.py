@@ -33,9 +33,10 @@ class RefusedRequests:
         self._waiting: list[tuple[Refused, Noted]] = []
         self._templates: dict[Refused, bytes] = {}
 
-    def add(self, what: Refused, noted: Noted) -> None:
-        """Keep one; safe from any thread."""
+    def add(self, what: Refused, noted: Noted) -> int:
+        """Keep one, and return how many are kept; safe from any thread."""
         self._waiting.append((what, noted))
+        return len(self._waiting)
 
     def count(self, *, is_logged: bool) -> None:
         """Tally what was kept and hand its lines to the log."""
@@ -56,12 +57,13 @@ class RefusedRequests:
         template = self._template(what)
         since = time.time() - time.monotonic()
         stamp = self._log.stamp
-        self._log.put(
-            *[
-                template % (stamp(since + ended).encode(), given_id.encode(), (ended - began) * 1000, received, *trace)
-                for given_id, began, ended, received, trace in group
-            ]
-        )
+        lines, last_ms, when = [], 0, b""
+        for given_id, began, ended, received, trace in group:
+            ms = int((since + ended) * 1000)
+            if ms != last_ms:
+                last_ms, when = ms, stamp(since + ended).encode()
+            lines.append(template % (when, given_id.encode(), (ended - began) * 1000, received, *trace))
+        self._log.put(*lines)
 
     def _template(self, what: Refused) -> bytes:
         found = self._templates.get(what)

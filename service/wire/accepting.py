@@ -21,6 +21,7 @@ RETRY_ACCEPT_S = 0.2
 DEFER_S = 0.002
 DEFERRALS = 4  # a worker that waits for a processor gets one within some milliseconds
 MOST_AT_ONCE = 64
+MOST_ALONE = 256  # some 10 ms: in small parts, with turns between them, a burst of hundreds waits for longer
 
 Connect = Callable[[socket.socket], Coroutine[Any, Any, None]]
 
@@ -114,7 +115,7 @@ class Acceptor:
         else:
             self._taken_after_all = 1
             # One at a time while there are few; later a fourth more does no harm, and turns may be long.
-            most = MOST_AT_ONCE if self._is_alone else min(MOST_AT_ONCE, 1 + int(fewest) // 4)
+            most = MOST_ALONE if self._is_alone else min(MOST_AT_ONCE, 1 + int(fewest) // 4)
             self._accept_up_to(most, listener)
 
     def _accept_after_all(self, listener: Any, deferrals: int) -> None:

@@ -24,7 +24,6 @@ __all__ = ["Connection"]
 
 NEVER = float("inf")
 LINGER_S = 2.0
-BUSY = 429
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -197,8 +196,6 @@ class Connection(asyncio.Protocol):
 
     def answer(self, exchange: Exchange, status: int, headers: HeaderList, body: bytes) -> None:
         """Write the answer of the request in work, then go on or end."""
-        if status == BUSY:
-            self.ground.turnstile.note_refused()
         if self.ground.is_encrypted:
             headers = [*headers, HSTS]
         ends = self._ends(exchange)

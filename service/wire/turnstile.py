@@ -6,7 +6,7 @@ then filled in.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 from service.messages import Request, Response, request_id, response_headers
@@ -20,6 +20,9 @@ __all__ = ["Place", "Refusing", "Turnstile"]
 
 class Refusing(Protocol):
     """An application that can tell which requests it would refuse."""
+
+    def tell_when_full(self, then: Callable[[], None]) -> None:
+        """Call `then` whenever a request is refused because there is too much to do, from any thread."""
 
     def busy_s(self, head: Head, size: int) -> int:
         """Return after how many seconds to ask again if a body of `size` would be refused whatever it holds, else 0."""
@@ -113,6 +116,8 @@ class Turnstile:
         self._refusing = refusing
         self.is_busy = False
         self._has_refused = False
+        if refusing is not None:
+            refusing.tell_when_full(self.note_refused)
 
     def tick(self) -> None:
         """Look no more if nothing was refused since the last tick."""
@@ -129,8 +134,10 @@ class Turnstile:
         """
         began = time.monotonic()
         refusing = self._refusing
-        busy_s = refusing.busy_s(head, size) if refusing else 0
-        if refusing is None or not busy_s:
+        if refusing is None:
+            return None
+        busy_s = refusing.busy_s(head, size)
+        if not busy_s:
             return None
         place = self._place
         given_id = next(place.ids) if own.id is None else request_id(own.id, place.ids)

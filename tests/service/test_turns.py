@@ -85,7 +85,7 @@ def test_a_turn_grows_with_what_others_take_not_with_what_its_own_requests_do() 
     assert len(seen) >= 14
 
 
-@pytest.mark.parametrize(("between_s", "most_turns"), [(0.006, 11), (0.1, 8)])
+@pytest.mark.parametrize(("between_s", "most_turns"), [(0.006, 11), (0.1, 10)])
 def test_the_more_time_others_take_the_longer_is_a_turn_up_to_a_limit(between_s: float, most_turns: int) -> None:
     worker, seen = taken_up_in_turns(between_s)
     assert worker.taken == list(range(40))

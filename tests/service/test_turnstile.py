@@ -182,6 +182,25 @@ def test_refusals_at_once_are_counted_and_logged_like_others(serve: Any) -> None
     assert len({line["request_id"] for line in (first, *others)}) == 5
 
 
+def test_of_a_burst_only_the_first_is_looked_at(serve: Any) -> None:
+    async def test(served: Served) -> None:
+        request = request_to("/predict")
+        await served.ask(request)
+        served.fill()
+        first, *others = [served.connect() for _ in range(600)]
+        first.data_received(request)
+        assert first.current is not None
+        for connection in others:
+            connection.data_received(request)
+            assert connection.transport.written  # in the same turn of the loop
+        await served.ask(connection=first)
+        assert served.metric('ganglion_shed_total{reason="full"}') == 600
+        assert served.metric('ganglion_requests_total{method="POST",route="/predict",status="429"}') == 600
+
+    lines = [line for line in serve(test) if line.get("status") == 429]
+    assert len({line["request_id"] for line in lines}) == len(lines) == 600
+
+
 OPEN = ("time", "request_id", "ms")
 
 
