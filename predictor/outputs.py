@@ -20,7 +20,7 @@ LARGEST_LABEL = 2**53
 """Integers up to here survive every JSON reader."""
 FEW_ROWS = 8
 """So many labels are looked up one by one in less time than together."""
-PIECE_ROWS = 4096
+PIECE_ROWS = 1024
 """Labels that are looked up at a time: the interpreter's lock is kept for all of them."""
 
 

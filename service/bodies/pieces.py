@@ -5,19 +5,20 @@ other request would be answered.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 
 from service.computing.courtesy import make_way
 
-__all__ = ["counted", "dumped", "loaded", "released"]
+__all__ = ["Rows", "counted", "dumped", "lines_of", "loaded", "released", "spans"]
 
 PIECE_BYTES = 16_384
 PIECE_ROWS = 512
 PIECE_VALUES = 1024
+LINES_BYTES = 65_536
 SPACE = rb"[ \t\r\n]{0,64}"  # what has more is read as a whole: megabytes of it shall cost no search
 END_BYTES = 1024
 KEY = rb'("[^"\\]{1,64}")'
@@ -133,24 +134,77 @@ def _values_in_pieces(body: bytes, start: int, end: int) -> tuple[list[Any], int
     return values, start
 
 
+def lines_of(body: bytes) -> Iterator[bytes]:
+    """Yield a body in pieces that end with a line."""
+    start = 0
+    while len(body) - start > LINES_BYTES:
+        end = body.find(b"\n", start + LINES_BYTES) + 1 or len(body)
+        yield body[start:end]
+        start = end
+        make_way()
+    yield body[start:]
+
+
+def spans(rows: int) -> Iterator[slice]:
+    """Yield runs of rows, one after the other."""
+    for start in range(0, rows, PIECE_ROWS):
+        yield slice(start, start + PIECE_ROWS)
+        if rows > PIECE_ROWS:
+            make_way()
+
+
+class Rows(NamedTuple):
+    """Values that are made when they are written: how many there are, and what gives some of them."""
+
+    number: int
+    some: Callable[[slice], Sequence[Any]]
+
+
 def dumped(document: Mapping[str, Any], rows: int) -> bytes:
-    """Write an object as JSON, as `orjson.dumps` does with NumPy arrays; in pieces if rows are many."""
+    """Write an object as JSON, as `orjson.dumps` does with NumPy arrays, and `Rows`; in pieces if rows are many."""
     if rows <= PIECE_ROWS:
-        return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
-    written: list[bytes] = []
+        return orjson.dumps(document, _made, orjson.OPT_SERIALIZE_NUMPY)
+    return b"".join(list(_object(document)))  # one copy of megabytes, for which the interpreter's lock is given up
+
+
+def _made(value: object) -> Sequence[Any]:
+    if isinstance(value, Rows):
+        return value.some(slice(0, value.number))
+    raise TypeError
+
+
+def _object(document: Mapping[str, Any]) -> Iterator[bytes]:
+    before = b"{"
     for key, value in document.items():
-        written += (b"," if written else b"{", orjson.dumps(key), b":")
-        written += _value(value)
-    return b"".join((*written, b"}"))  # one copy of megabytes, for which the interpreter's lock is given up
+        yield b"".join((before, orjson.dumps(key), b":"))
+        yield from _value(value)
+        before = b","
+    yield b"}" if document else b"{}"
 
 
 def _value(value: Any) -> Iterator[bytes]:
-    if not isinstance(value, (list, np.ndarray)) or len(value) <= PIECE_ROWS:
+    if isinstance(value, dict):
+        yield from _object(value)
+    elif isinstance(value, Rows):
+        yield from _list(value.number, PIECE_ROWS, value.some)
+    elif isinstance(value, (list, np.ndarray)) and len(value) > PIECE_ROWS:
+        step = max(1, PIECE_VALUES // value[0].size) if isinstance(value, np.ndarray) else PIECE_ROWS
+        yield from _list(len(value), step, value.__getitem__)
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        yield b"["
+        for index, item in enumerate(value):
+            yield b"," if index else b""
+            yield from _value(item)
+        yield b"]"
+    else:
         yield orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
-        return
-    step = max(1, PIECE_VALUES // value[0].size) if isinstance(value, np.ndarray) else PIECE_ROWS
-    for start in range(0, len(value), step):
-        yield b"," if start else b"["
-        yield orjson.dumps(value[start : start + step], option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
+
+
+def _list(count: int, step: int, some: Callable[[slice], Any]) -> Iterator[bytes]:
+    yield b"["
+    for start in range(0, count, step):
+        if start:
+            yield b","
+        yield orjson.dumps(some(slice(start, start + step)), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
         make_way()
     yield b"]"

@@ -13,6 +13,7 @@ from predictor import InputError, Schema
 from predictor.wording import shown
 from service.bodies.answers import Outputs
 from service.bodies.instances import Instances, encoded
+from service.bodies.pieces import spans
 from service.bulk.csv_text import column_names
 from service.problems import Problem, not_fitting, one_fault
 from service.versions.catalog import Served
@@ -49,12 +50,14 @@ def read(body: bytes, schema: Schema, max_rows: int, _parameters: Mapping[str, s
 def write(served: Served, outputs: Outputs) -> bytes:
     """Write the prediction of each row and the probabilities of the classes, one column each."""
     pa = _pyarrow(406)
-    predictions, probabilities = outputs.predictions, outputs.probabilities
-    if outputs.classes is None:
-        columns = list(np.asarray(predictions).reshape(len(predictions), -1).T)
+    probabilities = outputs.probabilities
+    if outputs.labels is None:
+        columns = list(np.asarray(outputs.values).reshape(len(outputs.values), -1).T)
     else:
-        is_whole = all(isinstance(label, int) for label in outputs.classes)
-        columns = [pa.array(predictions if is_whole else list(map(str, predictions)))]
+        labels = outputs.labels.labels
+        is_whole = all(isinstance(label, int) for label in labels)
+        known = pa.array(labels if is_whole else list(map(str, labels)))
+        columns = [known.take(pa.array(outputs.labels.codes(outputs.values)))]
         columns += [] if probabilities is None else list(probabilities.T)
     arrays = [pa.array(np.ascontiguousarray(c)) if isinstance(c, np.ndarray) else c for c in columns]
     batch = pa.record_batch(arrays, names=column_names(served, outputs))
@@ -151,8 +154,7 @@ def _check_types(pa: Any, schema: Any) -> None:
 def _cells(pa: Any, column: Any) -> list[Any]:
     """Return a column as a list; equal entries of a dictionary are one text, not a copy for each row."""
     if not pa.types.is_dictionary(column.type):
-        found: list[Any] = column.to_pylist()
-        return found
+        return [cell for some in spans(len(column)) for cell in column[some].to_pylist()]
     cells: list[Any] = []
     for chunk in column.chunks:
         texts = chunk.dictionary.to_pylist()

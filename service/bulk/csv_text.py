@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from io import StringIO
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from predictor import CategoricalFeature, Feature, NumericFeature, Schema
 from predictor.spellings import MISSING
 from service.bodies.answers import Outputs
 from service.bodies.instances import Instances, encoded, plain_instances
-from service.bodies.pieces import released
+from service.bodies.pieces import lines_of, released, spans
 from service.computing.courtesy import make_way
 from service.problems import Problem, one_fault
 from service.versions.catalog import Served
@@ -28,9 +28,7 @@ OF_NUMBERS = b"0123456789.,eE+-\r\n"
 OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 MARK = "\ufeff"
 LINE_END = "\r\n"
-PIECE_BYTES = 65_536
 PIECE_LINES = 64
-PIECE_CELLS = 256
 
 
 def read(body: bytes, schema: Schema, max_rows: int, parameters: Mapping[str, str]) -> Instances:
@@ -45,7 +43,7 @@ def read_table(
     body: bytes, schema: Schema, max_rows: int, header: str | None = None, *, ignores_others: bool = False
 ) -> Instances:
     """Read rows; `header` is "present", "absent" or None to find out, `ignores_others` passes over unknown columns."""
-    if header != "present" and not any(piece.translate(None, OF_NUMBERS) for piece in _pieces(body)):
+    if header != "present" and not any(piece.translate(None, OF_NUMBERS) for piece in lines_of(body)):
         plain = _plain(body, schema, max_rows)
         if plain is not None:
             return plain
@@ -56,22 +54,25 @@ def read_table(
     if len(lines) > max_rows:
         raise _too_many(max_rows)
     cells = list(map(_cell_of, schema.features))
-    rows: list[list[Any]] = [
-        [cell(text) for cell, text in zip(cells, line, strict=True)] if len(line) == len(cells) else list(line)
-        for line in lines
-    ]
+    rows: list[list[Any]] = []
+    for some in spans(len(lines)):
+        rows += [
+            [cell(text) for cell, text in zip(cells, line, strict=True)] if len(line) == len(cells) else list(line)
+            for line in lines[some]
+        ]
+    released(lines)
     return encoded("rows", rows, schema, place="", max_rows=max_rows)
 
 
 def write(served: Served, outputs: Outputs) -> bytes:
     """Write a line of names, then the prediction of each row and the probabilities of the classes, if there are any."""
     names = _line(column_names(served, outputs))
-    return b"".join(line + b"\n" for line in (names, *_written(outputs, outputs.probabilities)))
+    return b"".join([names, b"\n", *_written(outputs, outputs.probabilities)])
 
 
 def write_predictions(outputs: Outputs) -> bytes:
     """Write the predictions alone, one row a line, without a line of names."""
-    return b"".join(line + b"\n" for line in _written(outputs, None))
+    return b"".join(list(_written(outputs, None)))
 
 
 def column_names(served: Served, outputs: Outputs) -> list[str]:
@@ -85,15 +86,18 @@ def column_names(served: Served, outputs: Outputs) -> list[str]:
     return names
 
 
-def _written(outputs: Outputs, probabilities: NDArray[Any] | None) -> list[bytes]:
-    if outputs.classes is None:
-        return numbers_as_text(outputs.values)
-    quoted = {label: _line([str(label)]) for label in outputs.classes}
-    labels = [quoted[label] for label in outputs.predictions]
-    if probabilities is None:
-        return labels
-    numbers = numbers_as_text(probabilities)
-    return [label + b"," + row for label, row in zip(labels, numbers, strict=True)]
+def _written(outputs: Outputs, probabilities: NDArray[Any] | None) -> Iterator[bytes]:
+    predictions = outputs.predictions
+    quoted = {label: _line([str(label)]) for label in outputs.classes or ()}
+    for some in spans(len(outputs.values)):
+        if outputs.classes is None:
+            lines = numbers_as_text(outputs.values[some])
+        else:
+            lines = [quoted[label] for label in predictions[some]]
+        if probabilities is not None:
+            numbers = numbers_as_text(probabilities[some])
+            lines = [label + b"," + row for label, row in zip(lines, numbers, strict=True)]
+        yield b"\n".join((*lines, b""))
 
 
 def numbers_as_text(values: Any) -> list[bytes]:
@@ -111,26 +115,16 @@ def _line(cells: Sequence[str]) -> bytes:
 
 def _plain(body: bytes, schema: Schema, max_rows: int) -> Instances | None:
     """Read lines of numbers and nothing else by way of JSON; None for what JSON writes in another way."""
-    rows = [piece.replace(b"\r\n", b"\n").replace(b"\n", b"],[") for piece in _pieces(body.strip(b"\r\n"))]
+    rows = [piece.replace(b"\r\n", b"\n").replace(b"\n", b"],[") for piece in lines_of(body.strip(b"\r\n"))]
     return plain_instances(b"".join((b'{"instances":[[', *rows, b"]]}")), schema, max_rows)
-
-
-def _pieces(body: bytes) -> Iterator[bytes]:
-    """Yield a body in pieces that end with a line: one call for megabytes would keep others waiting."""
-    start = 0
-    while len(body) - start > PIECE_BYTES:
-        end = body.find(b"\n", start + PIECE_BYTES) + 1 or len(body)
-        yield body[start:end]
-        start = end
-        make_way()
-    yield body[start:]
 
 
 def _lines(body: bytes, max_rows: int) -> list[list[str]]:
     """Return at most one line more than a line of names and `max_rows`."""
     try:
-        text = body.decode().removeprefix(MARK)
-        reader = csv.reader(StringIO(text, newline=""), strict=True)
+        texts = [piece.decode() for piece in lines_of(body)]
+        texts[0] = texts[0].removeprefix(MARK)
+        reader = csv.reader(chain.from_iterable(StringIO(text, newline="") for text in texts), strict=True)
         lines: list[list[str]] = []
         while some := list(islice(filter(None, reader), min(PIECE_LINES, max_rows + 2 - len(lines)))):
             lines += some
@@ -162,7 +156,7 @@ def _is_header(line: Sequence[str], schema: Schema) -> bool:
 
 
 def _named(lines: list[list[str]], schema: Schema, max_rows: int, *, ignores_others: bool) -> Instances:
-    names, rows = lines[0], lines[1:]
+    names, rows = lines.pop(0), lines
     if len(rows) > max_rows:
         raise _too_many(max_rows)
     if len(set(names)) != len(names):
@@ -178,15 +172,13 @@ def _named(lines: list[list[str]], schema: Schema, max_rows: int, *, ignores_oth
         elif not ignores_others:
             columns[name] = []
     released(rows)
-    released(lines)
     return encoded("columns", columns, schema, place="", max_rows=max_rows)
 
 
 def _column(rows: Sequence[Sequence[str]], index: int, cell: Callable[[str], Any]) -> list[Any]:
     values: list[Any] = []
-    for start in range(0, len(rows), PIECE_CELLS):
-        values += [cell(row[index]) for row in rows[start : start + PIECE_CELLS]]
-        make_way()
+    for some in spans(len(rows)):
+        values += [cell(row[index]) for row in rows[some]]
     return values
 
 

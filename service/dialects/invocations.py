@@ -7,11 +7,10 @@ SageMaker's Content-Type and Accept name among the bulk forms is read and writte
 from functools import partial
 from typing import Any
 
-import orjson
-
 from service.bodies.answers import Outputs, answered, named_headers, plain_work
 from service.bodies.instances import Instances
 from service.bodies.negotiation import chosen_type, found_type
+from service.bodies.pieces import dumped
 from service.bulk import form_of
 from service.bulk.csv_text import read_table, write_predictions
 from service.computing.batching import Work
@@ -74,7 +73,7 @@ def _render(wanted: str, is_probable: bool, served: Served, outputs: Outputs) ->
         body = form.write(served, outputs)
     else:
         value: Any = outputs.probabilities if is_probable else outputs.predictions
-        body = orjson.dumps({"predictions": value}, option=orjson.OPT_SERIALIZE_NUMPY)
+        body = dumped({"predictions": value}, len(outputs.values))
     return answered(body, wanted, len(outputs.values), named_headers(served))
 
 

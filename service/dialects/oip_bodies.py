@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import orjson
 
 from predictor import InputError
 from predictor.wording import kind_of, shown
 from service.bodies.answers import Outputs, answered, named_headers
 from service.bodies.instances import Instances, encoded
+from service.bodies.pieces import dumped
 from service.dialects.oip_outputs import Wanted, read_wanted, written
 from service.dialects.oip_tensors import Given, read_tensor
 from service.dialects.reading import read_object
@@ -48,7 +48,7 @@ class Asked:
         if self.id is not None:
             head["id"] = self.id
         head["outputs"] = described
-        body = orjson.dumps(head, option=orjson.OPT_SERIALIZE_NUMPY)
+        body = dumped(head, rows)
         headers = list(named_headers(served))
         if not parts:
             return answered(body, JSON, rows, headers)

@@ -49,11 +49,11 @@ def read_wanted(document: Mapping[str, Any], served: Served) -> tuple[Wanted, ..
     return tuple(wanted)
 
 
-def written(wanted: Iterable[Wanted], outputs: Outputs) -> tuple[list[dict[str, Any]], list[bytes]]:
+def written(wanted: Iterable[Wanted], outputs: Outputs) -> tuple[list[dict[str, Any]], list[bytes | memoryview]]:
     """Return the description of each output, with its values where they are JSON, and the bytes of the others."""
     rows = len(outputs.values)
     described: list[dict[str, Any]] = []
-    parts: list[bytes] = []
+    parts: list[bytes | memoryview] = []
     for tensor, is_binary, top in wanted:
         classes = _likeliest(outputs, top) if top else None
         entry: dict[str, Any] = {"name": tensor.name, "datatype": tensor.datatype, "shape": [rows, *tensor.shape[1:]]}

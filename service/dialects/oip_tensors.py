@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from predictor.outputs import looked_up
 from predictor.wording import SHOWN_LIMIT, kind_of, shown
 from service.bodies.answers import Outputs
+from service.bodies.pieces import spans
 from service.dialects.tensors import Tensor, value_of
 from service.problems import one_fault
 
@@ -62,13 +63,15 @@ def packed_texts(texts: Iterable[str]) -> list[bytes]:
     return [len(text).to_bytes(LENGTH_BYTES, "little") + text for text in map(str.encode, texts)]
 
 
-def packed(tensor: Tensor, outputs: Outputs) -> bytes:
+def packed(tensor: Tensor, outputs: Outputs) -> bytes | memoryview:
     """Return the binary form of an output."""
     if outputs.labels is not None and tensor.datatype == "BYTES":
         coded = packed_texts(map(str, outputs.labels.labels))
-        return b"".join(looked_up(coded, outputs.labels.codes(outputs.values)))
+        codes = outputs.labels.codes(outputs.values)
+        return b"".join([b"".join(looked_up(coded, codes[some])) for some in spans(len(codes))])
     value = np.asarray(value_of(tensor, outputs))
-    return value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes()
+    # No copy here: that of megabytes is left to what puts the answer together, which gives up the interpreter's lock.
+    return value.astype(value.dtype.newbyteorder("<"), copy=False).data.cast("B")
 
 
 def check_unshared(parameters: Mapping[str, Any], place: str) -> None:

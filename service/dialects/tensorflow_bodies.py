@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
-
-import orjson
 
 from predictor.wording import kind_of, shown
 from service.bodies.answers import Outputs, answered, named_headers
 from service.bodies.instances import Instances, encoded, plain_instances
+from service.bodies.pieces import Rows, dumped
 from service.dialects.reading import cell_of, read_object
 from service.dialects.tensors import MATRIX, Tensor, outputs_of, value_of
 from service.messages import JSON, Response
@@ -33,7 +33,7 @@ class Asked:
         columns = [value_of(tensor, outputs) for tensor in self.tensors]
         names = [tensor.name for tensor in self.tensors]
         if self.is_by_row:
-            rows = columns[0] if len(names) == 1 else [dict(zip(names, row, strict=True)) for row in zip(*columns)]  # noqa: B905 - of one length
+            rows = columns[0] if len(names) == 1 else Rows(len(columns[0]), partial(_named, names, columns))
             return _json(served, {"predictions": rows}, len(columns[0]))
         found = columns[0] if len(names) == 1 else dict(zip(names, columns, strict=True))
         return _json(served, {"outputs": found}, len(columns[0]))
@@ -80,7 +80,7 @@ def render_results(served: Served, outputs: Outputs) -> Response:
     probabilities = outputs.probabilities
     if outputs.classes is not None and probabilities is not None:
         labels = list(map(str, outputs.classes))
-        results: Any = [list(zip(labels, row, strict=True)) for row in probabilities]
+        results: Any = Rows(len(probabilities), lambda some: [list(zip(labels, row)) for row in probabilities[some]])  # noqa: B905 - of one length
     else:
         results = outputs.predictions
     return _json(served, {"results": results}, len(outputs.values))
@@ -130,6 +130,9 @@ def _signature(document: Mapping[str, Any], known: Mapping[str, tuple[Tensor, ..
     return tensors
 
 
-def _json(served: Served, value: object, rows: int) -> Response:
-    body = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
-    return answered(body, JSON, rows, named_headers(served))
+def _named(names: Sequence[str], columns: Sequence[Any], some: slice) -> list[dict[str, Any]]:
+    return [dict(zip(names, row, strict=True)) for row in zip(*(column[some] for column in columns), strict=True)]
+
+
+def _json(served: Served, value: Mapping[str, Any], rows: int) -> Response:
+    return answered(dumped(value, rows), JSON, rows, named_headers(served))

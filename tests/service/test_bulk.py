@@ -23,8 +23,10 @@ from predictor import (
     NumberOutputs,
     NumericFeature,
     Schema,
+    reading,
 )
 from service.application import create_application
+from service.bodies import pieces
 from service.settings import load_settings
 from tests.service import models
 
@@ -77,6 +79,42 @@ def test_rows_of_every_form_give_the_same_answer(kind: str, client: Any) -> None
     found = ask(client, BODIES[kind], kind)
     assert found.status_code == 200, found.text
     assert found.data == expected.data
+
+
+TENSORS = {"name": "input", "shape": list(X.shape), "datatype": "FP32", "data": X.ravel().tolist()}
+RECORDS = [dict(zip(models.FLOWER_NAMES, row, strict=True)) for row in X.tolist()]
+OTHERS = {
+    "/v1/models/flowers:predict": {"instances": X.tolist()},
+    "/v1/models/flowers:classify": {"examples": RECORDS},
+    "/v2/models/flowers/infer": {"inputs": [TENSORS]},
+    "/invocations": {"dataframe_split": {"columns": models.FLOWER_NAMES, "data": X.tolist()}},
+}
+
+
+@pytest.mark.parametrize("kind", [*BODIES, *OTHERS])
+@pytest.mark.parametrize("accept", BODIES)
+def test_many_rows_are_read_and_written_in_pieces_to_the_same_bytes(
+    kind: str, accept: str, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer() -> tuple[int, bytes]:
+        found = client.post(kind, json=OTHERS[kind]) if kind in OTHERS else ask(client, BODIES[kind], kind, accept)
+        return found.status_code, found.data
+
+    expected = answer()
+    for name, size in (("PIECE_BYTES", 64), ("PIECE_ROWS", 5), ("PIECE_VALUES", 12), ("LINES_BYTES", 50)):
+        monkeypatch.setattr(pieces, name, size)
+    for name, size in (("FEW_ROWS", 4), ("WIDE_ROWS", 1), ("MOST_ROWS", 3)):
+        monkeypatch.setattr(reading, name, size)
+    assert answer() == expected
+    assert expected[0] == 200
+
+
+def test_lines_between_rows_may_be_blank(tmp_path: Path) -> None:
+    models.publish(FolderRepository(tmp_path), "flowers", models.flowers())
+    few = create_application(load_settings(models=tmp_path, max_rows=3)).flask.test_client()
+    body = b"\n\n\n".join(BODIES["application/x-ndjson"].splitlines()[:3])
+    assert len(ask(few, body, "application/x-ndjson").get_json()["predictions"]) == 3
+    assert ask(few, body + b"\n[1,2,3,4]\n", "application/x-ndjson").status_code == 422
 
 
 def test_answers_of_every_form_hold_the_same_bits(client: Any) -> None:

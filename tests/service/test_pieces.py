@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.bodies import pieces
-from service.bodies.pieces import counted, dumped, loaded, released
+from service.bodies.pieces import Rows, counted, dumped, loaded, released
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,10 @@ def small_pieces(monkeypatch: Any) -> None:
 )
 def test_answers_are_the_same_bytes_in_pieces(document: Any) -> None:
     document["probabilities"] = np.linspace(0, 1, 30, dtype=np.float32).reshape(10, 3)
-    assert dumped(document, 10) == orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    document["outputs"] = [{"data": document["probabilities"].ravel()}, {"named": {"a": list(range(9)), "b": {}}}]
+    expected = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    document["outputs"][1]["named"]["a"] = Rows(9, lambda some: list(range(9))[some])
+    assert dumped(document, 10) == dumped(document, 1) == expected
 
 
 @given(st.binary(max_size=200))
