@@ -51,7 +51,7 @@ def columns_of_records(records: object, names: Sequence[str], left_out: frozense
     checked = _filled_list(records, "a list of objects")
     wanted = frozenset(names)
     if any(not isinstance(record, dict) or not _has_names(record, wanted, left_out) for record in checked):
-        raise InputError(Findings.of_drafts(_record_faults(checked, names, left_out)))
+        raise InputError(_record_faults(checked, names, left_out))
     return [[record[name] for record in checked] for name in names]
 
 
@@ -202,13 +202,29 @@ def _row_fault(row: int, code: str, width: int, found: str) -> Fault:
     return Fault(pointer(row), code, f"expected a row of {_values(width)}, found {found}")
 
 
-def _record_faults(records: Cells, names: Sequence[str], left_out: frozenset[str]) -> Iterator[Draft]:
+def _record_faults(records: Cells, names: Sequence[str], left_out: frozenset[str]) -> Findings:
+    """Find the first ten faults and count them all: each of thousands of records may lack hundreds of names."""
+    wanted, known = frozenset(names), left_out.union(names)
+    kept: list[Fault] = []
+    total = 0
     for i, record in enumerate(records):
-        if isinstance(record, dict):
-            yield from _name_faults(record, names, (i,), left_out)
+        if total >= FAULTS_KEPT:
+            total += _fault_count(record, wanted, known)
+        elif isinstance(record, dict):
+            found = Findings.of_drafts(_name_faults(record, names, (i,), left_out))
+            kept += found
+            total += found.total
         else:
-            detail = f"expected an object by feature name, found {kind_of(record)}"
-            yield partial(Fault, pointer(i), "type", detail)
+            kept.append(Fault(pointer(i), "type", f"expected an object by feature name, found {kind_of(record)}"))
+            total += 1
+    return Findings(kept, total)
+
+
+def _fault_count(record: object, wanted: frozenset[str], known: frozenset[str]) -> int:
+    """Count the unknown keys of a record and the features that it lacks, in a time that goes by its own length."""
+    if not isinstance(record, dict):
+        return 1
+    return len(record) - len(known.intersection(record)) + len(wanted) - len(wanted.intersection(record))
 
 
 def _name_faults(

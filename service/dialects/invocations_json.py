@@ -40,7 +40,7 @@ def _read_form(form: str, value: Any, served: Served, max_rows: int) -> Instance
     if form == "dataframe_split":
         return _split(value, served, max_rows)
     if form == "inputs" and isinstance(value, dict):
-        columns = {name: column for name, column in value.items() if name in schema.names}
+        columns = {name: value[name] for name in schema.names if name in value}
         if not any(isinstance(column, list) for column in columns.values()):
             columns = {name: [cell] for name, cell in columns.items()}  # one row, to MLflow too
         return encoded("columns", columns, schema, place=place, max_rows=max_rows)

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from predictor import CategoricalFeature, Encoded, Fault, Histogram, InputError, NumericFeature, Schema, reading
+from predictor import CategoricalFeature, Encoded, Fault, Histogram, InputError, NumericFeature, Schema, cells, reading
+from predictor.wording import shown
 from tests.predictor.schemas import CODED, MIXED, NUMBERS, pointers, refused, wide
 
 
@@ -271,6 +272,23 @@ def test_a_fault_repeats_at_most_64_characters_and_no_control_character() -> Non
     assert unknown.faults[0].pointer == "/0"
     assert unknown.faults[0].detail.isprintable()
     assert len(unknown.faults[0].detail) < 150
+
+
+def test_records_that_lack_most_of_many_names_are_counted_without_a_word_for_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+
+    def recorded(name: str) -> str:
+        said.append(name)
+        return shown(name)
+
+    monkeypatch.setattr(cells, "shown", recorded)
+    schema = Schema(tuple(NumericFeature(f"pixel {i}", low=0.0, high=1.0) for i in range(500)))
+    error = refused(lambda: schema.encode_records([*[{"pixel 1": 0.5, "pixl 2": 1.0}] * 1000, 7, {}, {"a": 1, "b": 2}]))
+    assert (len(error.faults), error.count) == (10, 1000 * (1 + 499) + 1 + 500 + (2 + 500))
+    assert error.faults[0].detail == "'pixl 2' is not a feature of the model; did you mean 'pixel 2'?"
+    assert len(said) < 600
 
 
 def test_very_many_categories_cost_a_wrong_one_little() -> None:
