@@ -20,6 +20,8 @@ LARGEST_LABEL = 2**53
 """Integers up to here survive every JSON reader."""
 FEW_ROWS = 8
 """So many labels are looked up one by one in less time than together."""
+MOST_AT_ONCE = 8192
+"""Rows of which the largest output is found at a time: the interpreter's lock is kept for all of them."""
 PIECE_ROWS = 1024
 """Labels that are looked up at a time: the interpreter's lock is kept for all of them."""
 
@@ -57,7 +59,12 @@ class ClassOutputs:
 
     def codes(self, A: Matrix) -> NDArray[np.intp]:
         """Return the place of each row's label among the labels, (rows,)."""
-        return (A[:, 0] > 0.5).astype(np.intp) if A.shape[1] == 1 else A.argmax(axis=1)  # noqa: PLR2004 - even odds
+        if A.shape[1] == 1:
+            return (A[:, 0] > 0.5).astype(np.intp)  # noqa: PLR2004 - even odds
+        if len(A) <= MOST_AT_ONCE:
+            codes: NDArray[np.intp] = A.argmax(axis=1)
+            return codes
+        return np.concatenate([A[i : i + MOST_AT_ONCE].argmax(axis=1) for i in range(0, len(A), MOST_AT_ONCE)])
 
     def named(self, codes: NDArray[np.intp]) -> list[Label]:
         """Return the labels at these places."""

@@ -57,10 +57,11 @@ def read_document(body: bytes, *, allows_constants: bool = False) -> Any:
         if "infinity" not in error.msg and not (allows_constants and (b"NaN" in body or b"Infinity" in body)):
             raise _too_deep() if "depth" in error.msg else _not_json(error, body) from error
         return _read_slowly(body, _number if allows_constants else _refused)
-    if counted(body, b"[{") > DEPTH_LIMIT and _depth(value) > DEPTH_LIMIT:
+    depth, keys = _measured(value)
+    if depth > DEPTH_LIMIT:
         raise _too_deep()
     # A key brings a colon; as many colons as different keys leave none for a key that stands twice.
-    if counted(body, b":") == _key_count(value):
+    if counted(body, b":") == keys:
         return value
     return _read_slowly(body, _refused)
 
@@ -78,7 +79,7 @@ def _read_slowly(body: bytes, constant: Callable[[str], float]) -> Any:
         raise Problem(400, "The body is not valid JSON: it holds text that is not valid UTF-8.") from error
     except RecursionError as error:
         raise _too_deep() from error
-    if _depth(value) > DEPTH_LIMIT:
+    if _measured(value)[0] > DEPTH_LIMIT:
         raise _too_deep()
     if isinstance(value, _Repeated):
         faults = [Fault(_place((), name), "duplicate", f"{shown(name)} stands more than once") for name in value.names]
@@ -130,28 +131,33 @@ def _place(place: tuple[int | str, ...], name: str) -> str:
     return pointer(*place, name) if is_short else pointer(*place)
 
 
-def _depth(value: object) -> int:
-    """Return how deep lists and objects are nested, at most one more than the limit."""
+def _measured(value: object) -> tuple[int, int]:
+    """Return how deep lists and objects are nested, at most one more than the limit, and how many keys there are."""
     level = [value] if isinstance(value, (dict, list)) else []
-    depth = 0
+    depth = keys = 0
     while level and depth <= DEPTH_LIMIT:
         depth += 1
+        keys += sum(len(container) for container in level if type(container) is dict)
         level = _children(level)
-    return depth
+    return depth, keys
 
 
 def _children(level: list[Any]) -> list[Any]:
+    """Return the lists and objects in those of a level, which is used up: to let go of all at once is one call."""
     deeper: list[Any] = []
     seen = 0
-    for container in level:
-        members = container.values() if isinstance(container, dict) else container
-        for some in (members,) if len(members) <= MEMBERS else _runs(members):
-            if not CONTAINERS.isdisjoint(map(type, some)):
-                deeper += [member for member in some if type(member) in CONTAINERS]
-            seen += len(some)
-            if seen > MEMBERS:
-                seen = 0
-                make_way()
+    while level:
+        containers = level[-MEMBERS:]
+        del level[-MEMBERS:]
+        for container in containers:
+            members = container.values() if isinstance(container, dict) else container
+            for some in (members,) if len(members) <= MEMBERS else _runs(members):
+                if not CONTAINERS.isdisjoint(map(type, some)):
+                    deeper += [member for member in some if type(member) in CONTAINERS]
+                seen += len(some)
+                if seen > MEMBERS:
+                    seen = 0
+                    make_way()
     return deeper
 
 
@@ -159,15 +165,6 @@ def _runs(members: Iterable[Any]) -> Iterator[list[Any]]:
     rest = iter(members)
     while some := list(islice(rest, MEMBERS)):
         yield some
-
-
-def _key_count(value: object) -> int:
-    level: list[Any] = [value] if isinstance(value, (dict, list)) else []
-    keys = 0
-    while level:
-        keys += sum(len(container) for container in level if type(container) is dict)
-        level = _children(level)
-    return keys
 
 
 def _is_deep(body: bytes) -> bool:

@@ -5,6 +5,7 @@ other request would be answered.
 """
 
 import re
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,14 +18,14 @@ __all__ = ["Rows", "counted", "dumped", "lines_of", "loaded", "released", "spans
 
 PIECE_BYTES = 16_384
 PIECE_ROWS = 512
+MADE_ROWS = 128  # of objects, which take longer
 PIECE_VALUES = 1024
 LINES_BYTES = 65_536
-SPACE = rb"[ \t\r\n]{0,64}"  # what has more is read as a whole: megabytes of it shall cost no search
-END_BYTES = 1024
-KEY = rb'("[^"\\]{1,64}")'
-HEAD = re.compile(SPACE.join((rb"", rb"\{", KEY, rb":", rb"\[", rb"([\[{])")))
-HEAD_OF_COLUMNS = re.compile(SPACE.join((rb"", rb"\{", KEY, rb":", rb"(?=\{)")))
-COLUMN = re.compile(SPACE.join((rb"", rb"[{,]", KEY, rb":", rb"\[")))
+FIRST = re.compile(rb"[ \t\r\n]{0,64}([\[{])")
+BORDERS = {b"[": b"],", b"{": b"},"}
+ESCAPED = re.compile(rb"\\.", re.DOTALL)
+MOST_LISTS = 8192  # that are looked at
+MOST_LEVELS = 6  # at which they may stand
 
 
 def counted(body: bytes, characters: bytes) -> int:
@@ -39,15 +40,12 @@ def counted(body: bytes, characters: bytes) -> int:
 
 
 def loaded(body: bytes) -> Any:
-    """Read JSON as `orjson.loads` does; in pieces where it is an object that begins with a list of rows, or of columns.
-
-    Raises orjson.JSONDecodeError.
-    """
+    """Read JSON as `orjson.loads` does, long lists in it a run of items at a time. Raises orjson.JSONDecodeError."""
     if len(body) > 2 * PIECE_BYTES:
         try:
-            found = _rows_in_pieces(body) or _columns_in_pieces(body)
+            found = _in_pieces(body)
         except orjson.JSONDecodeError:
-            found = None  # the fault is told of the whole; or a cut was not between two rows
+            found = None  # the fault is told of the whole; or a cut was not between two items
         if found is not None:
             return found
     return orjson.loads(body)
@@ -62,76 +60,65 @@ def released(value: object) -> None:
                 make_way()
 
 
-def _rows_in_pieces(body: bytes) -> dict[str, Any] | None:
-    """Read runs of rows one by one, and what is left as the whole; None where the body is another one.
+def _in_pieces(body: bytes) -> Any:
+    """Read items of long lists run by run, and what is left as the whole; None where nothing comes of it.
 
-    A piece that is valid by itself ends outside of every string, object and list that began in it. So if all of them
-    are, each cut was between two rows, or behind the last one, which leaves no row for the end.
+    A list begins outside of every text, which the quotes before it tell. A run of items that is valid by itself ends
+    outside of every text, object and list that began in it. So without those runs the body is valid just when it is
+    with them. In their place stands a name that no client can know.
     """
-    head = HEAD.match(body)
-    if head is None:
+    view, name = memoryview(body), secrets.token_hex(8)
+    left: list[Any] = []
+    taken: dict[str, list[Any]] = {}
+    kept = place = 0
+    is_text = False
+    for _ in range(MOST_LISTS):
+        bracket = body.find(b"[", place)
+        if bracket < 0:
+            break
+        is_text ^= ESCAPED.sub(b"", body[place:bracket]).count(b'"') % 2 == 1
+        place = bracket + 1
+        items, start = ([], place) if is_text else _items(body, place)
+        if items:
+            mark = f"{name}{len(taken)}"
+            taken[mark] = items
+            left += (view[kept:place], f'"{mark}",'.encode())
+            kept = place = start
+    if not taken:
         return None
-    start, view = head.start(2), memoryview(body)
-    border = b"}," if head[2] == b"{" else b"],"
-    rows: list[Any] = []
-    while (cut := body.find(border, start + PIECE_BYTES)) >= 0:
-        rows += orjson.loads(b"".join((b"[", view[start : cut + 1], b"]")))
-        start = cut + len(border)
-        make_way()
-    if body.find(b"\\", start) >= 0 or body.find(head[1], start) >= 0:
-        return None  # the key of the rows may stand there a second time
-    document: dict[str, Any] = orjson.loads(b"".join((view[: head.start(2)], view[start:])))
-    key: str = orjson.loads(head[1])
-    last = document[key]
-    if not last:
-        return None
-    rows += last
-    document[key] = rows
-    return document
+    document = _whole(orjson.loads(b"".join((*left, view[kept:]))), taken, MOST_LEVELS)
+    return None if taken else document  # a key stands twice, or the list is nested deep
 
 
-def _columns_in_pieces(body: bytes) -> dict[str, Any] | None:
-    """Read an object that begins with an object of lists in the same way, each list by itself."""
-    head = HEAD_OF_COLUMNS.match(body)
-    if head is None:
-        return None
-    view, place = memoryview(body), head.end()
-    left: list[Any] = [view[:place]]  # of the body, without the values that are read already
-    begun: dict[bytes, list[Any]] = {}
-    while (found := COLUMN.match(body, place)) is not None:
-        end = body.find(b"]", found.end())
-        if end < 0 or found[1] in begun:
-            return None
-        begun[found[1]], start = _values_in_pieces(body, found.end(), end)
-        left += (view[place : found.end()], view[start : end + 1])
-        place = end + 1
-    end_of_all = body[place : place + END_BYTES + 1]
-    if len(end_of_all) > END_BYTES or any(text in end_of_all for text in (b"\\", head[1], *begun)):
-        return None  # a key may stand there a second time
-    document: dict[str, Any] = orjson.loads(b"".join((*left, end_of_all)))
-    columns = document[orjson.loads(head[1])]
-    for text, values in begun.items():
-        key = orjson.loads(text)
-        rest = columns.get(key)
-        if not rest or not isinstance(rest, list):
-            return None  # what seemed to be a column stands in a text
-        values.extend(rest)
-        columns[key] = values
-    return document
-
-
-def _values_in_pieces(body: bytes, start: int, end: int) -> tuple[list[Any], int]:
-    """Read values between two places but for the last of them; return them and where those begin."""
+def _items(body: bytes, start: int) -> tuple[list[Any], int]:
+    """Read items of the list that begins at `start` but for the last of them; return them and where the rest begins."""
     view = memoryview(body)
-    values: list[Any] = []
-    while (cut := body.find(b",", start + PIECE_BYTES, end)) >= 0:
+    first = FIRST.match(body, start)
+    border = BORDERS.get(first[1], b",") if first else b","
+    end = body.find(b"]", start) if border == b"," else len(body)
+    items: list[Any] = []
+    while (cut := body.find(border, start + PIECE_BYTES, min(end, start + 3 * PIECE_BYTES))) >= 0:
+        cut += len(border) - 1
         some = orjson.loads(b"".join((b"[", view[start:cut], b"]")))
         if not some:
             break  # nothing stands before the comma, which the whole is refused for
-        values += some
+        items += some
         start = cut + 1
         make_way()
-    return values, start
+    return items, start
+
+
+def _whole(value: Any, taken: dict[str, list[Any]], levels: int) -> Any:
+    """Put items back to where they were taken from, so many levels deep."""
+    if not levels or type(value) not in (dict, list):
+        return value
+    if type(value) is dict:
+        return {key: _whole(child, taken, levels - 1) for key, child in value.items()}
+    items = taken.pop(value[0], None) if value and type(value[0]) is str else None
+    if items is None:
+        return [_whole(child, taken, levels - 1) for child in value]
+    items += [_whole(child, taken, levels - 1) for child in value[1:]]
+    return items
 
 
 def lines_of(body: bytes) -> Iterator[bytes]:
@@ -186,7 +173,7 @@ def _value(value: Any) -> Iterator[bytes]:
     if isinstance(value, dict):
         yield from _object(value)
     elif isinstance(value, Rows):
-        yield from _list(value.number, PIECE_ROWS, value.some)
+        yield from _list(value.number, MADE_ROWS, value.some)
     elif isinstance(value, (list, np.ndarray)) and len(value) > PIECE_ROWS:
         step = max(1, PIECE_VALUES // value[0].size) if isinstance(value, np.ndarray) else PIECE_ROWS
         yield from _list(len(value), step, value.__getitem__)

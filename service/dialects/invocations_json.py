@@ -5,6 +5,7 @@ from typing import Any
 
 from predictor.wording import kind_of
 from service.bodies.instances import Instances, encoded, layout_of, plain_instances
+from service.bodies.pieces import released, spans
 from service.dialects.reading import read_object
 from service.problems import one_fault
 from service.versions.catalog import Served
@@ -71,18 +72,32 @@ def _split(value: Any, served: Served, max_rows: int) -> Instances:
             found = str(len(row)) if isinstance(row, list) else kind_of(row)
             detail = f"expected a row of {len(columns)} values, found {found}"
             raise one_fault(400, f"/dataframe_split/data/{number}", "width", detail)
-    known = set(schema.names)
-    found_columns = {name: [row[index] for row in rows] for index, name in enumerate(columns) if name in known}
+    found_columns = _by_name(columns, rows, frozenset(schema.names))
     return encoded("columns", found_columns, schema, place="/dataframe_split", max_rows=max_rows)
+
+
+def _by_name(columns: Sequence[Any], rows: list[list[Any]], known: frozenset[str]) -> dict[str, list[Any]]:
+    """Return the columns that are known, and use up the rows."""
+    places = [(index, name) for index, name in enumerate(columns) if name in known]
+    found: dict[str, list[Any]] = {name: [] for _, name in places}
+    for some in spans(len(rows)):
+        for index, name in places:
+            found[name] += [row[index] for row in rows[some]]
+    released(rows)
+    return found
 
 
 def _records(value: Any, names: Sequence[str]) -> Any:
     """Drop what is no feature; a feature that only some of the records have is missing from the others."""
     if not isinstance(value, list) or not all(isinstance(record, dict) for record in value):
         return value
-    seen: set[Any] = set().union(*value)
+    seen: set[Any] = set()
+    for some in spans(len(value)):
+        seen.update(*value[some])
     present: Iterable[str] = [name for name in names if name in seen]
-    return [{name: record.get(name) for name in present} for record in value]
+    for some in spans(len(value)):
+        value[some] = [{name: record.get(name) for name in present} for record in value[some]]
+    return value
 
 
 def _wants_probabilities(params: Any) -> bool:

@@ -1,17 +1,17 @@
 """The bodies of the Open Inference Protocol: inputs as JSON, as bytes after the JSON, or as nothing but bytes."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from predictor import InputError
 from predictor.wording import kind_of, shown
 from service.bodies.answers import Outputs, answered, named_headers
 from service.bodies.instances import Instances, encoded
-from service.bodies.pieces import dumped
+from service.bodies.pieces import dumped, released, spans
 from service.dialects.oip_outputs import Wanted, read_wanted, written
 from service.dialects.oip_tensors import Given, read_tensor
 from service.dialects.reading import read_object
@@ -133,9 +133,9 @@ def _matrix(tensor: Given, served: Served, max_rows: int) -> Instances:
     if tensor.shape[1:] != (width,):
         raise one_fault(400, tensor.place, "shape", f"expected the shape [-1, {width}], found {list(tensor.shape)}")
     cells = tensor.cells
-    if isinstance(cells, list) and set(map(type, cells)) <= NUMBERS:
-        with suppress(OverflowError):  # an integer of more than 308 digits: the precise way names its place
-            cells = np.array(cells, dtype=np.float64)
+    if isinstance(cells, list) and (found := _numbers(cells)) is not None:
+        released(cells)
+        cells = found
     if isinstance(cells, list):
         rows = [cells[start : start + width] for start in range(0, len(cells), width)]
         return encoded("rows", rows, schema, place=tensor.place, max_rows=max_rows)
@@ -144,6 +144,19 @@ def _matrix(tensor: Given, served: Served, max_rows: int) -> Instances:
         return Instances(schema.encode_numbers(values), cells=values)
     except InputError as error:
         raise not_fitting(error, tensor.place) from error
+
+
+def _numbers(cells: list[Any]) -> NDArray[np.float64] | None:
+    """Return cells as an array; None unless all are numbers, or missing, that it can hold."""
+    parts: list[NDArray[np.float64]] = []
+    for some in spans(len(cells)):
+        if not set(map(type, cells[some])) <= NUMBERS:
+            return None
+        try:
+            parts.append(np.array(cells[some], dtype=np.float64))
+        except OverflowError:  # an integer of more than 308 digits: the precise way names its place
+            return None
+    return np.concatenate(parts) if parts else np.empty(0)
 
 
 def _raw(body: bytes, served: Served, max_rows: int) -> Instances:

@@ -122,7 +122,7 @@ def _from_json(value: dict[str, Any], datatype: str, shape: tuple[int, ...], pla
     if len(shape) > 1 and data and isinstance(data[0], list):
         if len(data) != shape[0] or any(not isinstance(row, list) or len(row) != shape[1] for row in data):
             raise one_fault(400, f"{place}/data", "shape", f"the nested lists are not of the shape {list(shape)}")
-        data = list(chain.from_iterable(data))
+        data = [cell for some in spans(len(data)) for cell in chain.from_iterable(data[some])]
     if len(data) != math.prod(shape):
         detail = f"expected {math.prod(shape)} values by the shape {_text(list(shape))}, found {len(data)}"
         raise one_fault(400, f"{place}/data", "shape", detail)

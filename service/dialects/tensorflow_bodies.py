@@ -8,7 +8,7 @@ from typing import Any
 from predictor.wording import kind_of, shown
 from service.bodies.answers import Outputs, answered, named_headers
 from service.bodies.instances import Instances, encoded, plain_instances
-from service.bodies.pieces import Rows, dumped
+from service.bodies.pieces import Rows, dumped, spans
 from service.dialects.reading import cell_of, read_object
 from service.dialects.tensors import MATRIX, Tensor, outputs_of, value_of
 from service.messages import JSON, Response
@@ -71,8 +71,9 @@ def read_examples(body: bytes, served: Served, max_rows: int) -> Instances:
         raise one_fault(400, "/context", "type", f"expected an object, found {kind_of(context)}")
     if not isinstance(examples, list) or not examples or not all(isinstance(example, dict) for example in examples):
         raise one_fault(400, "/examples", "type", "expected a list of at least one object by feature name")
-    records = [{name: cell_of(value) for name, value in {**context, **example}.items()} for example in examples]
-    return encoded("records", records, served.predictor.schema, place="/examples", max_rows=max_rows)
+    for some in spans(len(examples)):
+        examples[some] = [{name: cell_of(value) for name, value in {**context, **e}.items()} for e in examples[some]]
+    return encoded("records", examples, served.predictor.schema, place="/examples", max_rows=max_rows)
 
 
 def render_results(served: Served, outputs: Outputs) -> Response:
@@ -92,7 +93,10 @@ def _rows(value: object, served: Served, max_rows: int) -> Instances:
         if _is_matrix(value[0], served):
             value = [row[MATRIX] if isinstance(row, dict) and row.keys() == {MATRIX} else row for row in value]
             return encoded("rows", value, schema, place="/instances", max_rows=max_rows)
-        value = [{k: cell_of(v) for k, v in row.items()} if isinstance(row, dict) else row for row in value]
+        for some in spans(len(value)):
+            value[some] = [
+                {k: cell_of(v) for k, v in row.items()} if isinstance(row, dict) else row for row in value[some]
+            ]
         return encoded("records", value, schema, place="/instances", max_rows=max_rows)
     return encoded("rows", _nested(value, schema.names), schema, place="/instances", max_rows=max_rows)
 
@@ -103,8 +107,11 @@ def _columns(value: object, served: Served, max_rows: int) -> Instances:
         return encoded("rows", _nested(value, schema.names), schema, place="/inputs", max_rows=max_rows)
     if _is_matrix(value, served):
         return encoded("rows", value[MATRIX], schema, place=f"/inputs/{MATRIX}", max_rows=max_rows)
-    columns = {k: list(map(cell_of, column)) if isinstance(column, list) else column for k, column in value.items()}
-    return encoded("columns", columns, schema, place="/inputs", max_rows=max_rows)
+    for column in value.values():
+        if isinstance(column, list):
+            for some in spans(len(column)):
+                column[some] = map(cell_of, column[some])
+    return encoded("columns", value, schema, place="/inputs", max_rows=max_rows)
 
 
 def _is_matrix(value: Mapping[str, object], served: Served) -> bool:

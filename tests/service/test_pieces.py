@@ -137,6 +137,9 @@ def test_columns_with_a_gap_before_a_comma_are_refused() -> None:
     ("begin", "item", "end"),
     [
         ('{"rows":[', '{"a":1,"b":"x"}', '],"more":true}'), ('{"rows":[', '[1,"x"]', '],"more":true}'),
+        ('{"text":"\\"[{[","more":true,"rows":[', '[1,"x"]', "]}"),
+        ('{"id":"[","in":[{"shape":[2000],"data":[', "1", "]}]}"),
+        ('{"rows":{"names":["a","b"],"data":[', "[1, 2]", "]}}"), ("[", '{"a":1}', "]"),
         ('{"rows":{"a":[1],"b":[', "1.25", ']},"more":true}'), ('{"rows":{"a":[', '"x"', '],"b":[true, null]}}'),
     ],
 )  # fmt: skip
