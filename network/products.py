@@ -81,9 +81,7 @@ class Plan:
     in_blocks: frozenset[int] = frozenset()
 
     def holds(self, rows: int) -> bool:
-        """Tell whether so many rows can be cut into products of these sizes, and into not many small ones."""
-        if not self.sizes:
-            return False
+        """Tell whether rows, at least 1, can be cut into products of these sizes, and not into many small ones."""
         parts = self._parts(rows)
         return sum(parts) == rows and len(parts) <= rows // self.sizes[-1] + 2
 
