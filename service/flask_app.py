@@ -50,7 +50,7 @@ def _answer(pipeline: Pipeline, router: Router, ids: Iterator[str], limit: int) 
     environ = flask_request.environ
     request = _request(environ, ids)
     request.match = router.match(request.path)
-    is_needed = not request.match or request.match.needs_body(request.method)
+    is_needed = request.match is not None and request.match.needs_body(request.method)
     try:
         request.body = _body(environ, limit, is_needed=is_needed)
     except Problem as problem:

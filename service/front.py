@@ -162,7 +162,7 @@ class Front:
         length = request.headers.get("content-length")
         if length is None:
             if "transfer-encoding" not in request.headers:
-                if request.method in WITH_BODY and (not request.match or request.match.needs_body(request.method)):
+                if request.method in WITH_BODY and request.match and request.match.needs_body(request.method):
                     raise Problem(411, "A body needs a Content-Length, or the chunked transfer coding.")
                 return b""
         elif not (length.isascii() and length.isdigit()):

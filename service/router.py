@@ -76,9 +76,9 @@ class Match:
     parameters: Mapping[str, str] = field(default_factory=dict)
 
     def needs_body(self, method: str) -> bool:
-        """Whether a request of this method without a body lacks something."""
+        """Whether a request of this method without a body lacks something; nothing, where it is not allowed at all."""
         route = self.routes.get(method)
-        return route is None or route.needs_body
+        return route is not None and route.needs_body
 
     @property
     def allow(self) -> str:
