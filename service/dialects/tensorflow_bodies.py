@@ -18,6 +18,8 @@ from service.versions.catalog import Served
 __all__ = ["DEFAULT", "Asked", "read_examples", "read_predict", "render_results", "signatures_of"]
 
 DEFAULT = "serving_default"
+MOST_REPEATED = 2**18
+"""Values that a context may stand for, in all examples: few bytes could otherwise hold up a worker for seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,14 @@ def read_examples(body: bytes, served: Served, max_rows: int) -> Instances:
         raise one_fault(400, "/context", "type", f"expected an object, found {kind_of(context)}")
     if not isinstance(examples, list) or not examples or not all(isinstance(example, dict) for example in examples):
         raise one_fault(400, "/examples", "type", "expected a list of at least one object by feature name")
+    if len(context) * len(examples) > MOST_REPEATED:
+        detail = (
+            f"expected at most {MOST_REPEATED} values in all examples, found {len(context)} in each of {len(examples)}"
+        )
+        raise one_fault(413, "/context", "size", detail)
+    common = {name: cell_of(value) for name, value in context.items()}
     for some in spans(len(examples)):
-        examples[some] = [{name: cell_of(value) for name, value in {**context, **e}.items()} for e in examples[some]]
+        examples[some] = [common | {name: cell_of(value) for name, value in e.items()} for e in examples[some]]
     return encoded("records", examples, served.predictor.schema, place="/examples", max_rows=max_rows)
 
 
