@@ -17,6 +17,9 @@ class Smallest:
 
     direct = None
 
+    def tell_when_full(self, then: Callable[[], None]) -> None:
+        """Never be full."""
+
     async def __call__(
         self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
     ) -> None:
