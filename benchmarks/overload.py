@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ import numpy as np
 from benchmarks.open_loop import capacity, drive
 from predictor import ClassOutputs, FolderRepository, NumericFeature, Schema
 from tests.service import models
-from tests.service.wire import GOOD, Running, answers, running
+from tests.service.wire import GOOD, Running, answers, posted, running
 
 FEATURES, HIDDEN, ROWS, MANY = 8, 2048, 128, 100_000
 FULL = 429
@@ -47,8 +48,19 @@ def main() -> int:
 
 def request_of(rows: Any) -> bytes:
     """Return a request for predictions of rows."""
-    body = json.dumps({"instances": rows}).encode()
-    return b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    return posted(json.dumps({"instances": rows}).encode())
+
+
+def large_requests() -> Iterator[tuple[str, bytes]]:
+    """Yield a request for a hundred thousand rows in each of some forms."""
+    names, row = models.FLOWER_NAMES, models.FLOWER_ROW
+    yield "rows", request_of([row] * MANY)
+    yield "objects", request_of([dict(zip(names, row, strict=True))] * MANY)
+    columns = {name: [value] * MANY for name, value in zip(names, row, strict=True)}
+    yield "columns", posted(json.dumps({"inputs": columns}).encode())
+    lines = [names, *[row] * MANY]
+    text = "".join(",".join(map(str, line)) + "\n" for line in lines)
+    yield "CSV", posted(text.encode(), "Content-Type: text/csv\r\n")
 
 
 def overload(root: Path, seconds: float) -> None:
@@ -126,7 +138,6 @@ def at_times(service: Running, request: bytes, times: float, seconds: float) -> 
 def beside_many(root: Path, seconds: float) -> None:
     """Ask for single rows, alone and beside requests of a hundred thousand."""
     repository = models.filled_repository(root)
-    large = request_of([models.FLOWER_ROW] * MANY)
     settings = {"max_rows": MANY, "max_rows_waiting": 3 * MANY, "max_body_bytes": 2**24}
     with running(repository.root, workers=2, **settings) as service:
         probe_ms(service, 1.0)
@@ -134,8 +145,9 @@ def beside_many(root: Path, seconds: float) -> None:
         print_row("alone", probe_ms(service, seconds))
         with beside(spin):
             print_row("beside a process that computes", probe_ms(service, seconds))
-        with beside(lambda: ask_for_ever(service, large)):
-            print_row("beside 100,000 rows at a time", probe_ms(service, seconds))
+        for form, large in large_requests():
+            with beside(partial(ask_for_ever, service, large)):
+                print_row(f"beside 100,000 rows at a time as {form}", probe_ms(service, seconds))
 
 
 @contextlib.contextmanager
