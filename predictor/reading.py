@@ -100,15 +100,22 @@ class Reader:
         arrays, and a category as the text that the model has of it. To free objects takes as long as to make them.
         """
         parts: list[Read] = []
+        numbers: list[NDArray[np.float64]] = []
         rows = 0
         for columns in blocks:
-            parts.append(self._compact(self.read(columns, issues, warnings, rows)))
+            part = self.read(columns, issues, warnings, rows)
             rows += len(columns[0])
-        return _joined(parts)
+            # Of arrays no garbage is looked for, of hundreds of tuples it is: in all of the columns' cells, too.
+            if len(self.numeric.indices) == len(self.features):
+                numbers.append(part.values)
+            else:
+                parts.append(self._compact(part))
+        if parts:
+            return _joined(parts)
+        values = np.concatenate(numbers)
+        return Read(values, {}, {}, values)
 
     def _compact(self, part: Read) -> Read:
-        if len(self.numeric.indices) == len(self.features):
-            return part._replace(cells=part.values)
         cells = list(part.cells)
         for position, index in enumerate(self.numeric.indices):
             cells[index] = part.values[:, position]
@@ -123,8 +130,6 @@ def _joined(parts: Sequence[Read]) -> Read:
     values = np.concatenate([part.values for part in parts])
     codes = {index: np.concatenate([part.codes[index] for part in parts]) for index in parts[0].codes}
     when = {index: np.concatenate([part.moments[index] for part in parts]) for index in parts[0].moments}
-    if isinstance(parts[0].cells, np.ndarray):
-        return Read(values, codes, when, values)
     return Read(values, codes, when, list(map(_column, zip(*(part.cells for part in parts), strict=True))))
 
 
