@@ -22,7 +22,7 @@ FEW_ROWS = 8
 """So many labels are looked up one by one in less time than together."""
 MOST_AT_ONCE = 8192
 """Rows of which the largest output is found at a time: the interpreter's lock is kept for all of them."""
-PIECE_ROWS = 1024
+PIECE_ROWS = 4096
 """Labels that are looked up at a time: the interpreter's lock is kept for all of them."""
 
 
