@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import signal
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 
 # Before NumPy is imported: products as small as these gain nothing from more threads and lose much on a busy machine.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# What a shell without job control starts in the background ignores Ctrl-C, and so would all that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 RUN_SERVICES = {"faults", "feedback", "service"}
 

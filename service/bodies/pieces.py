@@ -23,9 +23,10 @@ PIECE_VALUES = 1024
 LINES_BYTES = 65_536
 FIRST = re.compile(rb"[ \t\r\n]{0,64}([\[{])")
 BORDERS = {b"[": b"],", b"{": b"},"}
-ESCAPED = re.compile(rb"\\.", re.DOTALL)
+PAIRS = frozenset(BORDERS.values())
 MOST_LISTS = 8192  # that are looked at
 MOST_LEVELS = 6  # at which they may stand
+MOST_VAIN = 256  # searches for the next object or list in a long one: each may take 0.03 ms
 
 
 def counted(body: bytes, characters: bytes) -> int:
@@ -71,14 +72,16 @@ def _in_pieces(body: bytes) -> Any:
     left: list[Any] = []
     taken: dict[str, list[Any]] = {}
     kept = place = 0
-    is_text = False
+    is_text, vain = False, 0
     for _ in range(MOST_LISTS):
         bracket = body.find(b"[", place)
-        if bracket < 0:
+        if bracket < 0 or vain == MOST_VAIN:
             break
-        is_text ^= ESCAPED.sub(b"", body[place:bracket]).count(b'"') % 2 == 1
+        is_text ^= _quotes(body[place:bracket]) % 2 == 1
         place = bracket + 1
-        items, start = ([], place) if is_text else _items(body, place)
+        border = b"" if is_text else _border(body, place)
+        items, start = _items(body, place, border) if border else ([], place)
+        vain += not items and border in PAIRS
         if items:
             mark = f"{name}{len(taken)}"
             taken[mark] = items
@@ -90,14 +93,22 @@ def _in_pieces(body: bytes) -> Any:
     return None if taken else document  # a key stands twice, or the list is nested deep
 
 
-def _items(body: bytes, start: int) -> tuple[list[Any], int]:
+def _quotes(text: bytes) -> int:
+    """Count the quotes that begin or end a text."""
+    return text.replace(b"\\\\", b"").replace(b'\\"', b"").count(b'"')
+
+
+def _border(body: bytes, start: int) -> bytes:
+    """Return what stands between two items of the list that begins at `start`, by the first of them."""
+    first = FIRST.match(body, start)
+    return BORDERS[first[1]] if first else b","
+
+
+def _items(body: bytes, start: int, border: bytes) -> tuple[list[Any], int]:
     """Read items of the list that begins at `start` but for the last of them; return them and where the rest begins."""
     view = memoryview(body)
-    first = FIRST.match(body, start)
-    border = BORDERS.get(first[1], b",") if first else b","
-    end = body.find(b"]", start) if border == b"," else len(body)
     items: list[Any] = []
-    while (cut := body.find(border, start + PIECE_BYTES, min(end, start + 3 * PIECE_BYTES))) >= 0:
+    while (cut := _cut(body, start, border)) >= 0:
         cut += len(border) - 1
         some = orjson.loads(b"".join((b"[", view[start:cut], b"]")))
         if not some:
@@ -106,6 +117,15 @@ def _items(body: bytes, start: int) -> tuple[list[Any], int]:
         start = cut + 1
         make_way()
     return items, start
+
+
+def _cut(body: bytes, start: int, border: bytes) -> int:
+    """Return where a run of items may end, -1 where the list ends before; no more than three pieces are looked at."""
+    end = start + 3 * PIECE_BYTES
+    if border == b",":
+        closing = body.find(b"]", start, end)
+        end = closing if closing >= 0 else end
+    return body.find(border, start + PIECE_BYTES, end)
 
 
 def _whole(value: Any, taken: dict[str, list[Any]], levels: int) -> Any:

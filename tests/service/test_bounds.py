@@ -28,6 +28,9 @@ HOSTILE = {
     "a body of quotes": b'"' * LIMIT,
     "a body of backslashes": b'["' + b"\\" * (LIMIT - 10) + b'"]',
     "deep objects": b'{"a":' * 1_000_000,
+    "deep lists of numbers": b"[1," * 10_000 + b" " * (LIMIT - 30_000),
+    "lists of objects that never go on": b"[{[]:" * 10_000 + b" " * (LIMIT - 50_000),
+    "a list behind backslashes": b'["' + b"\\" * (LIMIT - 10) + b'",[1]',
     "small but all duplicates": b"{" + b'"a":1,' * 10_000 + b'"a":1}',
     "many unknown names": b'{"instances":[{' + b",".join(b'"n%d":1' % i for i in range(5000)) + b"}]}",
 }
