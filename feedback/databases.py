@@ -1,6 +1,5 @@
 """What SQLite and PostgreSQL do not have in common: how to connect, and a few words of SQL."""
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -53,6 +52,8 @@ def database_of(place: Place, patience_s: float | None, *, is_read_only: bool) -
 
 
 def _sqlite(place: Place, patience_s: float | None, *, is_read_only: bool) -> Database:
+    import sqlite3  # noqa: PLC0415 - a service without a log store is smaller by a megabyte
+
     return Database(
         connect=partial(_open_file, place.address, patience_s or LONG_S, is_read_only=is_read_only),
         begin="BEGIN IMMEDIATE",
@@ -100,7 +101,9 @@ def _stamp(path: str) -> object:
     return status.st_dev, status.st_ino
 
 
-def _open_file(path: str, patience_s: float, *, is_read_only: bool) -> sqlite3.Connection:
+def _open_file(path: str, patience_s: float, *, is_read_only: bool) -> Any:
+    import sqlite3  # noqa: PLC0415 - as above
+
     name = f"{Path(path).absolute().as_uri()}?mode={'rw' if is_read_only else 'rwc'}"
     connection = sqlite3.connect(name, timeout=patience_s, isolation_level=None, check_same_thread=False, uri=True)
     if is_read_only:
