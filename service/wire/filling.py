@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from io import BytesIO
 from typing import Protocol
 
-__all__ = ["LEAST_BYTES", "MOST_BYTES", "Filled", "Filling"]
+__all__ = ["LEAST_BYTES", "LONGEST_BYTES", "MOST_BYTES", "Filled", "Filling"]
 
 LEAST_BYTES = 2**18
 """Bytes to come from which on it pays to change over."""
+LONGEST_BYTES = 2**22
+"""Of a body that is received so: longer ones would hold up the event loop for 3 ms while the system makes memory."""
 MOST_BYTES = 2**25
 """Bytes, of all bodies of a worker that are received so at a time: the memory is taken before they arrive."""
 

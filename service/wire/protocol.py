@@ -11,7 +11,7 @@ from typing import Any
 
 from service.messages import Request, Response, response_headers
 from service.wire.exchange import Exchange
-from service.wire.filling import Filling
+from service.wire.filling import LONGEST_BYTES, Filling
 from service.wire.framing import HeaderList, RefusedError
 from service.wire.ground import Ground
 from service.wire.heads import NOTHING, Head, Own
@@ -166,7 +166,7 @@ class Connection(asyncio.Protocol):
 
     def fill(self, pieces: list[bytes], length: int) -> None:
         """Receive the rest of a long body straight into its place, if there is room; a body in TLS arrives as ever."""
-        if length > self.ground.room or self.ground.is_encrypted:
+        if length > min(self.ground.room, LONGEST_BYTES) or self.ground.is_encrypted:
             return
         self.ground.room -= length
         self.filling = Filling(self, pieces, length)
